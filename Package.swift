@@ -1,0 +1,74 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// The house, one target a room. Who may import whom is the table in docs/architecture.md; ArchitectureTests holds this file to it.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let locks = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "bus311",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "bus311", targets: ["bus311"])],
+    dependencies: [
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-crypto", "3.12.3"..<"5.0.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // C fences
+        .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq")]),
+
+        // Generic clients: know nothing of Open311
+        library("ConnectionThread", [locks]),
+        library("Postgres", ["CLibpq", "ConnectionThread", locks, log]),
+        library("AMQP", ["CRabbitMQ", "ConnectionThread", locks, log]),
+        library("Curl", ["CCurl", "ConnectionThread", locks, log]),
+
+        // The product
+        library("Open311", [crypto]),
+        library("Storage", ["Open311", "Postgres", log, locks, crypto]),
+        library("Bus", ["Open311", "Storage", "AMQP", "Curl", log, metrics, lifecycle, locks, crypto]),
+        library("API", ["Open311", "Storage", hummingbird, log, metrics, crypto]),
+        library("Operations", ["Open311", "Storage", "Bus", "Curl", log, metrics, lifecycle]),
+        library("PrivateServers", []),
+        .executableTarget(
+            name: "bus311",
+            dependencies: [
+                "API", "Bus", "Operations", "Storage", "Open311", "Postgres", "AMQP", "Curl", "PrivateServers",
+                hummingbird, log, metrics, lifecycle, crypto, locks,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+            ],
+            swiftSettings: settings
+        ),
+
+        // Tests
+        library("TestSupport", ["PrivateServers", "Open311", "Storage", "Postgres", "AMQP", "Bus", "Curl"]),
+        tests("ConnectionThreadTests", ["ConnectionThread"]),
+    ]
+)
