@@ -70,5 +70,6 @@ let package = Package(
         // Tests
         library("TestSupport", ["PrivateServers", "Open311", "Storage", "Postgres", "AMQP", "Bus", "Curl"]),
         tests("ConnectionThreadTests", ["ConnectionThread"]),
+        tests("CurlTests", ["Curl", locks]),
     ]
 )
