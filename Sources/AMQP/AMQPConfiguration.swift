@@ -1,0 +1,99 @@
+/// Where the broker is and how to talk to it. One value serves publishers, consumers and channels; each opens its own connection.
+///
+/// The password never shows in a description, a dump or an error.
+public struct AMQPConfiguration: Sendable, Hashable {
+    /// How the connection is encrypted and the broker recognised.
+    public struct TLS: Sendable, Hashable {
+        /// PEM file of the certification authorities to trust; by default those of a Debian system.
+        public var caFile: String
+        /// Refuse a broker whose certificate no trusted authority signed.
+        public var verifiesPeer: Bool
+        /// Refuse a broker whose certificate is for another host name.
+        public var verifiesHostName: Bool
+
+        public init(
+            caFile: String = "/etc/ssl/certs/ca-certificates.crt",
+            verifiesPeer: Bool = true,
+            verifiesHostName: Bool = true
+        ) {
+            self.caFile = caFile
+            self.verifiesPeer = verifiesPeer
+            self.verifiesHostName = verifiesHostName
+        }
+    }
+
+    /// Host name or address, without brackets.
+    public var host: String
+    public var port: UInt16
+    public var virtualHost: String
+    public var user: String
+    public var password: String
+    /// Seconds, 1 to 3600. A silent broker is given up after twice this time.
+    public var heartbeat: Int
+    /// What the broker's management tools call this connection.
+    public var connectionName: String
+    /// Limit for everything up to an open channel, after the host name is resolved; above zero.
+    public var handshakeTimeout: Duration
+    /// Limit for each later request and its answer; above zero.
+    public var rpcTimeout: Duration
+    /// How long a write may make no progress before the connection is cut; above zero.
+    public var publishTimeout: Duration
+    /// Nil for a connection in clear.
+    public var tls: TLS?
+
+    public init(
+        host: String = "localhost",
+        port: UInt16? = nil,
+        virtualHost: String = "/",
+        user: String,
+        password: String,
+        heartbeat: Int = 15,
+        connectionName: String = "bus311",
+        handshakeTimeout: Duration = .seconds(10),
+        rpcTimeout: Duration = .seconds(10),
+        publishTimeout: Duration = .seconds(20),
+        tls: TLS? = nil
+    ) {
+        self.host = host
+        self.port = port ?? (tls == nil ? 5_672 : 5_671)
+        self.virtualHost = virtualHost
+        self.user = user
+        self.password = password
+        self.heartbeat = heartbeat
+        self.connectionName = connectionName
+        self.handshakeTimeout = handshakeTimeout
+        self.rpcTimeout = rpcTimeout
+        self.publishTimeout = publishTimeout
+        self.tls = tls
+    }
+
+    /// The place an error speaks of: host, port and virtual host, no credentials.
+    var server: String { "\(host.contains(":") ? "[\(host)]" : host):\(port), virtual host \"\(virtualHost)\"" }
+
+    /// - Throws: an ``AMQPError`` of kind `invalidConfiguration` that names the first setting out of range.
+    func validate() throws(AMQPError) {
+        func refuse(_ reason: String) -> AMQPError { AMQPError(.invalidConfiguration(reason), server: server) }
+        guard !host.isEmpty else { throw refuse("the host is empty") }
+        guard (1...3_600).contains(heartbeat) else { throw refuse("heartbeat is \(heartbeat) s; give 1 to 3600") }
+        let limits = [("handshakeTimeout", handshakeTimeout), ("rpcTimeout", rpcTimeout), ("publishTimeout", publishTimeout)]
+        for (name, limit) in limits where limit < .milliseconds(1) || limit > .seconds(3_600) {
+            throw refuse("\(name) is \(limit); give 1 ms to 1 h")
+        }
+        let texts = [
+            ("host", host), ("virtual host", virtualHost), ("user", user), ("password", password), ("connection name", connectionName),
+        ]
+        for (name, text) in texts where text.utf8.contains(0) || text.utf8.count > 255 {
+            throw refuse("the \(name) has a NUL or more than 255 bytes")
+        }
+    }
+}
+
+extension AMQPConfiguration: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String {
+        "\(tls == nil ? "amqp" : "amqps")://\(user):***@\(server), heartbeat \(heartbeat) s, name \"\(connectionName)\""
+    }
+
+    public var debugDescription: String { description }
+
+    public var customMirror: Mirror { Mirror(self, children: ["description": description]) }
+}

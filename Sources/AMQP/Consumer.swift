@@ -1,0 +1,135 @@
+import ConnectionThread
+
+/// Receives the messages of one queue on its own connection, never shared with a publisher: a broker in alarm stops reading from
+/// connections that publish, acknowledgements included.
+public actor Consumer {
+    private let configuration: AMQPConfiguration
+    private let queue: String
+    private let prefetch: UInt16
+    private let exclusive: Bool
+    private let thread: ConnectionThread
+    private let watchdog: Watchdog
+    private var connection: BrokerConnection?
+    private var continuation: AsyncThrowingStream<Delivery, any Error>.Continuation?
+    /// Which start the connection belongs to, so that the end of an earlier stream does not end a later one.
+    private var generation = 0
+    private var isClosed = false
+
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    /// Starts the consumer's thread; does not connect.
+    ///
+    /// - Parameters:
+    ///   - configuration: where the broker is.
+    ///   - queue: must exist.
+    ///   - prefetch: messages delivered and not yet acknowledged, at most; above zero. It bounds the stream's memory.
+    ///   - exclusive: refuse to start beside another consumer, and keep others out.
+    /// - Throws: an ``AMQPError`` of kind `invalidConfiguration` or `outOfResources`.
+    public init(
+        configuration: AMQPConfiguration,
+        queue: String,
+        prefetch: UInt16,
+        exclusive: Bool = false
+    ) throws(AMQPError) {
+        guard prefetch > 0 else {
+            throw AMQPError(.invalidConfiguration("prefetch is 0, which means no limit"), server: configuration.server)
+        }
+        (thread, watchdog) = try makeThreads(named: "amqp-consumer", for: configuration)
+        self.configuration = configuration
+        self.queue = queue
+        self.prefetch = prefetch
+        self.exclusive = exclusive
+    }
+
+    deinit { thread.stop() }
+
+    /// Connects and begins to consume.
+    ///
+    /// The stream ends by throwing an ``AMQPError`` when the broker ends the consumer or the connection is lost; it ends without an
+    /// error after ``close()``. Cancelling the task that iterates drops the connection: what is not acknowledged goes back to the
+    /// queue. `start` may be called again after the stream has ended.
+    public func start() throws(AMQPError) -> AsyncThrowingStream<Delivery, any Error> {
+        guard !isClosed else { throw AMQPError(.closed, server: configuration.server) }
+        guard connection == nil else {
+            throw AMQPError(.invalidConfiguration("the consumer has been started already"), server: configuration.server)
+        }
+        let opened = try BrokerConnection(configuration, watchdog: watchdog)
+        try opened.consume(queue: queue, prefetch: prefetch, exclusive: exclusive)
+        // Unbounded in form only: the broker stops at `prefetch` unacknowledged messages.
+        let (stream, continuation) = AsyncThrowingStream<Delivery, any Error>.makeStream(bufferingPolicy: .unbounded)
+        connection = opened
+        self.continuation = continuation
+        generation += 1
+        continuation.onTermination = { [weak self, generation] termination in
+            guard case .cancelled = termination else { return }
+            Task { await self?.abandon(generation) }
+        }
+        thread.watch(opened.descriptor, every: configuration.watchInterval) { [weak self] _ in
+            self?.assumeIsolated { $0.receive() }
+        }
+        // The first deliveries may have come with the answer and sit in the library's buffer.
+        receive()
+        return stream
+    }
+
+    /// Takes a message off the queue for good, or all up to it.
+    public func acknowledge(_ tag: UInt64, multiple: Bool) throws(AMQPError) {
+        try onConnection { connection throws(AMQPError) in try connection.acknowledge(tag, multiple: multiple) }
+    }
+
+    /// Gives a message back to the queue, or to its dead-letter exchange when `requeue` is false.
+    public func reject(_ tag: UInt64, requeue: Bool) throws(AMQPError) {
+        try onConnection { connection throws(AMQPError) in try connection.reject(tag, requeue: requeue) }
+    }
+
+    /// Ends the stream, closes the connection and the thread. What is not acknowledged goes back to the queue.
+    public func close() {
+        isClosed = true
+        thread.unwatch()
+        connection?.close()
+        connection = nil
+        continuation?.finish()
+        continuation = nil
+        thread.stop()
+    }
+
+    private func abandon(_ abandoned: Int) {
+        guard abandoned == generation, connection != nil else { return }
+        end(throwing: nil)
+    }
+
+    private func onConnection(_ body: (BrokerConnection) throws(AMQPError) -> Void) throws(AMQPError) {
+        guard let connection else { throw AMQPError(isClosed ? .closed : .notConnected, server: configuration.server) }
+        do {
+            try body(connection)
+        } catch {
+            end(throwing: error)
+            throw error
+        }
+    }
+
+    private func receive() {
+        guard let connection else { return }
+        do throws(AMQPError) {
+            while true {
+                switch try connection.nextEvent(within: .zero) {
+                case .none: return
+                case .delivery(let delivery, _): continuation?.yield(delivery)
+                case .consumerCancelled: throw AMQPError(.consumerCancelled, server: configuration.server)
+                case .blocked, .unblocked: continue
+                case .acknowledged, .refused, .returned:
+                    throw AMQPError(.protocolViolation("a confirm came to a consumer"), server: configuration.server)
+                }
+            }
+        } catch {
+            end(throwing: error)
+        }
+    }
+
+    private func end(throwing error: AMQPError?) {
+        thread.unwatch()
+        connection = nil
+        continuation?.finish(throwing: error)
+        continuation = nil
+    }
+}
