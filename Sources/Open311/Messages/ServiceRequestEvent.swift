@@ -1,0 +1,204 @@
+/// What goes to the CRM when a service request is made or changes: CloudEvents 1.0, structured JSON, with the whole current
+/// snapshot (bus reference 2). The bytes written here are the bytes published; nobody encodes them again.
+public struct ServiceRequestEvent: Sendable {
+    /// Short type with version, as in the message's `type` property.
+    public enum Kind: String, Sendable, CaseIterable {
+        case created = "service_request.created.v1"
+        case updated = "service_request.updated.v1"
+
+        /// The last two words of the routing key, after the tenant's.
+        public var routingSuffix: String {
+            switch self {
+            case .created: "service_request.created"
+            case .updated: "service_request.updated"
+            }
+        }
+    }
+
+    /// What the installation puts into every event.
+    public struct Origin: Sendable {
+        /// Reverse-DNS prefix of CloudEvents types.
+        public var typePrefix: String
+        /// Where schemas are published, without a slash at the end.
+        public var schemaBase: String
+        /// The GeoReport base as citizens see it, without a slash at the end.
+        public var gatewayURL: String
+        /// The status-ingest base as CRMs see it, without a slash at the end.
+        public var statusIngestURL: String
+
+        public init(typePrefix: String, schemaBase: String, gatewayURL: String, statusIngestURL: String) {
+            self.typePrefix = typePrefix
+            self.schemaBase = schemaBase
+            self.gatewayURL = gatewayURL
+            self.statusIngestURL = statusIngestURL
+        }
+    }
+
+    /// The schema's full version, in `dataschema` and in the header `x-o311-schema`.
+    public static let schemaVersion = "1.0"
+    /// A message is never larger, in bytes.
+    public static let maximumSize = 262_144
+
+    public let id: EventID
+    public let kind: Kind
+    public let tenant: TenantKey
+    public let requestID: ServiceRequestID
+    /// 1 at creation, then one more for each event of this request.
+    public let sequence: Int32
+    public let time: Timestamp
+    /// CloudEvents JSON, UTF-8.
+    public let body: [UInt8]
+
+    /// The event of a submission that becomes the request `id` now.
+    public static func created(_ submission: Submission, as requestID: ServiceRequestID, tenant: Tenant, origin: Origin) -> ServiceRequestEvent {
+        let eventID = EventID(at: submission.receivedAt)
+        var writer = JSONWriter(capacity: 1_536 + submission.description.utf8.count)
+        writer.beginObject()
+        writer.envelope(
+            id: eventID, kind: .created, tenant: tenant.key, requestID: requestID, sequence: 1, time: submission.receivedAt, origin: origin)
+        writer.name("data")
+        writer.snapshot(of: submission, as: requestID, tenant: tenant, origin: origin)
+        writer.endObject()
+        return ServiceRequestEvent(
+            id: eventID, kind: .created, tenant: tenant.key, requestID: requestID, sequence: 1, time: submission.receivedAt,
+            body: writer.bytes)
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func envelope(
+        id: EventID, kind: ServiceRequestEvent.Kind, tenant: TenantKey, requestID: ServiceRequestID, sequence: Int32, time: Timestamp,
+        origin: ServiceRequestEvent.Origin
+    ) {
+        name("specversion")
+        value("1.0")
+        name("id")
+        value(id.description)
+        name("source")
+        value("/open311/" + tenant.rawValue)
+        name("type")
+        value(origin.typePrefix + "." + kind.rawValue)
+        name("subject")
+        quoted(requestID.rawValue)
+        name("time")
+        value(time)
+        name("datacontenttype")
+        value("application/json")
+        name("dataschema")
+        value("\(origin.schemaBase)/\(kind.routingSuffix)/\(ServiceRequestEvent.schemaVersion).json")
+        name("sequence")
+        quoted(Int64(sequence))
+    }
+
+    fileprivate mutating func snapshot(
+        of submission: Submission, as requestID: ServiceRequestID, tenant: Tenant, origin: ServiceRequestEvent.Origin
+    ) {
+        beginObject()
+        name("service_request_id")
+        quoted(requestID.rawValue)
+        name("tenant")
+        value(tenant.key.rawValue)
+        name("jurisdiction_id")
+        value(tenant.jurisdictions.first?.rawValue)
+        name("sequence")
+        value(Int64(1))
+        name("service_code")
+        value(submission.serviceCode.rawValue)
+        name("service_name")
+        value(submission.serviceName)
+        name("description")
+        value(submission.description)
+        name("requested_datetime")
+        value(submission.receivedAt)
+        name("updated_datetime")
+        value(submission.receivedAt)
+        name("status")
+        value(PublicStatus.open.rawValue)
+        name("detailed_status")
+        value(GeneralStatus.received.rawValue)
+        place(submission.location)
+        name("attributes")
+        answers(submission.answers)
+        name("anonymous")
+        value(submission.reporter == nil)
+        name("requester")
+        requester(tenant.policies.sendsPersonalData ? submission.reporter : nil)
+        name("media")
+        media(submission.mediaURLs)
+        name("links")
+        beginObject()
+        name("self")
+        value("\(origin.gatewayURL)/requests/\(requestID).json?jurisdiction_id=\(tenant.jurisdictions.first?.rawValue ?? "")")
+        name("status")
+        value("\(origin.statusIngestURL)/v1/service-requests/\(requestID)/updates")
+        endObject()
+        name("received_via")
+        value(submission.receivedVia)
+        name("language")
+        value(submission.language.rawValue)
+        endObject()
+    }
+
+    private mutating func place(_ location: Location) {
+        if let coordinate = location.coordinate {
+            name("lat")
+            value(coordinate.latitude)
+            name("long")
+            value(coordinate.longitude)
+        }
+        name("address")
+        value(location.address)
+        name("address_id")
+        value(location.addressID)
+        name("zipcode")
+        value(location.zipcode)
+    }
+
+    private mutating func requester(_ reporter: Reporter?) {
+        guard let reporter else { return null() }
+        beginObject()
+        name("first_name")
+        value(reporter.firstName)
+        name("last_name")
+        value(reporter.lastName)
+        name("email")
+        value(reporter.email)
+        name("phone")
+        value(reporter.phone)
+        name("account_id")
+        value(reporter.accountID)
+        name("device_id")
+        value(reporter.deviceID)
+        endObject()
+    }
+
+    private mutating func media(_ urls: [String]) {
+        beginArray()
+        for url in urls {
+            beginObject()
+            name("url")
+            value(url)
+            // A stranger's link: the CRM must not follow it on its own.
+            name("kind")
+            value("external")
+            endObject()
+        }
+        endArray()
+    }
+
+    /// `[{"code": …, "values": […]}]`, as events carry answers and the database keeps them.
+    public mutating func answers(_ answers: [Answer]) {
+        beginArray()
+        for answer in answers {
+            beginObject()
+            name("code")
+            value(answer.code)
+            name("values")
+            beginArray()
+            for value in answer.values { self.value(value) }
+            endArray()
+            endObject()
+        }
+        endArray()
+    }
+}

@@ -1,0 +1,76 @@
+/// A service request as its readers see it (GeoReport v2, "service request object"), without personal data.
+public struct ServiceRequest: Sendable, Equatable {
+    public let id: ServiceRequestID
+    public var status: DetailedStatus
+    public var statusNotes: String?
+    public var serviceCode: ServiceCode
+    /// As it was named, in the request's language, when the request was made.
+    public var serviceName: String
+    public var description: String
+    public var agencyResponsible: String?
+    public var serviceNotice: String?
+    public var requestedAt: Timestamp
+    public var updatedAt: Timestamp
+    public var expectedAt: Timestamp?
+    public var location: Location
+    /// Absolute http(s) URLs as given; the first is GeoReport's `media_url`.
+    public var mediaURLs: [String]
+    public var answers: [Answer]
+
+    public init(
+        id: ServiceRequestID, status: DetailedStatus, statusNotes: String?, serviceCode: ServiceCode, serviceName: String,
+        description: String, agencyResponsible: String?, serviceNotice: String?, requestedAt: Timestamp, updatedAt: Timestamp,
+        expectedAt: Timestamp?, location: Location, mediaURLs: [String], answers: [Answer]
+    ) {
+        self.id = id
+        self.status = status
+        self.statusNotes = statusNotes
+        self.serviceCode = serviceCode
+        self.serviceName = serviceName
+        self.description = description
+        self.agencyResponsible = agencyResponsible
+        self.serviceNotice = serviceNotice
+        self.requestedAt = requestedAt
+        self.updatedAt = updatedAt
+        self.expectedAt = expectedAt
+        self.location = location
+        self.mediaURLs = mediaURLs
+        self.answers = answers
+    }
+}
+
+/// The citizen's answer to one attribute of the service.
+public struct Answer: Sendable, Equatable {
+    public let code: String
+    /// At least one.
+    public let values: [String]
+
+    public init(code: String, values: [String]) {
+        self.code = code
+        self.values = values
+    }
+}
+
+/// Who reported it. Personal data: kept in a table of its own, sent to the tenant's CRM only, never logged.
+public struct Reporter: Sendable, Equatable {
+    public var firstName: String?
+    public var lastName: String?
+    public var email: String?
+    public var phone: String?
+    public var accountID: String?
+    public var deviceID: String?
+
+    public init(firstName: String?, lastName: String?, email: String?, phone: String?, accountID: String?, deviceID: String?) {
+        self.firstName = firstName
+        self.lastName = lastName
+        self.email = email
+        self.phone = phone
+        self.accountID = accountID
+        self.deviceID = deviceID
+    }
+
+    /// Nobody named themselves: the submission is anonymous.
+    public var isEmpty: Bool {
+        firstName == nil && lastName == nil && email == nil && phone == nil && accountID == nil && deviceID == nil
+    }
+}

@@ -1,0 +1,57 @@
+/// What a CRM says of a service request: one lifecycle update.
+public struct StatusUpdate: Sendable, Equatable {
+    /// The CRM's own name for this update, unique per request: 1 to 128 characters. The same id again is the same update.
+    public var id: String
+    /// When it happened in the CRM; an older one never overwrites a newer one.
+    public var occurredAt: Timestamp
+    /// Nil when the update changes other things only.
+    public var status: RequestedStatus?
+    public var statusNotes: String?
+    public var agencyResponsible: String?
+    public var expectedAt: Timestamp?
+    public var serviceNotice: String?
+    /// The CRM's reference of the request: the proof that it has registered it.
+    public var externalReference: String?
+
+    /// A CRM may name a detailed status, or GeoReport's word only.
+    public enum RequestedStatus: Sendable, Equatable {
+        case detailed(DetailedStatus)
+        case general(PublicStatus)
+
+        /// - Throws: ``InvalidValue`` that lists what is allowed.
+        public init(validating text: String) throws(InvalidValue) {
+            if let word = PublicStatus(rawValue: text.lowercased()) {
+                self = .general(word)
+            } else {
+                self = .detailed(try DetailedStatus(validating: text))
+            }
+        }
+
+        /// The detailed status it means for a request that is at `current`: `open` and `closed` keep what already says so.
+        public func resolved(from current: DetailedStatus) -> DetailedStatus {
+            switch self {
+            case .detailed(let status): status
+            case .general(let word) where current.publicStatus == word && current.general != .received && current.general != .pending: current
+            case .general(.open): DetailedStatus(.inProcess)
+            case .general(.closed): DetailedStatus(.processed)
+            }
+        }
+    }
+
+    public init(
+        id: String, occurredAt: Timestamp, status: RequestedStatus?, statusNotes: String?, agencyResponsible: String?,
+        expectedAt: Timestamp?, serviceNotice: String?, externalReference: String?
+    ) {
+        self.id = id
+        self.occurredAt = occurredAt
+        self.status = status
+        self.statusNotes = statusNotes
+        self.agencyResponsible = agencyResponsible
+        self.expectedAt = expectedAt
+        self.serviceNotice = serviceNotice
+        self.externalReference = externalReference
+    }
+
+    /// SHA-256 of everything but the id: the same id with another content is a conflict.
+    public var fingerprint: [UInt8] { StatusUpdateFingerprint.of(self) }
+}

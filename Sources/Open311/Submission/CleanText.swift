@@ -1,0 +1,65 @@
+/// What is taken out of citizens' text before it is stored, so that every wire format can carry it.
+public enum CleanText {
+    /// Without the characters that XML 1.0 or PostgreSQL cannot hold; line breaks and tabs stay.
+    public static func withoutControls(_ text: String) -> String {
+        // Almost every text is clean: look before copying.
+        guard text.unicodeScalars.contains(where: isForbidden) else { return text }
+        var scalars = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars where !isForbidden(scalar) { scalars.append(scalar) }
+        return String(scalars)
+    }
+
+    /// On one line: line breaks become spaces, the ends are trimmed.
+    public static func singleSpaced(_ text: String) -> String {
+        let utf8 = text.utf8
+        let needsWork =
+            utf8.first == 32 || utf8.last == 32 || utf8.contains { $0 < 32 || $0 == 127 } || text.unicodeScalars.contains(where: isForbidden)
+        guard needsWork else { return text }
+        var scalars = String.UnicodeScalarView()
+        for scalar in withoutControls(text).unicodeScalars {
+            scalars.append(scalar.value == 10 || scalar.value == 13 || scalar.value == 9 ? " " : scalar)
+        }
+        var line = String(scalars)[...]
+        while line.first == " " { line.removeFirst() }
+        while line.last == " " { line.removeLast() }
+        return String(line)
+    }
+
+    private static func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 9, 10, 13: false
+        case 0..<32, 127, 0xFFFE, 0xFFFF: true
+        default: false
+        }
+    }
+}
+
+/// Decimal numbers as forms carry them.
+enum DecimalText {
+    /// `-?digits(.digits)?`, at most 40 characters: no exponent, no other separator.
+    static func isDecimal(_ text: String) -> Bool {
+        let body = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
+        guard !body.isEmpty, body.count <= 40 else { return false }
+        let parts = body.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        return parts.count <= 2 && parts.allSatisfy { !$0.isEmpty && $0.allSatisfy { (48...57).contains($0) } }
+    }
+
+    static func number(_ text: String) -> Double? {
+        let trimmed = CleanText.singleSpaced(text)
+        let signed = trimmed.utf8.first == UInt8(ascii: "+") ? String(trimmed.dropFirst()) : trimmed
+        return isDecimal(signed) ? Double(signed) : nil
+    }
+}
+
+/// Addresses on the web.
+enum WebAddress {
+    /// `http://` or `https://`, then a host, at most 2,000 characters, no space and nothing a page would have to escape.
+    static func isAbsolute(_ text: String) -> Bool {
+        guard text.utf8.count <= 2_000, let scheme = ["http://", "https://"].first(where: { text.lowercased().hasPrefix($0) }) else {
+            return false
+        }
+        let rest = text.dropFirst(scheme.count)
+        guard let first = rest.unicodeScalars.first, first != "/", first != "?", first != "#", first != ":" else { return false }
+        return !rest.unicodeScalars.contains { $0.value <= 32 || $0 == "<" || $0 == ">" || $0 == "\"" || $0 == "\\" || $0.value == 127 }
+    }
+}

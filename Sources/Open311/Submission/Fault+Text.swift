@@ -1,0 +1,56 @@
+extension Fault {
+    /// A sentence for the citizen or the app's developer: what is wrong, where, and what to do. French or English; English for
+    /// any other language.
+    public func text(in language: Language) -> String {
+        language.primary == .french ? french : english
+    }
+
+    private var english: String {
+        switch problem {
+        case .missing: "\(field) is required."
+        case .attributeRequired(let code): "\(code) required: send \(field)."
+        case .noLocation: "A location is required: send lat and long, or address_string, or address_id."
+        case .incompletePosition(let missing): "\(field) came without \(missing): send both, or neither."
+        case .notACoordinate(let minimum, let maximum):
+            "\(field) must be a decimal number of degrees from \(minimum) to \(maximum), with a point as decimal separator."
+        case .tooLong(let maximum): "\(field) is too long: \(maximum) characters at most."
+        case .tooMany(let maximum): "\(field): too many values, \(maximum) at most."
+        case .notANumber: "\(field) must be a number, as in 12 or 12.5."
+        case .notADate: "\(field) must be a date and time, as in 2026-03-01T10:00:00Z."
+        case .notAChoice(let value, let choices): "\(field): “\(value)” is not a choice. Choices: \(choices.joined(separator: ", "))."
+        case .severalValues: "\(field) takes one value only."
+        case .notAnAbsoluteURL: "\(field) must be an absolute http or https URL."
+        case .undeclaredAttribute: "\(field) is not an attribute of this service: see its definition."
+        case .unknownValue(let value, let allowed): "\(field): “\(value)” is unknown. Allowed: \(allowed.joined(separator: ", "))."
+        case .malformed(let expectation): "\(field) \(expectation)."
+        case .windowTooLong(let days): "\(field): start_date and end_date may be \(days) days apart at most. Ask for a shorter period."
+        case .windowReversed: "\(field): start_date must not be after end_date."
+        }
+    }
+
+    private var french: String {
+        switch problem {
+        case .missing: "\(field) est obligatoire."
+        case .attributeRequired(let code): "\(code) required: le champ \(field) est obligatoire."
+        case .noLocation: "Un emplacement est obligatoire : envoyez lat et long, ou address_string, ou address_id."
+        case .incompletePosition(let missing): "\(field) est venu sans \(missing) : envoyez les deux, ou aucun."
+        case .notACoordinate(let minimum, let maximum):
+            "\(field) doit être un nombre décimal de degrés entre \(minimum) et \(maximum), avec un point comme séparateur."
+        case .tooLong(let maximum): "\(field) est trop long : \(maximum) caractères au plus."
+        case .tooMany(let maximum): "\(field) : trop de valeurs, \(maximum) au plus."
+        case .notANumber: "\(field) doit être un nombre, par exemple 12 ou 12.5."
+        case .notADate: "\(field) doit être une date et une heure, par exemple 2026-03-01T10:00:00Z."
+        case .notAChoice(let value, let choices):
+            "\(field) : « \(value) » n’est pas un choix possible. Choix : \(choices.joined(separator: ", "))."
+        case .severalValues: "\(field) n’accepte qu’une seule valeur."
+        case .notAnAbsoluteURL: "\(field) doit être une URL http ou https absolue."
+        case .undeclaredAttribute: "\(field) n’est pas un attribut de ce service : voyez sa définition."
+        case .unknownValue(let value, let allowed):
+            "\(field) : « \(value) » est inconnu. Valeurs possibles : \(allowed.joined(separator: ", "))."
+        case .malformed(let expectation): "\(field) \(expectation)."
+        case .windowTooLong(let days):
+            "\(field) : start_date et end_date peuvent être séparées de \(days) jours au plus. Demandez une période plus courte."
+        case .windowReversed: "\(field) : start_date ne peut pas être après end_date."
+        }
+    }
+}

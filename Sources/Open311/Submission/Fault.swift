@@ -1,0 +1,35 @@
+/// One thing that is wrong with what a citizen's app sent. Every fault of a form is told at once.
+public struct Fault: Error, Sendable, Equatable {
+    /// The field's name as the app knows it: `lat`, `attribute[depth]`.
+    public let field: String
+    public let problem: Problem
+
+    public enum Problem: Sendable, Equatable {
+        case missing
+        /// The code of a required attribute that has no answer.
+        case attributeRequired(code: String)
+        /// None of the ways to say where.
+        case noLocation
+        /// One of a pair without the other, named here.
+        case incompletePosition(missing: String)
+        case notACoordinate(minimum: Int, maximum: Int)
+        /// In characters.
+        case tooLong(maximum: Int)
+        case tooMany(maximum: Int)
+        case notANumber
+        case notADate
+        case notAChoice(value: String, choices: [String])
+        case severalValues
+        case notAnAbsoluteURL
+        case undeclaredAttribute
+        case unknownValue(value: String, allowed: [String])
+        case malformed(expectation: String)
+        case windowTooLong(days: Int64)
+        case windowReversed
+    }
+
+    public init(field: String, problem: Problem) {
+        self.field = field
+        self.problem = problem
+    }
+}

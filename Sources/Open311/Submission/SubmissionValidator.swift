@@ -1,0 +1,210 @@
+/// Turns the fields of a form into a ``Submission``, or into the list of everything that is wrong with them. Pure: no clock, no
+/// database.
+public struct SubmissionValidator: Sendable {
+    public static let maximumDescription = 4_000
+    public static let maximumText = 1_000
+    public static let maximumAnswerValues = 100
+    public static let maximumAnswers = 100
+    public static let maximumMediaURLs = 10
+
+    private let tenant: Tenant
+    private let service: Service
+    private var faults: [Fault] = []
+
+    /// - Parameters:
+    ///   - tenant: whose policies hold.
+    ///   - service: the one that `service_code` names.
+    public init(tenant: Tenant, service: Service) {
+        self.tenant = tenant
+        self.service = service
+    }
+
+    /// - Parameters:
+    ///   - fields: body and query string together.
+    ///   - apiKey: the key that carried them.
+    ///   - idempotencyKey: the `Idempotency-Key` header; wins over the field `client_request_id`.
+    ///   - language: of the answer and of the service's name in the request.
+    ///   - moment: when they arrived.
+    /// - Throws: ``Faults`` with every fault found.
+    public func submission(
+        from fields: FormFields, apiKey: AccessKey, idempotencyKey: String?, language: Language, at moment: Timestamp
+    ) throws(Faults) -> Submission {
+        var check = self
+        let location = check.location(fields)
+        let description = check.description(fields)
+        let answers = check.answers(fields.answers)
+        let mediaURLs = check.mediaURLs(fields)
+        let reporter = check.reporter(fields)
+        let reference = check.clientReference(fields, idempotencyKey: idempotencyKey, apiKey: apiKey)
+        guard check.faults.isEmpty else { throw Faults(check.faults) }
+        return Submission(
+            tenant: tenant.id,
+            serviceCode: service.code,
+            serviceName: service.name.text(in: language, fallback: [tenant.language]) ?? service.code.rawValue,
+            description: description,
+            location: location,
+            answers: answers,
+            reporter: reporter.isEmpty ? nil : reporter,
+            mediaURLs: mediaURLs,
+            receivedVia: apiKey.label,
+            language: language,
+            receivedAt: moment,
+            clientReference: reference
+        )
+    }
+
+    private mutating func refuse(_ field: String, _ problem: Fault.Problem) { faults.append(Fault(field: field, problem: problem)) }
+
+    private mutating func text(_ name: String, in fields: FormFields, maximum: Int = maximumText) -> String? {
+        guard let value = fields[name] else { return nil }
+        let clean = CleanText.singleSpaced(value)
+        if clean.count > maximum { refuse(name, .tooLong(maximum: maximum)) }
+        return clean.isEmpty ? nil : clean
+    }
+
+    private mutating func location(_ fields: FormFields) -> Location {
+        let address = text("address_string", in: fields)
+        let addressID = text("address_id", in: fields, maximum: 255)
+        let zipcode = text("zipcode", in: fields, maximum: 20)
+        let latitude = coordinate("lat", 90, in: fields)
+        let longitude = coordinate("long", 180, in: fields)
+        if fields["lat"] != nil, fields["long"] == nil { refuse("lat", .incompletePosition(missing: "long")) }
+        if fields["long"] != nil, fields["lat"] == nil { refuse("long", .incompletePosition(missing: "lat")) }
+        if fields["lat"] == nil, fields["long"] == nil, address == nil, addressID == nil { refuse("lat", .noLocation) }
+        let position = latitude.flatMap { latitude in longitude.flatMap { Coordinate(latitude: latitude, longitude: $0) } }
+        return Location(coordinate: position, address: address, addressID: addressID, zipcode: zipcode)
+    }
+
+    private mutating func coordinate(_ name: String, _ bound: Int, in fields: FormFields) -> Double? {
+        guard let text = fields[name] else { return nil }
+        guard let value = DecimalText.number(text), abs(value) <= Double(bound) else {
+            refuse(name, .notACoordinate(minimum: -bound, maximum: bound))
+            return nil
+        }
+        return value
+    }
+
+    private mutating func description(_ fields: FormFields) -> String {
+        let text = CleanText.withoutControls(fields["description"] ?? "")
+        // A character here is a Unicode scalar, as the databases and clients of the field count.
+        if text.unicodeScalars.count > Self.maximumDescription { refuse("description", .tooLong(maximum: Self.maximumDescription)) }
+        return text
+    }
+
+    private mutating func mediaURLs(_ fields: FormFields) -> [String] {
+        let urls = fields.values("media_url").map(CleanText.singleSpaced)
+        if urls.count > Self.maximumMediaURLs { refuse("media_url", .tooMany(maximum: Self.maximumMediaURLs)) }
+        for url in urls where !WebAddress.isAbsolute(url) { refuse("media_url", .notAnAbsoluteURL) }
+        return urls
+    }
+
+    private mutating func reporter(_ fields: FormFields) -> Reporter {
+        Reporter(
+            firstName: text("first_name", in: fields, maximum: 255),
+            lastName: text("last_name", in: fields, maximum: 255),
+            email: text("email", in: fields, maximum: 320),
+            phone: text("phone", in: fields, maximum: 64),
+            accountID: text("account_id", in: fields, maximum: 255),
+            deviceID: text("device_id", in: fields, maximum: 255)
+        )
+    }
+
+    private mutating func clientReference(_ fields: FormFields, idempotencyKey: String?, apiKey: AccessKey) -> ClientReference? {
+        guard let key = [idempotencyKey, fields["client_request_id"]].compactMap({ $0 }).first(where: { !$0.isEmpty }) else { return nil }
+        do {
+            return try ClientReference(key: key, apiKey: apiKey.publicID, fields: fields)
+        } catch {
+            faults.append(error)
+            return nil
+        }
+    }
+
+    // MARK: Attributes
+
+    private mutating func answers(_ given: [Answer]) -> [Answer] {
+        if given.count > Self.maximumAnswers { refuse("attribute", .tooMany(maximum: Self.maximumAnswers)) }
+        var kept: [Answer] = []
+        for attribute in service.attributes where attribute.isVariable {
+            let field = "attribute[\(attribute.code)]"
+            guard let answer = given.first(where: { $0.code == attribute.code }) else {
+                if attribute.isRequired { refuse(field, .attributeRequired(code: attribute.code)) }
+                continue
+            }
+            if let values = checked(answer.values, attribute, field) { kept.append(Answer(code: attribute.code, values: values)) }
+        }
+        for answer in given where service.attribute(answer.code) == nil {
+            let field = "attribute[\(answer.code)]"
+            guard tenant.policies.keepsUndeclaredAttributes else {
+                refuse(field, .undeclaredAttribute)
+                continue
+            }
+            if answer.code.count > 255 { refuse("attribute", .tooLong(maximum: 255)) }
+            if answer.values.count > Self.maximumAnswerValues { refuse(field, .tooMany(maximum: Self.maximumAnswerValues)) }
+            if answer.values.contains(where: { $0.unicodeScalars.count > Self.maximumDescription }) {
+                refuse(field, .tooLong(maximum: Self.maximumDescription))
+            }
+            kept.append(Answer(code: answer.code, values: answer.values.map(CleanText.withoutControls)))
+        }
+        return kept
+    }
+
+    private mutating func checked(_ values: [String], _ attribute: ServiceAttribute, _ field: String) -> [String]? {
+        if attribute.dataType != .multivaluelist, values.count > 1 {
+            refuse(field, .severalValues)
+            return nil
+        }
+        switch attribute.dataType {
+        case .string: return bounded(values.map(CleanText.singleSpaced), field)
+        case .text: return bounded(values.map(CleanText.withoutControls), field)
+        case .number:
+            let numbers = values.map(CleanText.singleSpaced)
+            guard numbers.allSatisfy({ DecimalText.isDecimal($0) }) else {
+                refuse(field, .notANumber)
+                return nil
+            }
+            return bounded(numbers, field)
+        case .datetime:
+            let moments = values.compactMap { Timestamp(parsing: $0) }
+            guard moments.count == values.count else {
+                refuse(field, .notADate)
+                return nil
+            }
+            return moments.map(\.iso8601)
+        case .singlevaluelist, .multivaluelist: return choices(values, attribute, field)
+        }
+    }
+
+    private mutating func bounded(_ values: [String], _ field: String) -> [String]? {
+        guard values.allSatisfy({ $0.unicodeScalars.count <= Self.maximumDescription }) else {
+            refuse(field, .tooLong(maximum: Self.maximumDescription))
+            return nil
+        }
+        return values
+    }
+
+    private mutating func choices(_ values: [String], _ attribute: ServiceAttribute, _ field: String) -> [String]? {
+        let keys = attribute.choices.map(\.key)
+        var chosen: [String] = []
+        for value in values {
+            // One client joins its choices by commas; a key with a comma of its own comes first.
+            let isJoined = attribute.dataType == .multivaluelist && !keys.contains(value)
+            let parts = isJoined ? value.split(separator: ",").map { CleanText.singleSpaced(String($0)) } : [value]
+            for part in parts {
+                guard keys.contains(part) else {
+                    refuse(field, .notAChoice(value: String(part.prefix(100)), choices: keys))
+                    return nil
+                }
+                if !chosen.contains(part) { chosen.append(part) }
+            }
+        }
+        return chosen
+    }
+}
+
+/// Everything that is wrong with a form; never empty.
+public struct Faults: Error, Sendable, Equatable {
+    public let all: [Fault]
+    init(_ all: [Fault]) { self.all = all }
+
+    public init(first: Fault, others: [Fault] = []) { all = [first] + others }
+}

@@ -1,0 +1,62 @@
+/// A tenant's number inside the database; never shown outside.
+public struct TenantID: Sendable, Hashable, Comparable {
+    public let rawValue: Int32
+    public init(_ rawValue: Int32) { self.rawValue = rawValue }
+    public static func < (left: TenantID, right: TenantID) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// One CRM application of one or more jurisdictions, sealed off from every other.
+public struct Tenant: Sendable, Equatable {
+    public let id: TenantID
+    public let key: TenantKey
+    /// The city's name, for people.
+    public var name: String
+    /// At least one; the first is the principal.
+    public var jurisdictions: [JurisdictionID]
+    /// The language of answers when the caller asks for none.
+    public var language: Language
+    /// IANA name, as in `Europe/Paris`.
+    public var timeZone: String
+    /// Which relay leader publishes this tenant's events: 0 to 7.
+    public var shard: Int16
+    /// The broker's virtual host that holds this tenant's exchanges and queues.
+    public var virtualHost: String
+    /// How to reach the operator of this endpoint, for people (discovery's `contact`).
+    public var contact: String
+    /// How to get an API key, for people (discovery's `key_service`).
+    public var keyService: String
+    public var policies: TenantPolicies
+
+    public init(
+        id: TenantID, key: TenantKey, name: String, jurisdictions: [JurisdictionID], language: Language, timeZone: String,
+        shard: Int16, virtualHost: String, contact: String, keyService: String, policies: TenantPolicies
+    ) {
+        self.id = id
+        self.key = key
+        self.name = name
+        self.jurisdictions = jurisdictions
+        self.language = language
+        self.timeZone = timeZone
+        self.shard = shard
+        self.virtualHost = virtualHost
+        self.contact = contact
+        self.keyService = keyService
+        self.policies = policies
+    }
+
+    /// How many relay leaders share the tenants. Stored with every outbox row, so changing it is a data migration.
+    public static let shardCount: Int16 = 8
+}
+
+/// What a tenant has chosen.
+public struct TenantPolicies: Sendable, Equatable {
+    /// Whether attributes that the service does not declare are kept (FixMyStreet sends some) or refused.
+    public var keepsUndeclaredAttributes: Bool
+    /// Whether events carry the reporter's personal data, or only say that there is some.
+    public var sendsPersonalData: Bool
+
+    public init(keepsUndeclaredAttributes: Bool = true, sendsPersonalData: Bool = true) {
+        self.keepsUndeclaredAttributes = keepsUndeclaredAttributes
+        self.sendsPersonalData = sendsPersonalData
+    }
+}
