@@ -1,0 +1,86 @@
+import ConnectionThread
+import NIOConcurrencyHelpers
+
+/// One connection on its own thread. It connects when first needed, and again after it broke; while the server is away a
+/// call fails at once instead of waiting for the next attempt.
+public actor PostgresConnection {
+    private let thread: ConnectionThread
+    private let configuration: PostgresConfiguration
+    private var session: Session?
+    private var isClosed = false
+    private var lastFailure: (error: PostgresError, at: ContinuousClock.Instant)?
+
+    /// How long a failed attempt to connect answers for those that follow.
+    private static let retryPause = Duration.milliseconds(250)
+
+    /// - Throws: when no thread can be started.
+    public init(configuration: PostgresConfiguration) throws(ConnectionThreadError) {
+        self.configuration = configuration
+        thread = try ConnectionThread(name: "pg-" + configuration.applicationName)
+    }
+
+    nonisolated public var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    /// Runs the body on the connection's thread; nothing else runs on the connection meanwhile.
+    ///
+    /// - Parameter body: synchronous; must copy out what it returns.
+    /// - Throws: what the body throws, or why there is no connection.
+    public func run<Value: Sendable>(_ body: @Sendable (Session) throws(PostgresError) -> Value) throws(PostgresError) -> Value {
+        let session = try connected()
+        do {
+            return try body(session)
+        } catch {
+            if error.endsConnection { self.session = nil }
+            throw error
+        }
+    }
+
+    private func connected() throws(PostgresError) -> Session {
+        guard !isClosed else { throw PostgresError(.closed) }
+        if let session { return session }
+        if let lastFailure, lastFailure.at.duration(to: .now) < Self.retryPause { throw lastFailure.error }
+        do {
+            let session = try Session(connecting: configuration)
+            self.session = session
+            lastFailure = nil
+            return session
+        } catch {
+            lastFailure = (error, .now)
+            throw error
+        }
+    }
+
+    // MARK: Notifications
+
+    /// Asks to be called, on the connection's thread, for each notification on the channels, and once with nil when the
+    /// connection is lost (its notifications may be lost too: look at the data).
+    public func listen(to channels: [String], _ handler: @escaping @Sendable (String?) -> Void) throws(PostgresError) {
+        try run { (session) throws(PostgresError) in
+            // Channel names are ours, never data.
+            for channel in channels { try session.script("listen \(channel)") }
+        }
+        guard let descriptor = session?.descriptor else { return }
+        thread.watch(descriptor, every: .seconds(5)) { [weak self] _ in
+            self?.assumeIsolated { connection in connection.deliver(to: handler) }
+        }
+    }
+
+    private func deliver(to handler: @Sendable (String?) -> Void) {
+        guard let session else { return }
+        do {
+            for channel in try session.takeNotifications() { handler(channel) }
+        } catch {
+            thread.unwatch()
+            self.session = nil
+            handler(nil)
+        }
+    }
+
+    /// Closes the connection and ends its thread; later calls throw `closed`.
+    public func close() {
+        isClosed = true
+        thread.unwatch()
+        session = nil
+        thread.stop()
+    }
+}
