@@ -71,5 +71,6 @@ let package = Package(
         library("TestSupport", ["PrivateServers", "Open311", "Storage", "Postgres", "AMQP", "Bus", "Curl"]),
         tests("ConnectionThreadTests", ["ConnectionThread"]),
         tests("CurlTests", ["Curl", locks]),
+        tests("BusTests", ["Bus", "Open311"]),
     ]
 )

@@ -1,0 +1,96 @@
+import Foundation
+import Open311
+
+/// Rotation without interruption: issue the other slot, let the CRM change over, revoke the first. A password is never
+/// replaced, because connections made with the old one would stay open.
+extension Provisioner {
+    /// Gives the slot a password and everything else its user needs. The password is set last: a user that is not finished
+    /// cannot log in.
+    ///
+    /// - Throws: ``ProvisioningError``: `credentialInUse` when the slot has a password, `notProvisioned` before the first apply.
+    public func issueCredential(_ tenant: BusTenant, slot: CredentialSlot) async throws(ProvisioningError) -> IssuedCredential {
+        let user = tenant.topology.user(slot)
+        let password = BrokerPassword.random()
+        var wanted = BrokerTopology.tenant(tenant, slots: [slot])
+        var live: LiveTopology
+        do { live = try await LiveTopology.read(wanted, from: broker) } catch { throw .broker(error) }
+        guard live.users.first?.user.hasPassword != true else { throw .credentialInUse(user: user, other: slot.other) }
+        let found = Set(live.queues.map(\.name) + live.exchanges.map(\.name))
+        let missing = (tenant.topology.exchanges + tenant.topology.queues).filter { !found.contains($0) }
+        guard missing.isEmpty else { throw .notProvisioned(virtualHost: tenant.virtualHost, missing: missing) }
+        // The user's own part only: what else is amiss is the next plan's.
+        wanted.exchanges = []
+        wanted.queues = []
+        wanted.bindings = []
+        live.bindings = []
+        do throws(BrokerAdministrationError) {
+            for change in ProvisioningPlan(from: live, to: wanted).changes {
+                try await broker.perform(change.step, in: tenant.virtualHost)
+            }
+            try await broker.putUser(user, passwordHash: password.saltedHash())
+        } catch {
+            throw .broker(error)
+        }
+        return IssuedCredential(slot: slot, user: user, password: password, virtualHost: tenant.virtualHost)
+    }
+
+    /// Deletes the slot's user, and closes its connections. Revoking what is not there succeeds.
+    public func revokeCredential(_ tenant: BusTenant, slot: CredentialSlot) async throws(ProvisioningError) {
+        let user = tenant.topology.user(slot)
+        do {
+            try await broker.deleteUser(user)
+            // The broker does so by itself when a user goes; asking again costs nothing and covers a node that missed it.
+            try await broker.closeConnections(of: user)
+        } catch {
+            throw .broker(error)
+        }
+    }
+
+    /// The slots that have a user, with their connections of this moment.
+    public func credentials(_ tenant: BusTenant) async throws(ProvisioningError) -> [CredentialState] {
+        do {
+            var states: [CredentialState] = []
+            for slot in CredentialSlot.allCases {
+                let user = tenant.topology.user(slot)
+                guard let found = try await broker.user(user) else { continue }
+                let connections = try await broker.connections(of: user)
+                states.append(CredentialState(slot: slot, user: user, isIssued: found.user.hasPassword, connections: connections))
+            }
+            return states
+        } catch {
+            throw .broker(error)
+        }
+    }
+}
+
+extension BrokerAdministration {
+    func connections(of user: String) async throws(BrokerAdministrationError) -> [CredentialConnection] {
+        var connections: [CredentialConnection] = []
+        for open in try await get([NamedObject].self, ["connections", "username", user]) ?? [] {
+            // The list has names only.
+            let found = try await get(FoundConnection.self, ["connections", open.name])
+            connections.append(
+                CredentialConnection(
+                    name: open.name,
+                    clientName: found?.clientName,
+                    connectedAt: found?.connectedAt.map { Date(timeIntervalSince1970: Double($0) / 1_000) },
+                    channels: found?.channels
+                )
+            )
+        }
+        return connections
+    }
+}
+
+private struct FoundConnection: Decodable {
+    let clientName: String?
+    /// Milliseconds since 1970.
+    let connectedAt: Int?
+    let channels: Int?
+
+    enum CodingKeys: String, CodingKey {
+        case channels
+        case clientName = "user_provided_name"
+        case connectedAt = "connected_at"
+    }
+}

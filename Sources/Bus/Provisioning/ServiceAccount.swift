@@ -1,0 +1,33 @@
+/// A broker user of one of the product's own services. Operators make it and keep its password; provisioning keeps its permissions.
+public enum ServiceAccount: String, Sendable, Hashable, CaseIterable {
+    case relay = "svc.relay"
+    case statusIngest = "svc.status-ingest"
+    case redrive = "svc.redrive"
+
+    /// The least each service can work with. None declares anything.
+    var permission: Permission {
+        switch self {
+        case .relay:
+            Permission(
+                user: rawValue,
+                configure: TopologyPattern.nothing,
+                write: TopologyPattern.ofAnyTenant("out"),
+                read: TopologyPattern.nothing
+            )
+        case .statusIngest:
+            Permission(
+                user: rawValue,
+                configure: TopologyPattern.nothing,
+                write: TopologyPattern.nothing,
+                read: TopologyPattern.ofAnyTenant("status-in")
+            )
+        case .redrive:
+            Permission(
+                user: rawValue,
+                configure: TopologyPattern.nothing,
+                write: TopologyPattern.ofAnyTenant("out"),
+                read: TopologyPattern.anyDeadQueue
+            )
+        }
+    }
+}
