@@ -55,7 +55,7 @@ let package = Package(
         library("Bus", ["Open311", "Storage", "AMQP", "Curl", log, metrics, lifecycle, locks, crypto]),
         library("API", ["Open311", "Storage", hummingbird, log, metrics, crypto]),
         library("Operations", ["Open311", "Storage", "Bus", "Curl", log, metrics, lifecycle]),
-        library("PrivateServers", []),
+        library("PrivateServers", [crypto, locks]),
         .executableTarget(
             name: "bus311",
             dependencies: [
@@ -72,5 +72,7 @@ let package = Package(
         tests("ConnectionThreadTests", ["ConnectionThread"]),
         tests("CurlTests", ["Curl", locks]),
         tests("BusTests", ["Bus", "Open311"]),
+        tests("PrivateServersTests", ["PrivateServers"]),
+        tests("PrivateServersIntegrationTests", ["PrivateServers"]),
     ]
 )

@@ -1,0 +1,98 @@
+/// A port and what it is for.
+public struct PortUse: Sendable, Equatable {
+    public let name: String
+    public let port: Int
+
+    public init(name: String, port: Int) {
+        self.name = name
+        self.port = port
+    }
+}
+
+/// Every port of one installation on one machine, counted from one base so that two installations need two numbers only.
+public struct PortPlan: Sendable, Equatable {
+    /// The base when nobody says otherwise.
+    public static let defaultBase = 8311
+    /// The highest base that leaves room for the last port.
+    public static let highestBase = 65535 - 65
+
+    /// The port of the gateway; all others follow from it.
+    public let base: Int
+
+    /// - Parameter base: 1024 … `highestBase`.
+    /// - Throws: `PrivateServerError.portBaseOutOfRange`.
+    public init(base: Int = PortPlan.defaultBase) throws {
+        guard (1024...Self.highestBase).contains(base) else { throw PrivateServerError.portBaseOutOfRange(base) }
+        self.base = base
+    }
+
+    /// GeoReport and CitySDK, for citizens' apps.
+    public var gateway: Int { base }
+    /// Status updates and reference data, for the CRMs.
+    public var statusIngest: Int { base + 1 }
+    /// Health and metrics of the services.
+    public var health: Int { base + 8 }
+    /// PostgreSQL.
+    public var postgresql: Int { base + 21 }
+    /// RabbitMQ: AMQP 0-9-1.
+    public var amqp: Int { base + 61 }
+    /// RabbitMQ: the port between nodes and of `rabbitmqctl`.
+    public var distribution: Int { base + 62 }
+    /// RabbitMQ: the private Erlang port mapper.
+    public var epmd: Int { base + 63 }
+    /// RabbitMQ: the management HTTP API.
+    public var management: Int { base + 64 }
+    /// RabbitMQ: its Prometheus metrics.
+    public var brokerMetrics: Int { base + 65 }
+
+    /// The broker's own ports.
+    public var rabbitMQ: RabbitMQPorts {
+        RabbitMQPorts(
+            amqp: amqp,
+            management: management,
+            prometheus: brokerMetrics,
+            distribution: distribution,
+            epmd: epmd
+        )
+    }
+
+    /// All of them, by name.
+    public var uses: [PortUse] {
+        [
+            PortUse(name: "gateway", port: gateway),
+            PortUse(name: "status-ingest", port: statusIngest),
+            PortUse(name: "health and metrics", port: health),
+            PortUse(name: "PostgreSQL", port: postgresql),
+            PortUse(name: "AMQP", port: amqp),
+            PortUse(name: "broker distribution", port: distribution),
+            PortUse(name: "broker port mapper", port: epmd),
+            PortUse(name: "broker management", port: management),
+            PortUse(name: "broker metrics", port: brokerMetrics),
+        ]
+    }
+
+    /// Checks that nobody listens on any of them yet.
+    ///
+    /// - Throws: `PrivateServerError.portsTaken` with all that are taken, and the remedy in its description.
+    public func checkFree() throws {
+        let taken = uses.filter { !Loopback.isFree($0.port) }
+        guard taken.isEmpty else { throw PrivateServerError.portsTaken(taken) }
+    }
+}
+
+/// The five ports of a private RabbitMQ, all on 127.0.0.1.
+public struct RabbitMQPorts: Sendable, Equatable {
+    public var amqp: Int
+    public var management: Int
+    public var prometheus: Int
+    public var distribution: Int
+    public var epmd: Int
+
+    public init(amqp: Int, management: Int, prometheus: Int, distribution: Int, epmd: Int) {
+        self.amqp = amqp
+        self.management = management
+        self.prometheus = prometheus
+        self.distribution = distribution
+        self.epmd = epmd
+    }
+}
