@@ -70,6 +70,7 @@ let package = Package(
         // Tests
         library("TestSupport", ["PrivateServers", "Open311", "Storage", "Postgres", "AMQP", "Bus", "Curl"]),
         tests("ConnectionThreadTests", ["ConnectionThread"]),
+        tests("AMQPTests", ["AMQP", "ConnectionThread"]),
         tests("CurlTests", ["Curl", locks]),
         tests("BusTests", ["Bus", "Open311"]),
         tests("PrivateServersTests", ["PrivateServers"]),

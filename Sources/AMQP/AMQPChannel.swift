@@ -5,6 +5,11 @@ public struct QueueDepth: Sendable, Hashable {
     /// Messages ready for delivery.
     public let messages: Int
     public let consumers: Int
+
+    public init(messages: Int, consumers: Int) {
+        self.messages = messages
+        self.consumers = consumers
+    }
 }
 
 /// An administrative session for tools and tests: one request, one answer.

@@ -37,7 +37,6 @@ final class BrokerConnection {
             options.heartbeat_seconds = UInt16(clamping: configuration.heartbeat)
             options.handshake_milliseconds = configuration.handshakeTimeout.milliseconds
             options.rpc_milliseconds = configuration.rpcTimeout.milliseconds
-            options.user_timeout_milliseconds = UInt32(clamping: configuration.publishTimeout.milliseconds)
             options.use_tls = tls != nil
             options.verify_peer = tls?.verifiesPeer ?? false
             options.verify_host_name = tls?.verifiesHostName ?? false

@@ -74,9 +74,10 @@ public actor ConfirmedPublisher {
         var handled = 0
         do throws(AMQPError) {
             guard let connection else { throw AMQPError(isClosed ? .closed : .notConnected, server: configuration.server) }
+            let wasBlocked = isBlocked
             try readArrived(from: connection)
             try write(publications, to: connection, handled: &handled)
-            try collect(from: connection, minimum: minimum, deadline: .after(wait))
+            try collect(from: connection, minimum: minimum, deadline: .after(wait), whileBlocked: wasBlocked)
         } catch {
             var reported = lose(error)
             reported.unresolved += publications[handled...].map(\.tag)
@@ -130,8 +131,12 @@ public actor ConfirmedPublisher {
 
     // MARK: Reading
 
-    private func collect(from connection: BrokerConnection, minimum: Int, deadline: Deadline) throws(AMQPError) {
-        let wasBlocked = isBlocked
+    private func collect(
+        from connection: BrokerConnection,
+        minimum: Int,
+        deadline: Deadline,
+        whileBlocked wasBlocked: Bool
+    ) throws(AMQPError) {
         while resolutions.count < minimum, tracker.count > 0 || wasBlocked, isBlocked == wasBlocked {
             let remaining = deadline.remaining
             try read(from: connection, within: remaining)

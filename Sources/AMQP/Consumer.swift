@@ -23,7 +23,8 @@ public actor Consumer {
     ///   - configuration: where the broker is.
     ///   - queue: must exist.
     ///   - prefetch: messages delivered and not yet acknowledged, at most; above zero. It bounds the stream's memory.
-    ///   - exclusive: refuse to start beside another consumer, and keep others out.
+    ///   - exclusive: refuse to start beside another consumer, and keep others out. Quorum queues ignore it (seen on RabbitMQ
+    ///     3.10): give such a queue `x-single-active-consumer` instead.
     /// - Throws: an ``AMQPError`` of kind `invalidConfiguration` or `outOfResources`.
     public init(
         configuration: AMQPConfiguration,
@@ -46,8 +47,9 @@ public actor Consumer {
     /// Connects and begins to consume.
     ///
     /// The stream ends by throwing an ``AMQPError`` when the broker ends the consumer or the connection is lost; it ends without an
-    /// error after ``close()``. Cancelling the task that iterates drops the connection: what is not acknowledged goes back to the
-    /// queue. `start` may be called again after the stream has ended.
+    /// error after ``close()``. Keep the stream for as long as messages are being acknowledged: letting go of it, or cancelling the
+    /// task that iterates, drops the connection, and what is not acknowledged goes back to the queue. `start` may be called again
+    /// after the stream has ended.
     public func start() throws(AMQPError) -> AsyncThrowingStream<Delivery, any Error> {
         guard !isClosed else { throw AMQPError(.closed, server: configuration.server) }
         guard connection == nil else {

@@ -56,15 +56,16 @@ static amqp_socket_t *make_socket(amqp_connection_state_t state, const rmq_optio
 }
 
 // None of these is worth refusing a connection for: the watchdog and the heartbeats stand behind them.
+//
+// TCP_USER_TIMEOUT stays unset: during a memory alarm the broker leaves the rest of a window unread for as long as the alarm
+// lasts, and the kernel would take that for a dead peer.
 static void tune_descriptor(int descriptor, const rmq_options *options) {
     int one = 1, idle = options->heartbeat_seconds > 0 ? options->heartbeat_seconds : 60, interval = 5, probes = 3;
-    unsigned int limit = options->user_timeout_milliseconds;
     setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
     setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
     setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
     setsockopt(descriptor, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
-    setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit, sizeof limit);
 }
 
 static bool log_in(amqp_connection_state_t state, const rmq_options *options, rmq_failure *failure) {

@@ -57,8 +57,6 @@ typedef struct {
     int64_t handshake_milliseconds;
     // For each later request and answer.
     int64_t rpc_milliseconds;
-    // How long the kernel keeps unacknowledged bytes before it gives the connection up.
-    uint32_t user_timeout_milliseconds;
     bool use_tls;
     const char *ca_file;
     bool verify_peer;
