@@ -72,24 +72,24 @@ struct TopologyTests {
         #expect("valmont-7f3a9c.service_request.created".firstMatch(of: write) == nil)
     }
 
-    @Test("has exactly one standard policy for each queue, own or shared, and one for the status exchange")
+    @Test("has one standard policy in force on each queue, own or shared, and on the status exchange")
     func onePolicyEach() throws {
-        func policies(_ kind: String, _ name: String) throws -> [String] {
-            var matching: [String] = []
+        func policy(_ kind: String, _ name: String) throws -> String? {
+            var matching: [Policy] = []
             for policy in [Policy].standard where policy.appliesTo == kind {
-                if name.contains(try Regex(policy.pattern)) { matching.append(policy.name) }
+                if name.contains(try Regex(policy.pattern)) { matching.append(policy) }
             }
-            return matching
+            #expect(Set(matching.map(\.priority)).count == matching.count, "of two equals nobody knows which wins")
+            return matching.max { $0.priority < $1.priority }?.name
         }
-        #expect(try policies("queues", names.requestQueue) == ["o311-requests"])
-        #expect(try policies("queues", names.deadQueue) == ["o311-dead"])
-        #expect(try policies("queues", names.statusQueue) == ["o311-status-in"])
-        #expect(try policies("queues", names.receiptsQueue) == ["o311-receipts"])
-        #expect(try policies("queues", SharedTopology.statusDeadQueue) == ["o311-status-dead"])
-        #expect(try policies("queues", SharedTopology.strayQueue) == ["o311-stray"])
-        #expect(try policies("exchanges", names.statusExchange) == ["o311-status-x"])
-        #expect(try policies("exchanges", SharedTopology.statusDeadLetterExchange) == [])
-        #expect(try policies("exchanges", names.outExchange) == [], "an alternate exchange would hide a missing binding from the relay")
+        #expect(try policy("queues", names.requestQueue) == "o311-requests")
+        #expect(try policy("queues", names.deadQueue) == "o311-dead")
+        #expect(try policy("queues", names.statusQueue) == "o311-status-in")
+        #expect(try policy("queues", names.receiptsQueue) == "o311-receipts")
+        #expect(try policy("queues", SharedTopology.statusDeadQueue) == "o311-status-dead")
+        #expect(try policy("queues", SharedTopology.strayQueue) == "o311-stray")
+        #expect(try policy("exchanges", names.statusExchange) == "o311-status-x")
+        #expect(try policy("exchanges", names.outExchange) == nil, "an alternate exchange would hide a missing binding from the relay")
     }
 
     @Test("loses no dead letter: wherever one is sent on, at least once, and a full queue refuses")

@@ -7,7 +7,8 @@ extension [Policy] {
     /// The policies of every virtual host with tenants. Lengths count messages, sizes bytes, times milliseconds.
     ///
     /// One policy at most applies to a queue, so each repeats all it needs. A full queue refuses (`reject-publish`) and the
-    /// outbox keeps the rest; only what can be made again drops its oldest (`drop-head`).
+    /// outbox keeps the rest; only what can be made again drops its oldest (`drop-head`). The same policies stand in
+    /// `broker-config`, which a new broker loads at boot.
     public static let standard = [
         Policy(
             name: "o311-requests",
@@ -66,7 +67,7 @@ extension [Policy] {
             name: "o311-status-dead",
             pattern: TopologyPattern.exactly(SharedTopology.statusDeadQueue),
             appliesTo: "queues",
-            priority: 10,
+            priority: 20,
             definition: shared
         ),
         Policy(
