@@ -73,6 +73,7 @@ let package = Package(
         tests("AMQPTests", ["AMQP", "ConnectionThread"]),
         tests("CurlTests", ["Curl", locks]),
         tests("BusTests", ["Bus", "Open311"]),
+        tests("BusIntegrationTests", ["Bus", "Open311", "Curl", "AMQP", "PrivateServers"]),
         tests("PrivateServersTests", ["PrivateServers"]),
         tests("PrivateServersIntegrationTests", ["PrivateServers"]),
     ]
