@@ -1,0 +1,163 @@
+import Open311
+import Postgres
+
+/// A tenant to be made.
+public struct NewTenant: Sendable {
+    public var key: TenantKey
+    public var name: String
+    /// At least one.
+    public var jurisdictions: [JurisdictionID]
+    public var language: Language
+    public var timeZone: String
+    public var virtualHost: String
+    public var contact: String
+    public var keyService: String
+    public var policies: TenantPolicies
+
+    public init(
+        key: TenantKey, name: String, jurisdictions: [JurisdictionID], language: Language, timeZone: String, virtualHost: String,
+        contact: String, keyService: String, policies: TenantPolicies = TenantPolicies()
+    ) {
+        self.key = key
+        self.name = name
+        self.jurisdictions = jurisdictions
+        self.language = language
+        self.timeZone = timeZone
+        self.virtualHost = virtualHost
+        self.contact = contact
+        self.keyService = keyService
+        self.policies = policies
+    }
+
+    /// The shard that this key hashes to (FNV-1a): stable over runs and machines, unlike Swift's own hash.
+    var shard: Int16 {
+        var hash: UInt32 = 2_166_136_261
+        for byte in key.rawValue.utf8 { hash = (hash ^ UInt32(byte)) &* 16_777_619 }
+        return Int16(hash % UInt32(Tenant.shardCount))
+    }
+}
+
+/// Tenants, catalogues and keys, as an operator changes them.
+public final class AdministrationStore: Sendable {
+    private let connection: PostgresConnection
+
+    /// - Parameter configuration: of the administration role.
+    public init(configuration: PostgresConfiguration) throws { connection = try PostgresConnection(configuration: configuration) }
+
+    public func close() async { await connection.close() }
+
+    private func run<Value: Sendable>(_ body: @Sendable (Session) throws(PostgresError) -> Value) async throws(StorageError) -> Value {
+        try await storing { () async throws(PostgresError) in try await connection.run(body) }
+    }
+
+    // MARK: Tenants
+
+    /// - Throws: ``StorageError`` `duplicate` when the key or a jurisdiction is taken.
+    public func createTenant(_ tenant: NewTenant) async throws(StorageError) -> Tenant {
+        let id = try await run { (session) throws(PostgresError) in
+            try session.transaction { (session) throws(PostgresError) in
+                let row = try session.execute(
+                    AdministrationSQL.insertTenant,
+                    [
+                        .text(tenant.key.rawValue), .text(tenant.name), .text(tenant.language.rawValue), .text(tenant.timeZone),
+                        .int16(tenant.shard), .text(tenant.virtualHost), .text(tenant.contact), .text(tenant.keyService),
+                        .bool(tenant.policies.keepsUndeclaredAttributes), .bool(tenant.policies.sendsPersonalData),
+                    ]
+                ).first
+                guard let id = try row?.int32(0) else { throw PostgresError(.decoding, detail: "no id came back") }
+                for (position, jurisdiction) in tenant.jurisdictions.enumerated() {
+                    _ = try session.execute(
+                        AdministrationSQL.insertJurisdiction, [.text(jurisdiction.rawValue), .int32(id), .int16(Int16(clamping: position))])
+                }
+                return id
+            }
+        }
+        return Tenant(
+            id: TenantID(id), key: tenant.key, name: tenant.name, jurisdictions: tenant.jurisdictions, language: tenant.language,
+            timeZone: tenant.timeZone, shard: tenant.shard, virtualHost: tenant.virtualHost, contact: tenant.contact,
+            keyService: tenant.keyService, policies: tenant.policies)
+    }
+
+    /// Every tenant, by key.
+    public func tenants() async throws(StorageError) -> [Tenant] {
+        try await run { (session) throws(PostgresError) in
+            let answers = try session.pipeline([(DirectorySQL.tenants, []), (DirectorySQL.jurisdictions, [])])
+            var jurisdictions: [TenantID: [JurisdictionID]] = [:]
+            for index in 0..<answers[1].count {
+                guard let id = try? JurisdictionID(validating: try answers[1][index].text(1)) else { continue }
+                jurisdictions[TenantID(try answers[1][index].int32(0)), default: []].append(id)
+            }
+            var tenants: [Tenant] = []
+            for index in 0..<answers[0].count {
+                if let tenant = try TenantRow.tenant(answers[0][index], jurisdictions: jurisdictions) { tenants.append(tenant) }
+            }
+            return tenants
+        }
+    }
+
+    public func tenant(_ key: TenantKey) async throws(StorageError) -> Tenant? {
+        try await tenants().first { $0.key == key }
+    }
+
+    /// Removes a tenant with its jurisdictions, catalogue and keys. Its service requests stay for the rolling year.
+    ///
+    /// - Returns: whether there was one.
+    public func deleteTenant(_ key: TenantKey) async throws(StorageError) -> Bool {
+        try await run { (session) throws(PostgresError) in
+            try session.execute(AdministrationSQL.deleteTenant, [.text(key.rawValue)]).affected > 0
+        }
+    }
+
+    // MARK: Catalogue
+
+    /// Makes these the tenant's active services, in this order; the others are retired, not deleted.
+    public func setCatalogue(_ services: [Service], of tenant: TenantID) async throws(StorageError) {
+        var steps: [(statement: Statement, parameters: [Parameter])] = [
+            (AdministrationSQL.retireServices, [.int32(tenant.rawValue), .texts(services.map(\.code.rawValue))])
+        ]
+        for (position, service) in services.enumerated() {
+            steps.append((
+                AdministrationSQL.putService,
+                [
+                    .int32(tenant.rawValue), .text(service.code.rawValue), .int32(Int32(clamping: position)), .text(service.kind.rawValue),
+                    .json(CatalogueJSON.bytes(service.name)), .json(CatalogueJSON.bytes(service.summary)),
+                    .json(CatalogueJSON.bytes(service.group)), .texts(service.keywords), .json(try CatalogueJSON.bytes(service.attributes)),
+                ]
+            ))
+        }
+        let all = steps
+        try await run { (session) throws(PostgresError) in _ = try session.pipeline(all) }
+    }
+
+    // MARK: Keys and tokens
+
+    /// Makes a secret and stores its hash. The clear text is in the answer and nowhere else.
+    public func createKey(
+        kind: AccessSecret.Kind, tenant: TenantID, label: String, expiresAt: Timestamp?
+    ) async throws(StorageError) -> AccessSecret {
+        let secret = AccessSecret.generate(kind)
+        try await run { (session) throws(PostgresError) in
+            _ = try session.execute(
+                AdministrationSQL.insertKey,
+                [
+                    .text(secret.publicID), .text(kind.rawValue), .int32(tenant.rawValue), .text(label), .bytes(secret.hash),
+                    .timestamp(expiresAt?.microseconds),
+                ])
+        }
+        return secret
+    }
+
+    /// Revoked ones too, oldest first.
+    public func keys(of tenant: TenantID, kind: AccessSecret.Kind) async throws(StorageError) -> [AccessKey] {
+        try await run { (session) throws(PostgresError) in
+            try session.execute(AdministrationSQL.keys, [.int32(tenant.rawValue), .text(kind.rawValue)]).map(TenantRow.accessKey)
+        }
+    }
+
+    /// - Returns: whether there was such a key of this tenant, not revoked before.
+    public func revokeKey(publicID: String, of tenant: TenantID) async throws(StorageError) -> Bool {
+        try await run { (session) throws(PostgresError) in
+            try session.execute(AdministrationSQL.revokeKey, [.text(publicID), .int32(tenant.rawValue)]).affected > 0
+        }
+    }
+}

@@ -1,0 +1,30 @@
+import Postgres
+
+enum DirectorySQL {
+    static let all = [tenants, jurisdictions, services, accessKeys]
+
+    static let tenants = Statement(
+        "directory_tenants",
+        """
+        select id, key, name, language, time_zone, shard, virtual_host, contact, key_service, keeps_undeclared_attributes,
+               sends_personal_data, created_at
+        from tenants order by key
+        """)
+
+    static let jurisdictions = Statement(
+        "directory_jurisdictions", "select tenant_id, jurisdiction_id from jurisdictions order by tenant_id, position")
+
+    static let services = Statement(
+        "directory_services",
+        """
+        select tenant_id, code, kind, names, summaries, groups, keywords, attributes, changed_at, active
+        from services order by tenant_id, position, code
+        """)
+
+    static let accessKeys = Statement(
+        "directory_access_keys",
+        """
+        select public_id, kind, tenant_id, label, secret_hash, created_at, expires_at, revoked_at
+        from access_keys where revoked_at is null
+        """)
+}

@@ -1,0 +1,126 @@
+import Logging
+import NIOConcurrencyHelpers
+import Open311
+import Postgres
+
+/// Keeps the ``DirectorySnapshot`` fresh: read again when PostgreSQL says that something changed, every few seconds as a net,
+/// and when a caller met a name it does not know.
+public final class TenantDirectory: Sendable {
+    private let reading: PostgresConnection
+    private let listening: PostgresConnection
+    private let logger: Logger
+    private let snapshot = NIOLockedValueBox(DirectorySnapshot.empty)
+    private let lastMiss = NIOLockedValueBox<ContinuousClock.Instant?>(nil)
+
+    private static let interval = Duration.seconds(5)
+    /// A flood of unknown keys costs the database five reads a second at most.
+    private static let missPause = Duration.milliseconds(200)
+
+    /// - Parameter configuration: of a role that may read tenants, catalogues and keys.
+    public init(configuration: PostgresConfiguration, logger: Logger) throws {
+        reading = try PostgresConnection(configuration: configuration)
+        listening = try PostgresConnection(configuration: configuration)
+        self.logger = logger
+    }
+
+    /// The newest snapshot, without waiting.
+    public var current: DirectorySnapshot { snapshot.withLockedValue { $0 } }
+
+    /// Reads everything now.
+    public func load() async throws(StorageError) {
+        let loaded = try await storing { () async throws(PostgresError) in
+            try await reading.run { (session) throws(PostgresError) in try Self.read(session) }
+        }
+        snapshot.withLockedValue { $0 = loaded }
+    }
+
+    /// Reads again because a name was not found, unless that was just done; an unreachable database leaves what is known.
+    public func refreshAfterMiss() async -> DirectorySnapshot {
+        let mayRead = lastMiss.withLockedValue { last in
+            if let last, last.duration(to: .now) < Self.missPause { return false }
+            last = .now
+            return true
+        }
+        if mayRead { try? await load() }
+        return current
+    }
+
+    /// Keeps the snapshot fresh until the task is cancelled; then closes its connections.
+    public func run() async {
+        let (changes, continuation) = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingNewest(1))
+        var isListening = false
+        while !Task.isCancelled {
+            if !isListening {
+                do {
+                    try await listening.listen(to: ["bus311_directory"]) { channel in continuation.yield(channel != nil) }
+                    isListening = true
+                } catch {
+                    logger.debug("directory changes cannot be listened to", metadata: ["error": "\(error)"])
+                }
+            }
+            do { try await load() } catch { logger.warning("directory not refreshed", metadata: ["error": "\(error)"]) }
+            let change = await Self.next(of: changes, within: Self.interval)
+            if change == false { isListening = false }
+        }
+        await reading.close()
+        await listening.close()
+    }
+
+    /// The next element, or nil after the interval.
+    private static func next(of stream: AsyncStream<Bool>, within interval: Duration) async -> Bool? {
+        await withTaskGroup(of: Bool?.self) { group in
+            group.addTask {
+                for await change in stream { return change }
+                return nil
+            }
+            group.addTask {
+                try? await Task.sleep(for: interval)
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            return first
+        }
+    }
+
+    private static func read(_ session: Session) throws(PostgresError) -> DirectorySnapshot {
+        let answers = try session.pipeline([
+            (DirectorySQL.tenants, []), (DirectorySQL.jurisdictions, []), (DirectorySQL.services, []), (DirectorySQL.accessKeys, []),
+        ])
+        var jurisdictions: [TenantID: [JurisdictionID]] = [:]
+        for index in 0..<answers[1].count {
+            guard let id = try? JurisdictionID(validating: try answers[1][index].text(1)) else { continue }
+            jurisdictions[TenantID(try answers[1][index].int32(0)), default: []].append(id)
+        }
+        var tenants: [Tenant] = []
+        for index in 0..<answers[0].count {
+            if let tenant = try TenantRow.tenant(answers[0][index], jurisdictions: jurisdictions) { tenants.append(tenant) }
+        }
+        return DirectorySnapshot(tenants: tenants, catalogues: try catalogues(answers[2]), accessKeys: try answers[3].map(TenantRow.accessKey))
+    }
+
+    private static func catalogues(_ rows: Rows) throws(PostgresError) -> [TenantID: Catalogue] {
+        var services: [TenantID: [Service]] = [:]
+        var changes: [TenantID: Timestamp] = [:]
+        for index in 0..<rows.count {
+            let row = rows[index]
+            let tenant = TenantID(try row.int32(0))
+            let changedAt = Timestamp(microseconds: try row.timestamp(8))
+            changes[tenant] = max(changes[tenant] ?? changedAt, changedAt)
+            guard try row.bool(9), let code = try? ServiceCode(validating: try row.text(1)) else { continue }
+            services[tenant, default: []].append(
+                Service(
+                    code: code,
+                    kind: ServiceKind(rawValue: try row.text(2)) ?? .realtime,
+                    name: CatalogueJSON.text(try row.json(3)),
+                    summary: CatalogueJSON.text(try row.json(4)),
+                    group: CatalogueJSON.text(try row.json(5)),
+                    keywords: try row.texts(6),
+                    attributes: CatalogueJSON.attributes(try row.json(7))
+                ))
+        }
+        var catalogues: [TenantID: Catalogue] = [:]
+        for (tenant, changedAt) in changes { catalogues[tenant] = Catalogue(services: services[tenant] ?? [], changedAt: changedAt) }
+        return catalogues
+    }
+}

@@ -1,0 +1,37 @@
+import Open311
+import Postgres
+
+/// Reads tenants and keys from the rows that several stores select in the same order.
+enum TenantRow {
+    /// Nil when the row breaks a rule of the domain, which only a hand-made row can.
+    static func tenant(_ row: Row, jurisdictions: [TenantID: [JurisdictionID]]) throws(PostgresError) -> Tenant? {
+        guard let key = try? TenantKey(validating: try row.text(1)) else { return nil }
+        let id = TenantID(try row.int32(0))
+        return Tenant(
+            id: id,
+            key: key,
+            name: try row.text(2),
+            jurisdictions: jurisdictions[id] ?? [],
+            language: Language(parsing: try row.text(3)) ?? .english,
+            timeZone: try row.text(4),
+            shard: try row.int16(5),
+            virtualHost: try row.text(6),
+            contact: try row.text(7),
+            keyService: try row.text(8),
+            policies: TenantPolicies(keepsUndeclaredAttributes: try row.bool(9), sendsPersonalData: try row.bool(10))
+        )
+    }
+
+    static func accessKey(_ row: Row) throws(PostgresError) -> AccessKey {
+        AccessKey(
+            publicID: try row.text(0),
+            kind: AccessSecret.Kind(rawValue: try row.text(1)) ?? .apiKey,
+            tenant: TenantID(try row.int32(2)),
+            label: try row.text(3),
+            secretHash: try row.byteString(4),
+            createdAt: Timestamp(microseconds: try row.timestamp(5)),
+            expiresAt: row.optionalTimestamp(6).map { Timestamp(microseconds: $0) },
+            revokedAt: row.optionalTimestamp(7).map { Timestamp(microseconds: $0) }
+        )
+    }
+}

@@ -1,0 +1,167 @@
+import Logging
+import Open311
+import Postgres
+
+/// One group of submissions on its way into the database.
+struct SubmissionBatch: Sendable {
+    typealias Item = SubmissionRecorder.Item
+    typealias Outcome = SubmissionRecorder.Outcome
+
+    let connection: PostgresConnection
+    let origin: ServiceRequestEvent.Origin
+    let numbers: NumberBlocks
+    let logger: Logger
+
+    private struct Entry: Sendable {
+        let position: Int
+        let item: Item
+        let event: ServiceRequestEvent
+    }
+
+    /// - Returns: one outcome for each item, in order.
+    func record(_ items: [Item]) async -> [Outcome] {
+        var outcomes = [Outcome](repeating: .failure(StorageError(.internalFault)), count: items.count)
+        do {
+            try await reserveNumbers(items.count)
+        } catch {
+            return [Outcome](repeating: .failure(StorageError(error)), count: items.count)
+        }
+        var entries: [Entry] = []
+        for (position, item) in items.enumerated() {
+            guard let number = numbers.take() else { continue }
+            let id = ServiceRequestID(number: number, at: item.submission.receivedAt)
+            let event = ServiceRequestEvent.created(item.submission, as: id, tenant: item.tenant, origin: origin)
+            if event.body.count > ServiceRequestEvent.maximumSize {
+                outcomes[position] = .failure(StorageError(.tooLarge))
+            } else {
+                entries.append(Entry(position: position, item: item, event: event))
+            }
+        }
+        for (position, outcome) in await store(entries) { outcomes[position] = outcome }
+        return outcomes
+    }
+
+    private func reserveNumbers(_ count: Int) async throws(PostgresError) {
+        let blocks = numbers.blocksNeeded(for: count)
+        guard blocks > 0 else { return }
+        let starts = try await connection.run { (session) throws(PostgresError) in
+            try session.execute(IngestSQL.numbers, [.int32(blocks)]).map { (row) throws(PostgresError) in try row.int64(0) }
+        }
+        numbers.add(blocks: starts)
+    }
+
+    private func store(_ entries: [Entry]) async -> [(Int, Outcome)] {
+        guard !entries.isEmpty else { return [] }
+        let steps = Self.steps(entries)
+        do {
+            let recorded = try await connection.run { (session) throws(PostgresError) in
+                let answers = try session.pipeline(steps)
+                // References were asked for last.
+                guard entries.contains(where: { $0.item.submission.clientReference != nil }), let rows = answers.last else {
+                    return [RecordedReference]()
+                }
+                return try rows.map(RecordedReference.init)
+            }
+            return Self.outcomes(entries, recorded)
+        } catch {
+            if error.isRetriable || entries.count == 1 {
+                logger.warning("submissions not stored", metadata: ["count": "\(entries.count)", "error": "\(error)"])
+                return entries.map { ($0.position, .failure(StorageError(error))) }
+            }
+            // One of them is refused: each alone shows which, and the others are stored.
+            var outcomes: [(Int, Outcome)] = []
+            for entry in entries { outcomes.append(contentsOf: await store([entry])) }
+            return outcomes
+        }
+    }
+
+    private struct RecordedReference: Sendable {
+        let tenant: Int32
+        let key: String
+        let fingerprint: [UInt8]
+        let request: Int64
+
+        init(_ row: Row) throws(PostgresError) {
+            tenant = try row.int32(0)
+            key = try row.text(1)
+            fingerprint = try row.byteString(2)
+            request = try row.int64(3)
+        }
+    }
+
+    private static func outcomes(_ entries: [Entry], _ recorded: [RecordedReference]) -> [(Int, Outcome)] {
+        entries.map { entry in
+            let own = entry.event.requestID
+            guard let reference = entry.item.submission.clientReference,
+                let kept = recorded.first(where: { $0.tenant == entry.item.tenant.id.rawValue && $0.key == reference.key })
+            else { return (entry.position, .success(RecordedSubmission(id: own, isRepetition: false))) }
+            guard kept.fingerprint == reference.fingerprint else { return (entry.position, .failure(StorageError(.conflict))) }
+            let id = ServiceRequestID(stored: kept.request)
+            return (entry.position, .success(RecordedSubmission(id: id, isRepetition: id != own)))
+        }
+    }
+
+    private static func steps(_ entries: [Entry]) -> [(statement: Statement, parameters: [Parameter])] {
+        let submissions = entries.map(\.item.submission)
+        let ids = entries.map(\.event.requestID.rawValue)
+        let tenants = entries.map(\.item.tenant.id.rawValue)
+        let references = submissions.map(\.clientReference?.key)
+        let moments = submissions.map { Int64?.some($0.receivedAt.microseconds) }
+        var steps: [(statement: Statement, parameters: [Parameter])] = []
+
+        let referenced = entries.indices.filter { references[$0] != nil }
+        if !referenced.isEmpty {
+            steps.append((
+                IngestSQL.references,
+                [
+                    .int32s(referenced.map { tenants[$0] }), .texts(referenced.map { references[$0] }),
+                    .byteStrings(referenced.map { submissions[$0].clientReference?.fingerprint }), .int64s(referenced.map { ids[$0] }),
+                ]
+            ))
+        }
+        steps.append((
+            IngestSQL.requests,
+            [
+                .int64s(ids), .int32s(tenants), .texts(submissions.map(\.serviceCode.rawValue)), .texts(submissions.map(\.serviceName)),
+                .texts(submissions.map(\.description)), .timestamps(moments),
+                .doubles(submissions.map(\.location.coordinate?.latitude)), .doubles(submissions.map(\.location.coordinate?.longitude)),
+                .texts(submissions.map(\.location.address)), .texts(submissions.map(\.location.addressID)),
+                .texts(submissions.map(\.location.zipcode)),
+                .texts(submissions.map { $0.mediaURLs.isEmpty ? nil : $0.mediaURLs.joined(separator: " ") }),
+                .jsons(submissions.map { answersJSON($0.answers) }), .texts(submissions.map(\.receivedVia)),
+                .texts(submissions.map(\.language.rawValue)), .texts(references),
+            ]
+        ))
+        let identified = entries.indices.filter { submissions[$0].reporter != nil }
+        if !identified.isEmpty {
+            let people = identified.compactMap { submissions[$0].reporter }
+            steps.append((
+                IngestSQL.reporters,
+                [
+                    .int64s(identified.map { ids[$0] }), .int32s(identified.map { tenants[$0] }), .texts(people.map(\.firstName)),
+                    .texts(people.map(\.lastName)), .texts(people.map(\.email)), .texts(people.map(\.phone)),
+                    .texts(people.map(\.accountID)), .texts(people.map(\.deviceID)), .texts(identified.map { references[$0] }),
+                ]
+            ))
+        }
+        steps.append((
+            IngestSQL.events,
+            [
+                .uuids(entries.map { ($0.event.id.high, $0.event.id.low) }), .int32s(tenants), .int16s(entries.map(\.item.tenant.shard)),
+                .int64s(ids), .texts(entries.map(\.event.kind.rawValue)), .byteStrings(entries.map(\.event.body)), .timestamps(moments),
+                .texts(references),
+            ]
+        ))
+        if !referenced.isEmpty {
+            steps.append((IngestSQL.recorded, [.int32s(referenced.map { tenants[$0] }), .texts(referenced.map { references[$0] })]))
+        }
+        return steps
+    }
+
+    private static func answersJSON(_ answers: [Answer]) -> [UInt8] {
+        if answers.isEmpty { return Array("[]".utf8) }
+        var writer = JSONWriter(capacity: 256)
+        writer.answers(answers)
+        return writer.bytes
+    }
+}

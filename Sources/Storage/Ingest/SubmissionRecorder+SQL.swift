@@ -1,0 +1,69 @@
+import Postgres
+
+enum IngestSQL {
+    static let all = [numbers, requests, reporters, events, references, recorded, notify]
+
+    /// Each number opens a block of 64.
+    static let numbers = Statement("ingest_numbers", "select nextval('service_request_number') from generate_series(1, $1::integer)")
+
+    static let requests = Statement(
+        "ingest_requests",
+        """
+        insert into service_requests (id, tenant_id, service_code, service_name, description, requested_at, updated_at, lat, long,
+                                      address, address_id, zipcode, media_urls, answers, received_via, language)
+        select id, tenant_id, service_code, service_name, description, requested_at, requested_at, lat, long, address, address_id,
+               zipcode, coalesce(string_to_array(media, ' '), '{}'), answers, received_via, language
+        from unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::double precision[],
+                    $8::double precision[], $9::text[], $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::text[], $15::text[],
+                    $16::text[])
+            as given (id, tenant_id, service_code, service_name, description, requested_at, lat, long, address, address_id, zipcode,
+                      media, answers, received_via, language, reference)
+        where reference is null or exists (
+            select from client_references r where r.tenant_id = given.tenant_id and r.key = given.reference and r.request_id = given.id)
+        """)
+
+    static let reporters = Statement(
+        "ingest_reporters",
+        """
+        insert into reporters (request_id, tenant_id, first_name, last_name, email, phone, account_id, device_id)
+        select request_id, tenant_id, first_name, last_name, email, phone, account_id, device_id
+        from unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+            as given (request_id, tenant_id, first_name, last_name, email, phone, account_id, device_id, reference)
+        where reference is null or exists (
+            select from client_references r
+            where r.tenant_id = given.tenant_id and r.key = given.reference and r.request_id = given.request_id)
+        """)
+
+    static let events = Statement(
+        "ingest_events",
+        """
+        insert into outbox (event_id, tenant_id, shard, request_id, request_sequence, type, body, created_at)
+        select event_id, tenant_id, shard, request_id, 1, type, body, created_at
+        from unnest($1::uuid[], $2::integer[], $3::smallint[], $4::bigint[], $5::text[], $6::bytea[], $7::timestamptz[], $8::text[])
+            as given (event_id, tenant_id, shard, request_id, type, body, created_at, reference)
+        where reference is null or exists (
+            select from client_references r
+            where r.tenant_id = given.tenant_id and r.key = given.reference and r.request_id = given.request_id)
+        """)
+
+    /// First of its transaction: who wins here is who is stored.
+    static let references = Statement(
+        "ingest_references",
+        """
+        insert into client_references (tenant_id, key, fingerprint, request_id)
+        select tenant_id, key, fingerprint, request_id
+        from unnest($1::integer[], $2::text[], $3::bytea[], $4::bigint[]) as given (tenant_id, key, fingerprint, request_id)
+        order by tenant_id, key
+        on conflict (tenant_id, key) do nothing
+        """)
+
+    static let recorded = Statement(
+        "ingest_recorded",
+        """
+        select r.tenant_id, r.key, r.fingerprint, r.request_id
+        from unnest($1::integer[], $2::text[]) as given (tenant_id, key)
+        join client_references r on r.tenant_id = given.tenant_id and r.key = given.key
+        """)
+
+    static let notify = Statement("ingest_notify", "select pg_notify('bus311_outbox', '')")
+}

@@ -1,0 +1,92 @@
+import Logging
+import NIOConcurrencyHelpers
+import Open311
+import Postgres
+
+/// What became of a submission that was stored.
+public struct RecordedSubmission: Sendable, Equatable {
+    public let id: ServiceRequestID
+    /// Whether the client had sent the same before; then `id` is the first one's.
+    public let isRepetition: Bool
+}
+
+/// Stores submissions: request, personal data and event in one transaction, many submissions at a time, each with its own
+/// outcome. A caller is answered after the commit, and one bad row never fails its neighbours.
+public final class SubmissionRecorder: Sendable {
+    struct Item: Sendable {
+        let submission: Submission
+        let tenant: Tenant
+    }
+
+    typealias Outcome = Result<RecordedSubmission, StorageError>
+
+    private let connection: PostgresConnection
+    private let announcer: OutboxAnnouncer
+    private let work: GroupedWork<Item, Outcome>
+
+    /// - Parameters:
+    ///   - configuration: of the role that may only insert.
+    ///   - origin: what events say of this installation.
+    public init(configuration: PostgresConfiguration, origin: ServiceRequestEvent.Origin, logger: Logger) throws {
+        let connection = try PostgresConnection(configuration: configuration)
+        let announcer = OutboxAnnouncer(connection: try PostgresConnection(configuration: configuration))
+        let batch = SubmissionBatch(connection: connection, origin: origin, numbers: NumberBlocks(), logger: logger)
+        self.connection = connection
+        self.announcer = announcer
+        work = GroupedWork(maximumGroup: 256, maximumWaiting: 4_096) { items in
+            let outcomes = await batch.record(items)
+            announcer.announce()
+            return outcomes
+        }
+    }
+
+    /// Stores a submission and returns after the commit.
+    ///
+    /// - Throws: ``StorageError``: `conflict` when the client's reference came before with another content; `tooLarge` when its
+    ///   event would be; otherwise nothing is known to be stored and the client may repeat it under the same reference.
+    public func record(_ submission: Submission, tenant: Tenant) async throws(StorageError) -> RecordedSubmission {
+        guard let outcome = await work.submit(Item(submission: submission, tenant: tenant)) else { throw StorageError(.overloaded) }
+        return try outcome.get()
+    }
+
+    public func close() async {
+        await connection.close()
+        await announcer.close()
+    }
+}
+
+/// Tells relays that there is work, after the commit and on a connection of its own: a NOTIFY inside the transaction would
+/// serialise all committers. At most one is under way; what comes meanwhile is told by the next.
+private final class OutboxAnnouncer: Sendable {
+    private let connection: PostgresConnection
+    private let state = NIOLockedValueBox((isRunning: false, again: false))
+
+    init(connection: PostgresConnection) { self.connection = connection }
+
+    func announce() {
+        let starts = state.withLockedValue { state in
+            if state.isRunning {
+                state.again = true
+                return false
+            }
+            state.isRunning = true
+            return true
+        }
+        if starts { Task { await run() } }
+    }
+
+    private func run() async {
+        repeat {
+            // A lost hint costs a relay's poll, nothing else.
+            try? await connection.run { (session) throws(PostgresError) in _ = try session.execute(IngestSQL.notify) }
+        } while state.withLockedValue { state in
+            defer {
+                state.isRunning = state.again
+                state.again = false
+            }
+            return state.again
+        }
+    }
+
+    func close() async { await connection.close() }
+}

@@ -1,0 +1,43 @@
+import Postgres
+
+enum OutboxSQL {
+    static let all = [lead, release, pending, confirm, postpone, park, statistics]
+
+    /// A session lock: it ends with the connection, so a dead relay never keeps a shard.
+    static let lead = Statement("outbox_lead", "select pg_try_advisory_lock(3111, $1::integer)")
+    static let release = Statement("outbox_release", "select pg_advisory_unlock(3111, $1::integer)")
+
+    static let pending = Statement(
+        "outbox_pending",
+        """
+        select o.seq, o.event_id, o.tenant_id, t.key, t.virtual_host, o.request_id, o.request_sequence, o.type, o.body, o.attempts,
+               o.created_at
+        from outbox o join tenants t on t.id = o.tenant_id
+        where o.shard = $1::smallint and o.state = 'pending' and o.seq > $2::bigint
+          and (o.next_attempt_at is null or o.next_attempt_at <= now()) and o.tenant_id <> all ($4::integer[])
+        order by o.seq limit $3::integer
+        """)
+
+    static let confirm = Statement(
+        "outbox_confirm",
+        "update outbox set state = 'confirmed', confirmed_at = now() where seq = any($1::bigint[]) and state = 'pending'")
+
+    static let postpone = Statement(
+        "outbox_postpone",
+        """
+        update outbox set attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => $2::double precision), last_error = $3::text
+        where seq = any($1::bigint[]) and state = 'pending'
+        """)
+
+    static let park = Statement(
+        "outbox_park",
+        "update outbox set state = 'parked', attempts = attempts + 1, last_error = $2::text where seq = $1::bigint and state = 'pending'")
+
+    static let statistics = Statement(
+        "outbox_statistics",
+        """
+        select shard, count(*) filter (where state = 'pending'), min(created_at) filter (where state = 'pending'),
+               count(*) filter (where state = 'parked')
+        from outbox where state in ('pending', 'parked') group by shard order by shard
+        """)
+}

@@ -1,0 +1,124 @@
+import Open311
+import Postgres
+
+/// An event that waits for the broker.
+public struct OutboxEntry: Sendable {
+    /// Sort key; a later one may appear below an earlier one that was already read.
+    public let seq: Int64
+    public let eventID: EventID
+    public let tenant: TenantID
+    public let tenantKey: TenantKey
+    public let virtualHost: String
+    public let requestID: ServiceRequestID?
+    /// 1 at a request's first event.
+    public let requestSequence: Int32
+    /// `service_request.created.v1`.
+    public let type: String
+    public let body: [UInt8]
+    /// How often publishing it has failed.
+    public let attempts: Int32
+    public let createdAt: Timestamp
+
+    public init(
+        seq: Int64, eventID: EventID, tenant: TenantID, tenantKey: TenantKey, virtualHost: String, requestID: ServiceRequestID?,
+        requestSequence: Int32, type: String, body: [UInt8], attempts: Int32, createdAt: Timestamp
+    ) {
+        self.seq = seq
+        self.eventID = eventID
+        self.tenant = tenant
+        self.tenantKey = tenantKey
+        self.virtualHost = virtualHost
+        self.requestID = requestID
+        self.requestSequence = requestSequence
+        self.type = type
+        self.body = body
+        self.attempts = attempts
+        self.createdAt = createdAt
+    }
+
+    /// `<tenant>.service_request.created`: the type without its version, behind the tenant's key.
+    public var routingKey: String {
+        let words = type.split(separator: ".")
+        let name = words.last?.first == "v" ? words.dropLast() : words[...]
+        return ([Substring(tenantKey.rawValue)] + name).joined(separator: ".")
+    }
+
+    init(_ row: Row) throws(PostgresError) {
+        guard let key = try? TenantKey(validating: try row.text(3)) else {
+            throw PostgresError(.decoding, detail: "a stored tenant key breaks its rule")
+        }
+        let uuid = try row.uuid(1)
+        self.init(
+            seq: try row.int64(0),
+            eventID: EventID(high: uuid.high, low: uuid.low),
+            tenant: TenantID(try row.int32(2)),
+            tenantKey: key,
+            virtualHost: try row.text(4),
+            requestID: row.optionalInt64(5).map { ServiceRequestID(stored: $0) },
+            requestSequence: try row.int32(6),
+            type: try row.text(7),
+            body: try row.byteString(8),
+            attempts: try row.int32(9),
+            createdAt: Timestamp(microseconds: try row.timestamp(10))
+        )
+    }
+}
+
+/// How much of a shard waits.
+public struct ShardBacklog: Sendable, Equatable {
+    public let shard: Int16
+    public let pending: Int64
+    public let oldestCreatedAt: Timestamp?
+    public let parked: Int64
+}
+
+/// The outbox as relays see it.
+public final class OutboxStore: Sendable {
+    private let configuration: PostgresConfiguration
+    private let connection: PostgresConnection
+
+    /// - Parameter configuration: of the relay's role; a direct session, for the lock does not survive a transaction pooler.
+    public init(configuration: PostgresConfiguration) throws {
+        self.configuration = configuration
+        connection = try PostgresConnection(configuration: configuration)
+    }
+
+    /// Tries to become the leader of a shard.
+    ///
+    /// - Returns: nil when another relay leads it.
+    public func lead(_ shard: Int16) async throws(StorageError) -> ShardLeadership? {
+        let session: PostgresConnection
+        do { session = try PostgresConnection(configuration: configuration) } catch { throw StorageError(.internalFault) }
+        let isLeader: Bool
+        do {
+            isLeader = try await storing { () async throws(PostgresError) in
+                try await session.run { (session) throws(PostgresError) in
+                    try session.execute(OutboxSQL.lead, [.int32(Int32(shard))]).first?.bool(0) ?? false
+                }
+            }
+        } catch {
+            await session.close()
+            throw error
+        }
+        guard isLeader else {
+            await session.close()
+            return nil
+        }
+        return ShardLeadership(shard: shard, connection: session)
+    }
+
+    /// What waits, by shard; shards with nothing are left out.
+    public func statistics() async throws(StorageError) -> [ShardBacklog] {
+        try await storing { () async throws(PostgresError) in
+            try await connection.run { (session) throws(PostgresError) in
+                try session.execute(OutboxSQL.statistics).map { (row) throws(PostgresError) in
+                    ShardBacklog(
+                        shard: try row.int16(0), pending: try row.int64(1),
+                        oldestCreatedAt: row.optionalTimestamp(2).map { Timestamp(microseconds: $0) }, parked: try row.int64(3))
+                }
+            }
+        }
+    }
+
+    public func close() async { await connection.close() }
+}

@@ -1,0 +1,20 @@
+import Postgres
+
+/// Makes the monthly partitions ahead of time.
+public struct PartitionKeeper: Sendable {
+    private let connection: PostgresConnection
+
+    /// - Parameter configuration: of the watch role.
+    public init(configuration: PostgresConfiguration) throws { connection = try PostgresConnection(configuration: configuration) }
+
+    /// - Returns: how many partitions were made.
+    public func makeAhead() async throws(StorageError) -> Int {
+        try await storing { () async throws(PostgresError) in
+            try await connection.run { (session) throws(PostgresError) in
+                Int(try session.execute(AdministrationSQL.makePartitions).first?.int32(0) ?? 0)
+            }
+        }
+    }
+
+    public func close() async { await connection.close() }
+}

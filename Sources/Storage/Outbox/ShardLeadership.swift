@@ -1,0 +1,73 @@
+import NIOConcurrencyHelpers
+import Open311
+import Postgres
+
+/// The right to publish one shard's events: an advisory lock that lives and dies with its session.
+///
+/// Every read and every settlement runs on that very session. When it is lost, the lock is, and every method throws from then
+/// on: a relay that was frozen while another took over cannot settle anything.
+public final class ShardLeadership: Sendable {
+    public let shard: Int16
+    private let connection: PostgresConnection
+    private let isLost = NIOLockedValueBox(false)
+
+    init(shard: Int16, connection: PostgresConnection) {
+        self.shard = shard
+        self.connection = connection
+    }
+
+    /// Pending events above `seq` whose next attempt is due, lowest first.
+    ///
+    /// - Parameters:
+    ///   - seq: an optimisation only: read from 0 again after a read that returned fewer than `limit`.
+    ///   - limit: 1 to 1,000.
+    ///   - excluded: tenants that are backing off.
+    public func pending(after seq: Int64, limit: Int, excludingTenants excluded: [TenantID]) async throws(StorageError) -> [OutboxEntry] {
+        try await run { [shard] (session) throws(PostgresError) in
+            let parameters: [Parameter] = [.int16(shard), .int64(seq), .int32(Int32(limit)), .int32s(excluded.map(\.rawValue))]
+            return try session.execute(OutboxSQL.pending, parameters).map(OutboxEntry.init)
+        }
+    }
+
+    /// The broker has them.
+    public func confirm(_ seqs: [Int64]) async throws(StorageError) {
+        try await run { (session) throws(PostgresError) in _ = try session.execute(OutboxSQL.confirm, [.int64s(seqs)]) }
+    }
+
+    /// Not now: tried again after the pause.
+    ///
+    /// - Parameter reason: a short code of ours, never data.
+    public func postpone(_ seqs: [Int64], by pause: Duration, reason: String) async throws(StorageError) {
+        let seconds = Double(pause.components.seconds) + Double(pause.components.attoseconds) / 1e18
+        try await run { (session) throws(PostgresError) in
+            _ = try session.execute(OutboxSQL.postpone, [.int64s(seqs), .double(seconds), .text(reason)])
+        }
+    }
+
+    /// Never by itself again: a person decides.
+    public func park(_ seq: Int64, reason: String) async throws(StorageError) {
+        try await run { (session) throws(PostgresError) in _ = try session.execute(OutboxSQL.park, [.int64(seq), .text(reason)]) }
+    }
+
+    /// Gives the shard back.
+    public func release() async {
+        isLost.withLockedValue { $0 = true }
+        await connection.close()
+    }
+
+    private func run<Value: Sendable>(
+        _ body: @Sendable (Session) throws(PostgresError) -> Value
+    ) async throws(StorageError) -> Value {
+        guard !isLost.withLockedValue({ $0 }) else { throw StorageError(.unavailable, detail: "shard \(shard) is no longer led") }
+        do {
+            return try await connection.run(body)
+        } catch {
+            // A new session would not hold the lock.
+            if error.isRetriable {
+                isLost.withLockedValue { $0 = true }
+                await connection.close()
+            }
+            throw StorageError(error)
+        }
+    }
+}

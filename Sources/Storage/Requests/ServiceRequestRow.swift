@@ -1,0 +1,46 @@
+import Foundation
+import Open311
+import Postgres
+
+/// Reads a service request from a row of ``RequestSQL``.
+enum ServiceRequestRow {
+    private struct StoredAnswer: Decodable {
+        let code: String
+        let values: [String]
+    }
+
+    static func request(_ row: Row) throws(PostgresError) -> ServiceRequest {
+        guard let status = try? DetailedStatus(validating: try row.text(1)), let code = try? ServiceCode(validating: try row.text(3)) else {
+            throw PostgresError(.decoding, detail: "a stored status or service code breaks its rule")
+        }
+        let latitude = row.optionalDouble(11)
+        let longitude = row.optionalDouble(12)
+        let coordinate = latitude.flatMap { latitude in longitude.flatMap { Coordinate(latitude: latitude, longitude: $0) } }
+        return ServiceRequest(
+            id: ServiceRequestID(stored: try row.int64(0)),
+            status: status,
+            statusNotes: row.optionalText(2),
+            serviceCode: code,
+            serviceName: try row.text(4),
+            description: try row.text(5),
+            agencyResponsible: row.optionalText(6),
+            serviceNotice: row.optionalText(7),
+            requestedAt: Timestamp(microseconds: try row.timestamp(8)),
+            updatedAt: Timestamp(microseconds: try row.timestamp(9)),
+            expectedAt: row.optionalTimestamp(10).map { Timestamp(microseconds: $0) },
+            location: Location(
+                coordinate: coordinate, address: row.optionalText(13), addressID: row.optionalText(14), zipcode: row.optionalText(15)),
+            mediaURLs: try row.texts(16),
+            answers: try answers(row.json(17))
+        )
+    }
+
+    private static func answers(_ json: [UInt8]) throws(PostgresError) -> [Answer] {
+        // Almost always empty: no decoder for that.
+        guard json.count > 2 else { return [] }
+        guard let stored = try? JSONDecoder().decode([StoredAnswer].self, from: Data(json)) else {
+            throw PostgresError(.decoding, detail: "stored answers are no list of codes and values")
+        }
+        return stored.map { Answer(code: $0.code, values: $0.values) }
+    }
+}
