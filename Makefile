@@ -1,0 +1,78 @@
+# Two commands matter: `make run` shows everything, `make test` proves everything. `make help` lists the rest.
+#
+# Convention of the tests, by the name of their target:
+#   ...IntegrationTests  need private servers, which they start themselves
+#   ...AccidentTests     kill, freeze and break those servers; run one after the other
+#   ...EndToEndTests     the whole journey through real sockets, with foreign clients; run one after the other
+#   everything else      is a unit test and needs no server
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+SWIFT ?= swift
+TESTS := .build/debug/bus311PackageTests.xctest
+# The built tests are run without `swift test`, which would keep .build locked and so hold up a `make run` beside it.
+RUN_TESTS := BUS311_TEST_PYTHON=$(CURDIR)/.build/venv/bin/python $(TESTS) --testing-library swift-testing
+SCRIPTS := $(shell grep -lE '^\#!.*(bash|/sh)$$' .ci/* broker-config/*/* examples/* 2>/dev/null)
+SANITIZED := ^(ConnectionThread|Postgres[A-Za-z]*|AMQP[A-Za-z]*)Tests
+
+.PHONY: help deps build release run test tools build-tests test-unit test-integration test-accidents test-sanitize bench lint format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+deps: ## install the Debian packages that are missing (sudo when not root)
+	@.ci/deps
+
+build: deps ## debug build of everything but the tests
+	$(SWIFT) build
+
+release: deps ## release build of bus311
+	$(SWIFT) build -c release --product bus311
+
+run: release ## a whole demonstration city on this machine, in the foreground; Ctrl-C stops it
+	@exec .build/release/bus311 demo
+
+test: test-unit test-integration test-accidents ## everything, against private servers of its own
+	@echo "== all tests passed"
+
+tools: deps
+	@.ci/test-tools
+
+build-tests: tools
+	@echo "== building the tests"
+	$(SWIFT) build --build-tests
+
+test-unit: build-tests ## the tests that need no server
+	@echo "== unit tests"
+	$(RUN_TESTS) --skip '(Integration|Accident|EndToEnd)Tests\.'
+
+test-integration: build-tests ## the tests against private PostgreSQL and RabbitMQ, and the whole journey
+	@echo "== integration tests"
+	$(RUN_TESTS) --no-parallel --filter '(Integration|EndToEnd)Tests\.'
+
+test-accidents: build-tests ## kill -9, frozen brokers, lost bindings: nothing may be lost
+	@echo "== accident tests"
+	@# 69 is the runner's word for "no test of this name".
+	$(RUN_TESTS) --no-parallel --filter 'AccidentTests\.' || { code=$$?; [ $$code -eq 69 ]; }
+
+test-sanitize: tools ## the C clients and their threads under the thread and the address sanitizer
+	$(SWIFT) test --sanitize thread --scratch-path .build-tsan --filter '$(SANITIZED)'
+	$(SWIFT) test --sanitize address --scratch-path .build-asan --filter '$(SANITIZED)'
+
+bench: deps ## measure, and write the table to docs/benchmarks.md
+	$(SWIFT) build -c release --product bus311-bench
+	.build/release/bus311-bench
+
+lint: ## formatting of Swift, syntax of the scripts
+	$(SWIFT) format lint --strict -r Sources Tests Package.swift
+	@for script in $(SCRIPTS); do \
+	    case "$$(head -n 1 "$$script")" in *bash) bash -n "$$script" ;; *) sh -n "$$script" ;; esac; \
+	done
+
+format: ## rewrite the Swift files in the house's format
+	$(SWIFT) format -i -r Sources Tests Package.swift
+
+clean: ## remove what was built; .bus311 with its data stays
+	rm -rf .build .build-tsan .build-asan
