@@ -82,6 +82,25 @@ extension WithBroker {
             }
         }
 
+        @Test("names a queue that nobody consumes, a user whose password everybody knows, and nothing of what is well")
+        func consumersAndDefaultUser() async throws {
+            try await withBroker { fixture in
+                let tenant = try fixture.tenant()
+                let broker = fixture.provisioner.broker
+                try await fixture.provisioner.apply(tenant)
+                try await broker.putUser("guest", passwordHash: "")
+                try await fixture.wait {
+                    let requests = try await broker.consumerCount(of: tenant.topology.requestQueue, in: tenant.virtualHost)
+                    let statuses = try await broker.consumerCount(of: tenant.topology.statusQueue, in: tenant.virtualHost)
+                    return requests == 0 && statuses == 0
+                }
+                let findings = await BrokerDoctor(provisioner: fixture.provisioner).examine([tenant])
+                try await broker.deleteUser("guest")
+                #expect(findings.map(\.code).sorted { $0.rawValue < $1.rawValue } == [.defaultUser, .noConsumer, .noConsumer])
+                #expect(findings.first { $0.code == .defaultUser }?.remedy == "rabbitmqctl delete_user guest")
+            }
+        }
+
         @Test("says of a broker that does not answer only that")
         func unreachable() async throws {
             let client = try HTTPClient(name: "test-doctor")

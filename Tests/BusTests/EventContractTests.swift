@@ -1,0 +1,81 @@
+import Bus
+import Foundation
+import Open311
+import Testing
+
+@Suite("An event as it is published")
+struct EventContractTests {
+    private func tenant(sendsPersonalData: Bool = true) throws -> Tenant {
+        Tenant(
+            id: TenantID(1),
+            key: try TenantKey(validating: "valmont-7f3a9c"),
+            name: "Valmont",
+            jurisdictions: [try JurisdictionID(validating: "valmont.example")],
+            language: .french,
+            timeZone: "Europe/Paris",
+            shard: 0,
+            virtualHost: "open311",
+            contact: "c",
+            keyService: "k",
+            policies: TenantPolicies(sendsPersonalData: sendsPersonalData)
+        )
+    }
+
+    private func submission() throws -> Submission {
+        Submission(
+            tenant: TenantID(1),
+            serviceCode: try ServiceCode(validating: "pothole"),
+            serviceName: "Nid-de-poule \"profond\"",
+            description: "Ligne 1\nLigne 2\t\u{1F6B2} <b>\\</b>",
+            location: Location(
+                coordinate: Coordinate(latitude: 48.8566969, longitude: -2.3),
+                address: "12 rue",
+                addressID: "A1",
+                zipcode: "75020"
+            ),
+            answers: [Answer(code: "depth", values: ["10-20", "é"])],
+            reporter: Reporter(
+                firstName: "Ada",
+                lastName: nil,
+                email: "ada@example.org",
+                phone: nil,
+                accountID: nil,
+                deviceID: nil
+            ),
+            mediaURLs: ["https://photos.example/1.jpg"],
+            receivedVia: "app",
+            language: .french,
+            receivedAt: Timestamp(seconds: 1_795_000_000),
+            clientReference: nil
+        )
+    }
+
+    private func faults(_ submission: Submission, _ tenant: Tenant) throws -> [String] {
+        let origin = ServiceRequestEvent.Origin(
+            typePrefix: "org.open311.bus",
+            schemaBase: "https://o.example/schemas",
+            gatewayURL: "https://o.example/open311/v2",
+            statusIngestURL: "https://s.example"
+        )
+        let event = ServiceRequestEvent.created(submission, as: ServiceRequestID(stored: 2_611_000_004_217), tenant: tenant, origin: origin)
+        let value = try JSONDecoder().decode(BrokerValue.self, from: Data(event.body))
+        return try ContractSchema("schemas/service_request.created/1.0.producer.json").faults(in: value)
+    }
+
+    @Test("keeps the strict schema with everything filled in")
+    func full() throws { #expect(try faults(try submission(), try tenant()) == []) }
+
+    @Test("keeps it with as little as there can be")
+    func minimal() throws {
+        var submission = try submission()
+        submission.location = Location(coordinate: nil, address: nil, addressID: "A1")
+        submission.answers = []
+        submission.reporter = nil
+        submission.mediaURLs = []
+        submission.description = ""
+        #expect(try faults(submission, try tenant()) == [])
+    }
+
+    @Test("keeps it without the reporter that the tenant does not want")
+    func withoutPersonalData() throws { #expect(try faults(try submission(), try tenant(sendsPersonalData: false)) == []) }
+}
