@@ -14,7 +14,9 @@ enum Command {
         // A nameless file, not a pipe: however much it says, it is never held up.
         var template = Array("/tmp/bus311-output-XXXXXX".utf8CString)
         let output = mkstemp(&template)
-        guard output >= 0, fcntl(output, F_SETFD, FD_CLOEXEC) == 0 else { throw PrivateServerError.file(path: "/tmp", what: systemMessage(errno)) }
+        guard output >= 0, fcntl(output, F_SETFD, FD_CLOEXEC) == 0 else {
+            throw PrivateServerError.file(path: "/tmp", what: systemMessage(errno))
+        }
         unlink(template)
         defer { close(output) }
 

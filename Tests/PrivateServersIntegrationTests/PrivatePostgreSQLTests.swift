@@ -7,7 +7,10 @@ struct PrivatePostgreSQLTests {
     private func query(_ statement: String, on server: PrivatePostgreSQL) throws -> String {
         try output(
             of: "/usr/bin/psql",
-            ["-X", "-A", "-t", "-q", "-c", statement, "-h", "127.0.0.1", "-p", "\(server.port)", "-U", PrivatePostgreSQL.owner, "postgres"],
+            [
+                "-X", "-A", "-t", "-q", "-c", statement, "-h", "127.0.0.1", "-p", "\(server.port)", "-U", PrivatePostgreSQL.owner,
+                "postgres",
+            ],
             environment: ["PGPASSWORD": try server.password(), "PGCONNECT_TIMEOUT": "5"]
         )
     }

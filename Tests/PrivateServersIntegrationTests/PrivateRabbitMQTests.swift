@@ -17,6 +17,7 @@ struct PrivateRabbitMQTests {
         try await broker.start()
         try checkConfiguration(of: broker)
         try checkPasswords(of: broker)
+        try await checkPolicyScripts(with: broker)
 
         let first = try #require(await broker.pid)
         await broker.freeze()
@@ -72,6 +73,21 @@ struct PrivateRabbitMQTests {
         #expect(Set(queues.compactMap { $0["name"] as? String }) == ["o311.status.dead", "o311.stray"])
         let exchanges = Set(try ask("exchanges/open311", of: broker).compactMap { $0["name"] as? String })
         #expect(exchanges.isSuperset(of: ["o311.dlx", "o311.dlx.status", "o311.stray"]))
+    }
+
+    private func checkPolicyScripts(with broker: PrivateRabbitMQ) async throws {
+        func run(_ script: String) throws -> String {
+            try output(
+                of: Sandbox.configuration.appendingPathComponent("policies/\(script).sh").path,
+                [],
+                environment: ["RABBITMQCTL": broker.directory.appendingPathComponent("bin/rabbitmqctl").path]
+            )
+        }
+        #expect(try run("check").isEmpty)
+        _ = try await broker.control(["clear_policy", "-p", PrivateRabbitMQ.vhost, "o311-dead"])
+        #expect(try run("check").hasPrefix("o311-dead: missing"))
+        #expect(try run("apply").contains("o311-ceiling"))
+        #expect(try run("check").isEmpty)
     }
 
     private func checkPasswords(of broker: PrivateRabbitMQ) throws {
