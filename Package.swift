@@ -72,6 +72,7 @@ let package = Package(
         tests("ConnectionThreadTests", ["ConnectionThread"]),
         tests("AMQPTests", ["AMQP", "ConnectionThread"]),
         tests("CurlTests", ["Curl", locks]),
+        tests("StorageIntegrationTests", ["Storage", "Open311", "Postgres", "TestSupport", log]),
         tests("BusTests", ["Bus", "Open311"]),
         tests("BusIntegrationTests", ["Bus", "Open311", "Curl", "AMQP", "PrivateServers"]),
         tests("PrivateServersTests", ["PrivateServers"]),

@@ -1,0 +1,52 @@
+import Postgres
+import Storage
+import TestSupport
+import Testing
+
+@Suite("The schema and its statements")
+struct StatementTests {
+    @Test("every named statement prepares against the migrated schema, and names are unique")
+    func statementsPrepare() async throws {
+        let addresses = try await TestDatabase.shared.fresh()
+        let connection = try PostgresConnection(configuration: addresses.owner)
+        for statement in Statements.all {
+            try await connection.run { (session) throws(PostgresError) in
+                try session.script("prepare \(statement.name) as \(statement.sql)")
+            }
+        }
+        #expect(Set(Statements.all.map(\.name)).count == Statements.all.count)
+        await connection.close()
+    }
+
+    @Test("migrations applied twice change nothing the second time")
+    func migrationsAreRepeatable() async throws {
+        let addresses = try await TestDatabase.shared.fresh()
+        let again = try await MigrationRunner(configuration: addresses.owner, directory: TestDatabase.migrations).run()
+        #expect(again.isEmpty)
+    }
+
+    @Test(
+        "the hot statements use an index",
+        arguments: [
+            ("requests_find", "1, array[2611000000001::bigint]", "Index"),
+            ("requests_search", "1, now() - interval '90 days', now(), null, null, 1000", "service_requests_"),
+            ("outbox_pending", "1::smallint, 0, 200, array[]::integer[]", "outbox_"),
+            ("status_known", "1, 2611000000001, 'u-1'", "Index"),
+        ])
+    func hotStatementsUseAnIndex(name: String, values: String, index: String) async throws {
+        let addresses = try await TestDatabase.shared.fresh()
+        let statement = try #require(Statements.all.first { $0.name == name })
+        let connection = try PostgresConnection(configuration: addresses.owner)
+        let plan = try await connection.run { (session) throws(PostgresError) in
+            // Empty tables are always scanned: ask what the planner can do, not what it prefers.
+            try session.script("set enable_seqscan = off; prepare hot as \(statement.sql)")
+            return try session.execute(Statement("explain", "explain (format text) execute hot(\(values))")).map {
+                (row) throws(PostgresError) in try row.text(0)
+            }
+        }
+        let text = plan.joined(separator: "\n")
+        #expect(text.contains("Index") && text.contains(index), "\(text)")
+        #expect(!text.contains("Seq Scan on service_requests") && !text.contains("Seq Scan on outbox"), "\(text)")
+        await connection.close()
+    }
+}
