@@ -70,7 +70,7 @@ let package = Package(
         // Tests
         library("TestSupport", ["PrivateServers", "Open311", "Storage", "Postgres", "AMQP", "Bus", "Curl"]),
         tests("ConnectionThreadTests", ["ConnectionThread"]),
-        tests("AMQPTests", ["AMQP", "ConnectionThread"]),
+        tests("AMQPTests", ["AMQP"]),
         tests("CurlTests", ["Curl", locks]),
         tests("StorageIntegrationTests", ["Storage", "Open311", "Postgres", "TestSupport", log]),
         tests("BusTests", ["Bus", "Open311"]),

@@ -116,7 +116,7 @@ public actor AMQPChannel {
     public func close() {
         isClosed = true
         thread.unwatch()
-        connection?.close()
+        connection?.sayGoodbye()
         connection = nil
         thread.stop()
     }

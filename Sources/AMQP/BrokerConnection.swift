@@ -9,7 +9,6 @@ final class BrokerConnection {
     private let configuration: AMQPConfiguration
     private let socket: SocketGuard
     private let watchdog: Watchdog
-    private var isClosed = false
 
     /// The socket, for waiting.
     let descriptor: Int32
@@ -52,21 +51,17 @@ final class BrokerConnection {
         watchdog.protect(socket)
     }
 
-    deinit { release(polite: false) }
-
-    /// Says goodbye and releases the connection; returns within the RPC timeout.
-    func close() {
-        socket.arm(configuration.rpcTimeout)
-        release(polite: true)
-    }
-
-    private func release(polite: Bool) {
-        guard !isClosed else { return }
-        isClosed = true
-        if !polite { socket.release() }
-        rmq_close(handle, polite)
+    deinit {
+        // Before the descriptor is closed: its number may belong to another file a moment later.
         socket.release()
         watchdog.forget(socket)
+        rmq_close(handle)
+    }
+
+    /// Says goodbye, within the RPC timeout, so that the broker's log shows no lost connection. The owner then drops this object.
+    func sayGoodbye() {
+        socket.arm(configuration.rpcTimeout)
+        rmq_say_goodbye(handle)
     }
 
     // MARK: Publishing

@@ -91,7 +91,7 @@ public actor ConfirmedPublisher {
     public func close() {
         isClosed = true
         thread.unwatch()
-        connection?.close()
+        connection?.sayGoodbye()
         connection = nil
         sharedState.withLockedValue { $0 = .disconnected }
         thread.stop()
@@ -103,10 +103,7 @@ public actor ConfirmedPublisher {
         guard !publications.isEmpty else { return }
         let gathers = publications.count > 1
         if gathers { connection.cork(true) }
-        defer {
-            if gathers { connection.cork(false) }
-            connection.endWriting()
-        }
+        defer { connection.endWriting() }
         for publication in publications {
             if handled % Self.stride == Self.stride - 1 { try readArrived(from: connection) }
             if isBlocked {
@@ -123,6 +120,7 @@ public actor ConfirmedPublisher {
             }
             handled += 1
         }
+        if gathers { connection.cork(false) }
     }
 
     private var isBlocked: Bool {

@@ -88,7 +88,7 @@ public actor Consumer {
     public func close() {
         isClosed = true
         thread.unwatch()
-        connection?.close()
+        connection?.sayGoodbye()
         connection = nil
         continuation?.finish()
         continuation = nil

@@ -67,7 +67,7 @@ final class SocketGuard: Sendable {
     /// Whether the watchdog has cut the socket.
     var wasCut: Bool { state.withLockedValue { $0.wasCut } }
 
-    /// To be called before the descriptor is closed: its number may then belong to another file.
+    /// From now on the descriptor is somebody else's.
     func release() {
         state.withLockedValue { $0.descriptor = -1 }
     }

@@ -137,7 +137,7 @@ rmq_connection *rmq_connect(const rmq_options *options, rmq_failure *failure) {
     }
     connection->descriptor = -1;
     if (!establish(connection, options, failure)) {
-        rmq_close(connection, false);
+        rmq_close(connection);
         return NULL;
     }
     return connection;
@@ -147,8 +147,9 @@ int rmq_descriptor(const rmq_connection *connection) { return connection->descri
 
 int rmq_frame_limit(const rmq_connection *connection) { return amqp_get_frame_max(connection->state); }
 
-void rmq_close(rmq_connection *connection, bool polite) {
-    if (polite) amqp_connection_close(connection->state, AMQP_REPLY_SUCCESS);
+void rmq_say_goodbye(rmq_connection *connection) { amqp_connection_close(connection->state, AMQP_REPLY_SUCCESS); }
+
+void rmq_close(rmq_connection *connection) {
     amqp_destroy_connection(connection->state);
     free(connection->body);
     free(connection->headers);

@@ -1,4 +1,5 @@
 import AMQP
+import Foundation
 import Testing
 
 extension BrokerTests {
@@ -177,6 +178,25 @@ extension BrokerTests {
                 #expect(error.unresolved == [1])
                 #expect(try await failure { () async throws(AMQPError) in try await publisher.connect() }.kind == .closed)
             }
+        }
+
+        @Test("leaves no thread behind, closed or merely dropped")
+        func threads() async throws {
+            let configuration = await (try PrivateBroker.shared.value).configuration()
+            let before = try publisherThreads()
+            for round in 0..<10 {
+                let publisher = try ConfirmedPublisher(configuration: configuration)
+                try await publisher.connect()
+                if round.isMultiple(of: 2) { await publisher.close() }
+            }
+            try await eventually("the threads have ended") { try publisherThreads() == before }
+        }
+
+        private func publisherThreads() throws -> Int {
+            try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").filter { thread in
+                let name = try? String(contentsOfFile: "/proc/self/task/\(thread)/comm", encoding: .utf8)
+                return name?.hasPrefix("amqp-publisher") == true
+            }.count
         }
 
         private func connectionError(_ configuration: AMQPConfiguration) async throws -> AMQPError {

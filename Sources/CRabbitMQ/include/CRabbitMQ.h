@@ -72,8 +72,11 @@ int rmq_descriptor(const rmq_connection *connection);
 // Bytes the broker accepts in one frame.
 int rmq_frame_limit(const rmq_connection *connection);
 
-// Says goodbye when `polite` (one request and answer within the RPC time), then releases everything.
-void rmq_close(rmq_connection *connection, bool polite);
+// Says goodbye: one request and answer within the RPC time. Only closing may follow.
+void rmq_say_goodbye(rmq_connection *connection);
+
+// Closes the socket and releases everything.
+void rmq_close(rmq_connection *connection);
 
 // MARK: Messages
 
