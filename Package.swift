@@ -53,7 +53,7 @@ let package = Package(
         library("Open311", [crypto]),
         library("Storage", ["Open311", "Postgres", log, locks, crypto]),
         library("Bus", ["Open311", "Storage", "AMQP", "Curl", log, metrics, lifecycle, locks, crypto]),
-        library("API", ["Open311", "Storage", hummingbird, log, metrics, crypto]),
+        library("API", ["Open311", "Storage", hummingbird, log, metrics, crypto, locks]),
         library("Operations", ["Open311", "Storage", "Bus", "Curl", log, metrics, lifecycle]),
         library("PrivateServers", [crypto, locks]),
         .executableTarget(

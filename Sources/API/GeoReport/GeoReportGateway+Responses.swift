@@ -1,0 +1,59 @@
+import Crypto
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+extension GeoReportGateway {
+    static func response(_ bytes: [UInt8], _ format: ResponseFormat, status: Int = 200, cacheControl: String) -> Response {
+        var headers = HTTPFields()
+        headers[.contentType] = format.contentType
+        headers[.cacheControl] = cacheControl
+        return Response(
+            status: HTTPResponse.Status(code: status), headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+    }
+
+    static func response(to error: GeoReportError, _ format: ResponseFormat) -> Response {
+        var response = response(
+            GeoReportDocuments.errors(code: error.status, error.descriptions, format), format, status: error.status,
+            cacheControl: "no-store")
+        if let seconds = error.retryAfter { response.headers[.retryAfter] = String(seconds) }
+        if let methods = error.allow { response.headers[.allow] = methods }
+        return response
+    }
+
+    /// With a strong validator; 304 when the caller has these very bytes.
+    static func cacheable(_ bytes: [UInt8], _ format: ResponseFormat, _ request: Request) -> Response {
+        let digest = SHA256.hash(data: bytes).prefix(16)
+        let tag = "\"" + digest.map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }.joined() + "\""
+        var response = response(bytes, format, cacheControl: "public, max-age=300")
+        response.headers[.eTag] = tag
+        response.headers[.vary] = "Accept-Encoding, Accept-Language, Origin"
+        let known = request.headers[.ifNoneMatch] ?? ""
+        if known == "*" || known.contains(tag) {
+            response.status = .notModified
+            response.body = ResponseBody()
+        }
+        return response
+    }
+
+    static var preflight: Response {
+        var headers = HTTPFields()
+        headers[.accessControlAllowMethods] = "GET, HEAD, POST, OPTIONS"
+        headers[.accessControlAllowHeaders] = "Content-Type, Accept, Idempotency-Key, X-API-Key, X-Request-Id"
+        headers[.accessControlMaxAge] = "86400"
+        return Response(status: .noContent, headers: headers)
+    }
+}
+
+extension GeoReportTarget.Resource {
+    /// The route's name in metrics: bounded, whatever paths are asked for.
+    var routeName: String {
+        switch self {
+        case .discovery: "discovery"
+        case .services: "services"
+        case .service: "service"
+        case .requests: "requests"
+        case .request: "request"
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import HTTPTypes
+import Hummingbird
+import Metrics
+import NIOCore
+import Open311
+import Storage
+
+extension GeoReportGateway {
+    /// POST requests: jurisdiction, then key, then service, then everything else with all its faults at once.
+    func submit(
+        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat
+    ) async throws(GeoReportError) -> Response {
+        let accepted = Timestamp.now
+        let fields = try await form(request).completed(by: query)
+        let secret = presentedKey(request, fields)
+        let key = await lookUp { snapshot in secret.flatMap { snapshot.accessKey($0.publicID, .apiKey) } }
+        let usable = key.flatMap { key in
+            key.isUsable(at: accepted) && secret?.matches(storedHash: key.secretHash) == true ? key : nil
+        }
+        let tenant: Tenant
+        if target.tenant == nil, fields["jurisdiction_id"] == nil, let usable, let own = directory.current.tenant(usable.tenant) {
+            tenant = own
+        } else {
+            tenant = try await self.tenant(named: target.tenant, jurisdiction: fields["jurisdiction_id"])
+        }
+        let language = Languages(tenant: tenant, locale: fields["locale"], accept: request.headers[.acceptLanguage]).wanted
+        guard let usable, usable.tenant == tenant.id else {
+            throw GeoReportError(
+                403, language, french: "api_key absente ou inconnue : demandez une clé (voir key_service dans le document discovery).",
+                english: "api_key is missing or unknown: ask for a key (see key_service in the discovery document).")
+        }
+        guard let code = fields["service_code"] else {
+            throw GeoReportError(
+                Faults(first: Fault(field: "service_code", problem: .missing)), language: language)
+        }
+        let service = try self.service(code, of: tenant, language)
+        let submission: Submission
+        do {
+            submission = try SubmissionValidator(tenant: tenant, service: service).submission(
+                from: fields, apiKey: usable, idempotencyKey: request.headers[Self.idempotencyKey], language: language, at: accepted)
+        } catch {
+            throw GeoReportError(error, language: language)
+        }
+        let recorded: RecordedSubmission
+        do {
+            recorded = try await recorder.record(submission, tenant: tenant)
+        } catch {
+            throw GeoReportError(error, language)
+        }
+        if !recorded.isRepetition { HTTPMetrics.created(tenant: tenant.key.rawValue, channel: usable.label) }
+        let shown = service.kind == .blackbox ? nil : recorded.id
+        let bytes = GeoReportDocuments.created(shown, accountID: submission.reporter?.accountID, format)
+        return Self.response(bytes, format, cacheControl: "no-store")
+    }
+
+    static let idempotencyKey = HTTPField.Name("Idempotency-Key") ?? .ifNoneMatch
+    private static let keyHeaders = [HTTPField.Name("X-API-Key"), HTTPField.Name("Api-Key")].compactMap { $0 }
+
+    private func presentedKey(_ request: Request, _ fields: FormFields) -> AccessSecret? {
+        let text = fields["api_key"] ?? Self.keyHeaders.lazy.compactMap { request.headers[$0] }.first
+        return text.flatMap { AccessSecret(presented: $0, kind: .apiKey) }
+    }
+
+    private func form(_ request: Request) async throws(GeoReportError) -> FormFields {
+        let contentType = request.headers[.contentType] ?? "application/x-www-form-urlencoded"
+        let kind = contentType.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
+        guard kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data" else {
+            throw GeoReportError(415, "Content-Type must be application/x-www-form-urlencoded or multipart/form-data.")
+        }
+        let body = try await collect(request)
+        do {
+            if kind == "multipart/form-data" { return try MultipartReader.fields(Array(body.readableBytesView), contentType: contentType) }
+            return try FormReader.fields(body.readableBytesView)
+        } catch {
+            throw GeoReportError(error, .english)
+        }
+    }
+
+    /// Reads the body up to the limit. Past it, the field that overran is named from what had arrived.
+    private func collect(_ request: Request) async throws(GeoReportError) -> ByteBuffer {
+        var body = ByteBuffer()
+        do {
+            for try await chunk in request.body {
+                body.writeImmutableBuffer(chunk)
+                if body.readableBytes > configuration.maximumBodyBytes { break }
+            }
+        } catch {
+            throw GeoReportError(400, "The body could not be read to its end.")
+        }
+        guard body.readableBytes <= configuration.maximumBodyBytes else {
+            throw GeoReportError(
+                413, "The form is too large: \(configuration.maximumBodyBytes) bytes at most.\(Self.lastField(of: body)) Shorten it.")
+        }
+        return body
+    }
+
+    private static func lastField(of body: ByteBuffer) -> String {
+        let bytes = body.readableBytesView
+        let start = bytes.lastIndex(of: UInt8(ascii: "&")).map { bytes.index(after: $0) } ?? bytes.startIndex
+        let name = bytes[start...].prefix { $0 != UInt8(ascii: "=") }.prefix(100)
+        guard let text = String(validating: name, as: UTF8.self), !text.isEmpty, text.count < 100 else { return "" }
+        return " The field “\(text)” overran the limit."
+    }
+}

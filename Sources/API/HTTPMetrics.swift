@@ -1,0 +1,46 @@
+import HTTPTypes
+import Metrics
+import NIOConcurrencyHelpers
+
+/// Counters and timers of the HTTP services, one handle for each combination of a few labels.
+enum HTTPMetrics {
+    static let requestID = HTTPField.Name("X-Request-Id") ?? .from
+
+    private static let counters = NIOLockedValueBox<[String: Counter]>([:])
+    private static let timers = NIOLockedValueBox<[String: Metrics.Timer]>([:])
+
+    static func record(_ route: String, _ method: HTTPRequest.Method, _ status: Int, since start: ContinuousClock.Instant) {
+        let known: Set<HTTPRequest.Method> = [.get, .head, .post, .put, .options, .delete, .patch]
+        let name = known.contains(method) ? method.rawValue : "other"
+        counter("o311_http_requests_total", [("route", route), ("method", name), ("status_class", "\(status / 100)xx")]).increment()
+        let elapsed = start.duration(to: .now).components
+        timer(route).recordNanoseconds(elapsed.seconds * 1_000_000_000 + elapsed.attoseconds / 1_000_000_000)
+    }
+
+    static func created(tenant: String, channel: String) {
+        counter("o311_requests_created_total", [("tenant", tenant), ("channel", channel)]).increment()
+    }
+
+    static func statusUpdate(tenant: String, result: String) {
+        counter("o311_status_updates_total", [("tenant", tenant), ("door", "rest"), ("result", result)]).increment()
+    }
+
+    private static func counter(_ name: String, _ labels: [(String, String)]) -> Counter {
+        let key = labels.reduce(name) { $0 + "|" + $1.1 }
+        return counters.withLockedValue { counters in
+            if let counter = counters[key] { return counter }
+            let counter = Counter(label: name, dimensions: labels)
+            counters[key] = counter
+            return counter
+        }
+    }
+
+    private static func timer(_ route: String) -> Metrics.Timer {
+        timers.withLockedValue { timers in
+            if let timer = timers[route] { return timer }
+            let timer = Metrics.Timer(label: "o311_http_request_duration_seconds", dimensions: [("route", route)])
+            timers[route] = timer
+            return timer
+        }
+    }
+}

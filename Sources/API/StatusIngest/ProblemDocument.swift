@@ -1,0 +1,60 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Open311
+
+/// An error of status-ingest, as `application/problem+json` (RFC 9457) with every fault at once.
+struct Problem: Error {
+    struct Detail: Equatable {
+        /// JSON pointer to the member at fault.
+        let pointer: String
+        let text: String
+    }
+
+    let status: Int
+    let code: String
+    let title: String
+    let detail: String
+    var errors: [Detail] = []
+    var headers: HTTPFields = [:]
+
+    init(_ status: Int, _ code: String, _ title: String, _ detail: String, errors: [Detail] = []) {
+        self.status = status
+        self.code = code
+        self.title = title
+        self.detail = detail
+        self.errors = errors
+    }
+
+    var response: Response {
+        var writer = JSONWriter(capacity: 512)
+        writer.beginObject()
+        writer.name("type")
+        writer.value("urn:bus311:problem:" + code)
+        writer.name("title")
+        writer.value(title)
+        writer.name("status")
+        writer.value(Int64(status))
+        writer.name("detail")
+        writer.value(detail)
+        if !errors.isEmpty {
+            writer.name("errors")
+            writer.beginArray()
+            for error in errors {
+                writer.beginObject()
+                writer.name("pointer")
+                writer.value(error.pointer)
+                writer.name("detail")
+                writer.value(error.text)
+                writer.endObject()
+            }
+            writer.endArray()
+        }
+        writer.endObject()
+        var headers = self.headers
+        headers[.contentType] = "application/problem+json"
+        headers[.cacheControl] = "no-store"
+        return Response(
+            status: HTTPResponse.Status(code: status), headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
+    }
+}
