@@ -1,0 +1,37 @@
+import AMQP
+import Open311
+import Storage
+
+extension OutboxEntry {
+    /// The message as vendors know it (docs/contract): the body as it was stored, its key attributes repeated outside.
+    func publication(applicationID: String) -> Publication {
+        let topology = Topology(tenant: tenantKey)
+        let shortType = type
+        return Publication(
+            tag: seq,
+            exchange: topology.outExchange,
+            routingKey: routingKey,
+            body: body,
+            properties: MessageProperties(
+                messageID: eventID.description,
+                correlationID: requestID?.description,
+                type: shortType,
+                contentType: "application/cloudevents+json; charset=utf-8",
+                timestamp: createdAt.seconds,
+                appID: applicationID,
+                replyTo: topology.statusExchange,
+                headers: [
+                    ("ce-id", .string(eventID.description)),
+                    ("ce-specversion", .string("1.0")),
+                    ("ce-source", .string("/open311/\(tenantKey)")),
+                    ("ce-subject", .string(requestID?.description ?? "")),
+                    ("ce-time", .string(createdAt.iso8601)),
+                    ("ce-sequence", .string(String(requestSequence))),
+                    ("x-o311-schema", .string(ServiceRequestEvent.schemaVersion)),
+                    ("x-o311-attempt", .integer(Int64(attempts) + 1)),
+                ]
+            ),
+            mandatory: true
+        )
+    }
+}

@@ -1,0 +1,63 @@
+import AMQP
+import Logging
+import Open311
+import Postgres
+import ServiceLifecycle
+import Storage
+
+/// Publishes what waits in the outbox: one leader for each shard, elected through PostgreSQL. A database or a broker that is
+/// away for an hour is an ordinary state: told to `report`, and over by itself.
+public struct OutboxRelay: ServiceLifecycle.Service {
+    private let outbox: OutboxStore
+    private let notifications: PostgresConnection
+    private let configuration: RelayConfiguration
+    private let logger: Logger
+    private let report: @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
+
+    /// - Parameters:
+    ///   - database: of the relay's role; direct, not through a transaction pooler.
+    ///   - report: told of each change of the broker's and the database's state.
+    public init(
+        database: PostgresConfiguration, configuration: RelayConfiguration, logger: Logger,
+        report: @escaping @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
+    ) throws {
+        outbox = try OutboxStore(configuration: database)
+        notifications = try PostgresConnection(configuration: database)
+        self.configuration = configuration
+        self.logger = logger
+        self.report = report
+    }
+
+    public func run() async throws {
+        let wakeUp = WakeUp()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await cancelWhenGracefulShutdown { await listen(wakeUp) } }
+            for shard in configuration.shards.shuffled() {
+                group.addTask {
+                    await cancelWhenGracefulShutdown {
+                        await ShardRelay(
+                            shard: shard, outbox: outbox, configuration: configuration, wakeUp: wakeUp, logger: logger, report: report
+                        ).run()
+                    }
+                }
+            }
+        }
+        await notifications.close()
+        await outbox.close()
+    }
+
+    /// Turns notifications into hints; without them the poll finds everything a second later.
+    private func listen(_ wakeUp: WakeUp) async {
+        let (losses, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        while !Task.isCancelled {
+            do {
+                try await notifications.listen(to: ["bus311_outbox"]) { channel in
+                    if channel == nil { continuation.yield() } else { wakeUp.signal() }
+                }
+                for await _ in losses { break }
+            } catch {
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+}

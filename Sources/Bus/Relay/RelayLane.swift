@@ -1,0 +1,229 @@
+import AMQP
+import Logging
+import Metrics
+import NIOConcurrencyHelpers
+import Open311
+import Storage
+
+/// The way to one virtual host: a confirmed publisher and the window of events that go through it.
+final class RelayLane: Sendable {
+    /// An event that the broker did not take.
+    struct Refusal: Sendable {
+        let entry: OutboxEntry
+        /// A short code, for the outbox and for metrics.
+        let reason: String
+        let firstPause: Duration
+        let longestPause: Duration
+        /// Trying again cannot help.
+        var isFinal = false
+    }
+
+    private struct State {
+        var window: RelayWindow
+        var publisher: ConfirmedPublisher?
+        var backoff = Backoff(from: .seconds(1), to: .seconds(60))
+        var reconnectAt = ContinuousClock.now
+        var oldestSent: [Int64: ContinuousClock.Instant] = [:]
+        var toSettle: [Int64] = []
+        var refusals: [Refusal] = []
+        var accepted: Set<TenantID> = []
+        var lostConnection = false
+    }
+
+    private let configuration: RelayConfiguration
+    private let broker: AMQPConfiguration
+    private let logger: Logger
+    private let report: @Sendable (String, Bool, String) -> Void
+    private let state: NIOLockedValueBox<State>
+    private let published: Counter
+    private let shard: String
+
+    init(
+        host: String, configuration: RelayConfiguration, shard: Int16, logger: Logger,
+        report: @escaping @Sendable (String, Bool, String) -> Void
+    ) {
+        self.configuration = configuration
+        self.logger = logger
+        self.report = report
+        self.shard = String(shard)
+        var broker = configuration.broker
+        broker.virtualHost = host
+        broker.connectionName = "bus311 relay, shard \(shard)"
+        self.broker = broker
+        published = Counter(label: "o311_relay_published_total", dimensions: [("shard", String(shard))])
+        state = NIOLockedValueBox(
+            State(
+                window: RelayWindow(
+                    count: configuration.window, bytes: configuration.windowBytes, perTenant: configuration.windowPerTenant)))
+    }
+
+    // MARK: What the shard asks
+
+    var waitingCount: Int { state.withLockedValue { $0.window.waitingCount } }
+    var hasUnconfirmed: Bool { state.withLockedValue { !$0.window.inFlight.isEmpty || !$0.toSettle.isEmpty } }
+    var isBusy: Bool { state.withLockedValue { $0.window.waitingCount > 0 || !$0.window.inFlight.isEmpty || !$0.toSettle.isEmpty } }
+
+    func add(_ entries: [OutboxEntry]) { state.withLockedValue { $0.window.add(entries) } }
+    func forget(_ tenants: Set<TenantID>) { state.withLockedValue { $0.window.forget(tenants) } }
+    func settled(_ seqs: [Int64]) { state.withLockedValue { $0.window.settled(seqs) } }
+
+    func takeSettlements() -> [Int64] { take(\.toSettle, []) }
+    func takeRefusals() -> [Refusal] { take(\.refusals, []) }
+    func takeAccepted() -> Set<TenantID> { take(\.accepted, []) }
+    var lostConnection: Bool { take(\.lostConnection, false) }
+
+    private func take<Value>(_ path: any WritableKeyPath<State, Value> & Sendable, _ empty: Value) -> Value {
+        state.withLockedValue { state in
+            defer { state[keyPath: path] = empty }
+            return state[keyPath: path]
+        }
+    }
+
+    // MARK: Publishing
+
+    /// One turn: sends what fits into the window, then takes the confirms that come within a moment.
+    func exchange(stopping: Bool) async {
+        guard let publisher = await connected() else {
+            // Nothing to do before the next attempt; the shard goes on settling and reading meanwhile.
+            let pause = state.withLockedValue { ContinuousClock.now.duration(to: $0.reconnectAt) }
+            try? await Task.sleep(for: min(max(pause, .milliseconds(10)), .milliseconds(200)))
+            return
+        }
+        let now = ContinuousClock.now
+        let (publications, inFlight) = state.withLockedValue { state -> ([Publication], Int) in
+            let entries = stopping ? [] : state.window.next()
+            for entry in entries { state.oldestSent[entry.seq] = now }
+            return (entries.map { $0.publication(applicationID: configuration.applicationID) }, state.window.inFlight.count)
+        }
+        guard inFlight > 0 else { return }
+        if !publications.isEmpty { FailPoint.relayBeforePublish.reach(configuration.failPoint) }
+        do {
+            let resolutions = try await publisher.exchange(publications, minimum: max(1, min(inFlight / 2, 100)), wait: .milliseconds(50))
+            if !publications.isEmpty { FailPoint.relayAfterPublish.reach(configuration.failPoint) }
+            apply(resolutions)
+            try await checkConfirms(publisher)
+        } catch let error as AMQPError {
+            await fail(error, publisher)
+        } catch {
+            logger.error("unexpected failure while publishing", metadata: ["error": "\(error)"])
+        }
+    }
+
+    private func connected() async -> ConfirmedPublisher? {
+        let (existing, mayTry) = state.withLockedValue { ($0.publisher, $0.reconnectAt <= .now) }
+        if let existing { return existing }
+        guard mayTry else { return nil }
+        do {
+            let publisher = try ConfirmedPublisher(configuration: broker)
+            do {
+                try await publisher.connect()
+            } catch {
+                await publisher.close()
+                throw error
+            }
+            state.withLockedValue {
+                $0.publisher = publisher
+                $0.backoff.reset()
+            }
+            report("broker", true, "")
+            return publisher
+        } catch {
+            let pause = state.withLockedValue { state in
+                let pause = state.backoff.nextWithJitter()
+                state.reconnectAt = .now.advanced(by: pause)
+                return pause
+            }
+            report("broker", false, "\(error)")
+            logger.warning("broker not reached", metadata: ["error": "\(error)", "retry_in": "\(pause)"])
+            return nil
+        }
+    }
+
+    private func apply(_ resolutions: [Resolution]) {
+        state.withLockedValue { state in
+            for resolution in resolutions {
+                state.oldestSent[resolution.tag] = nil
+                switch resolution.outcome {
+                case .confirmed:
+                    guard let entry = state.window.confirmed(resolution.tag) else { continue }
+                    state.toSettle.append(entry.seq)
+                    state.accepted.insert(entry.tenant)
+                    published.increment()
+                case .withheld:
+                    // The broker has blocked the connection: it waits in the window again.
+                    if let entry = state.window.returned(resolution.tag) { state.window.add([entry]) }
+                case .returned: refuse(resolution.tag, "returned", &state)
+                case .nacked: refuse(resolution.tag, "nack", &state)
+                case .invalid: refuse(resolution.tag, "invalid", isFinal: true, &state)
+                }
+            }
+        }
+    }
+
+    private func refuse(_ seq: Int64, _ reason: String, isFinal: Bool = false, _ state: inout State) {
+        guard let entry = state.window.returned(seq) else { return }
+        Counter(label: "o311_relay_failures_total", dimensions: [("reason", reason)]).increment()
+        state.refusals.append(
+            Refusal(entry: entry, reason: reason, firstPause: .seconds(5), longestPause: .seconds(300), isFinal: isFinal))
+    }
+
+    /// A confirm that does not come makes the whole connection suspect, unless the broker said that it is blocked.
+    private func checkConfirms(_ publisher: ConfirmedPublisher) async throws(AMQPError) {
+        if case .blocked(let reason, _) = publisher.state {
+            report("broker", false, "blocked by the broker: \(reason)")
+            state.withLockedValue { state in
+                let now = ContinuousClock.now
+                for seq in state.oldestSent.keys { state.oldestSent[seq] = now }
+            }
+            return
+        }
+        let limit = ContinuousClock.now.advanced(by: .zero - configuration.confirmTimeout)
+        let isLate = state.withLockedValue { $0.oldestSent.values.contains { $0 < limit } }
+        guard isLate else { return }
+        await disconnect(publisher, reason: "timeout")
+    }
+
+    private func fail(_ error: AMQPError, _ publisher: ConfirmedPublisher) async {
+        apply(error.resolutions)
+        logger.warning("publishing failed", metadata: ["error": "\(error)", "shard": "\(shard)"])
+        report("broker", false, "\(error)")
+        var reason = "channel"
+        switch error.kind {
+        case .notFound, .accessRefused:
+            // The exchange of one tenant: it alone waits, the others go on over a new connection.
+            state.withLockedValue { state in
+                let culprits = state.window.inFlight.values.filter { entry in
+                    error.exchange.map { $0 == Topology(tenant: entry.tenantKey).outExchange } ?? true
+                }
+                for entry in culprits where state.window.returned(entry.seq) != nil {
+                    state.refusals.append(
+                        Refusal(entry: entry, reason: "exchange", firstPause: .seconds(5), longestPause: .seconds(600)))
+                }
+                state.backoff.reset()
+            }
+        case .timeout, .heartbeatTimeout, .blockedTooLong: reason = "timeout"
+        default: break
+        }
+        await disconnect(publisher, reason: reason)
+    }
+
+    private func disconnect(_ publisher: ConfirmedPublisher, reason: String) async {
+        Counter(label: "o311_relay_failures_total", dimensions: [("reason", reason)]).increment()
+        state.withLockedValue { state in
+            state.window.abandonAll()
+            state.oldestSent.removeAll()
+            state.publisher = nil
+            state.lostConnection = true
+            state.reconnectAt = .now.advanced(by: state.backoff.nextWithJitter())
+        }
+        await publisher.close()
+    }
+
+    func close() async {
+        let publisher = state.withLockedValue { state in
+            defer { state.publisher = nil }
+            return state.publisher
+        }
+        await publisher?.close()
+    }
+}

@@ -1,0 +1,125 @@
+import AMQP
+import Logging
+import Metrics
+import Open311
+import ServiceLifecycle
+import Storage
+
+/// One shard: waits to lead it, then keeps the window full, reads ahead and settles while confirms come in.
+struct ShardRelay: Sendable {
+    let shard: Int16
+    let outbox: OutboxStore
+    let configuration: RelayConfiguration
+    let wakeUp: WakeUp
+    let logger: Logger
+    let report: @Sendable (String, Bool, String) -> Void
+
+    func run() async {
+        while !Task.isCancelled {
+            do {
+                if let leadership = try await outbox.lead(shard) {
+                    report("postgresql", true, "")
+                    Gauge(label: "o311_relay_leader", dimensions: [("shard", "\(shard)")]).record(1)
+                    await lead(leadership)
+                    Gauge(label: "o311_relay_leader", dimensions: [("shard", "\(shard)")]).record(0)
+                    await leadership.release()
+                }
+            } catch {
+                report("postgresql", false, "\(error)")
+            }
+            try? await Task.sleep(for: .seconds(Double.random(in: 0.5...1.5)))
+        }
+    }
+
+    private func lead(_ leadership: ShardLeadership) async {
+        var lanes: [String: RelayLane] = [:]
+        var pauses = TenantPauses()
+        var cursor: Int64 = 0
+        var seen = wakeUp.generation
+        var mayHaveMore = true
+        var lastPoll = ContinuousClock.now
+        while true {
+            let isStopping = Task.isCancelled
+            let now = ContinuousClock.now
+            let paused = pauses.paused(at: now)
+            let isBusy = lanes.values.contains { $0.isBusy }
+            if isStopping && !lanes.values.contains(where: { $0.hasUnconfirmed }) { break }
+
+            let wantsRead = !isStopping && lanes.values.reduce(0, { $0 + $1.waitingCount }) < configuration.window
+                && (mayHaveMore || wakeUp.generation != seen || now - lastPoll >= configuration.pollInterval)
+            if !wantsRead && !isBusy {
+                if isStopping { break }
+                await wakeUp.wait(since: seen, atMost: configuration.pollInterval)
+                mayHaveMore = true
+                continue
+            }
+            do {
+                // Reading and settling run while the lanes publish and wait for confirms.
+                seen = wantsRead ? wakeUp.generation : seen
+                let settling = lanes.values.flatMap { $0.takeSettlements() }
+                let from = cursor
+                let limit = configuration.window * 2
+                async let database = Self.settleAndRead(
+                    leadership, settling, configuration.failPoint,
+                    read: wantsRead ? (after: from, limit: limit, excluding: Array(paused)) : nil)
+                await withTaskGroup(of: Void.self) { group in
+                    for lane in lanes.values where lane.isBusy || lane.hasUnconfirmed {
+                        group.addTask { await lane.exchange(stopping: isStopping) }
+                    }
+                }
+                let read = try await database
+                for lane in lanes.values { lane.settled(settling) }
+                if let read {
+                    lastPoll = now
+                    mayHaveMore = read.count == limit
+                    // State decides; the cursor only spares a scan of what was just read.
+                    cursor = mayHaveMore ? read.last?.seq ?? 0 : 0
+                    for (host, entries) in Dictionary(grouping: read, by: \.virtualHost) {
+                        let lane = lanes[host] ?? RelayLane(host: host, configuration: configuration, shard: shard, logger: logger, report: report)
+                        lanes[host] = lane
+                        lane.add(entries)
+                    }
+                }
+            } catch {
+                // The lock is gone with its session: stop at once; the database still has everything that is not settled.
+                report("postgresql", false, "\(error)")
+                logger.warning("shard lost", metadata: ["shard": "\(shard)", "error": "\(error)"])
+                break
+            }
+            for lane in lanes.values {
+                for refusal in lane.takeRefusals() {
+                    let pause = pauses.refuse(refusal.entry.tenant, from: refusal.firstPause, to: refusal.longestPause, now: .now)
+                    lane.forget([refusal.entry.tenant])
+                    do { try await settle(refusal, pause, leadership) } catch { logger.warning("event not postponed") }
+                    mayHaveMore = true
+                }
+                for tenant in lane.takeAccepted() { pauses.accept(tenant) }
+                if lane.lostConnection {
+                    cursor = 0
+                    mayHaveMore = true
+                }
+            }
+        }
+        for lane in lanes.values { await lane.close() }
+    }
+
+    private func settle(_ refusal: RelayLane.Refusal, _ pause: Duration, _ leadership: ShardLeadership) async throws(StorageError) {
+        if refusal.isFinal {
+            try await leadership.park(refusal.entry.seq, reason: refusal.reason)
+        } else {
+            try await leadership.postpone([refusal.entry.seq], by: pause, reason: refusal.reason)
+        }
+    }
+
+    private static func settleAndRead(
+        _ leadership: ShardLeadership, _ confirmed: [Int64], _ failPoint: FailPoint?,
+        read: (after: Int64, limit: Int, excluding: [TenantID])?
+    ) async throws(StorageError) -> [OutboxEntry]? {
+        if !confirmed.isEmpty {
+            FailPoint.relayBeforeSettle.reach(failPoint)
+            try await leadership.confirm(confirmed)
+        }
+        guard let read else { return nil }
+        return try await leadership.pending(after: read.after, limit: read.limit, excludingTenants: read.excluding)
+    }
+}
