@@ -36,6 +36,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     ],
     targets: [
         // C fences
@@ -54,13 +55,16 @@ let package = Package(
         library("Storage", ["Open311", "Postgres", log, locks, crypto]),
         library("Bus", ["Open311", "Storage", "AMQP", "Curl", log, metrics, lifecycle, locks, crypto]),
         library("API", ["Open311", "Storage", hummingbird, log, metrics, crypto, locks]),
-        library("Operations", ["Open311", "Storage", "Bus", "Curl", log, metrics, lifecycle]),
+        library("Operations", ["Open311", "Storage", log, metrics, lifecycle]),
         library("PrivateServers", [crypto, locks]),
         .executableTarget(
             name: "bus311",
             dependencies: [
                 "API", "Bus", "Operations", "Storage", "Open311", "Postgres", "AMQP", "Curl", "PrivateServers",
                 hummingbird, log, metrics, lifecycle, crypto, locks,
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
             ],

@@ -1,0 +1,44 @@
+import ArgumentParser
+import Bus
+import Curl
+import Foundation
+import Open311
+import Storage
+
+/// What administration commands work with; opened from the settings, closed after use.
+struct Administration {
+    let store: AdministrationStore
+    let settings: Settings
+
+    init(_ settings: Settings) throws {
+        self.settings = settings
+        store = try AdministrationStore(configuration: try settings.database(.admin))
+    }
+
+    /// - Throws: a sentence that names the command to list tenants.
+    func tenant(_ key: String) async throws -> Tenant {
+        guard let valid = try? TenantKey(validating: key), let tenant = try await store.tenant(valid) else {
+            throw ValidationError("There is no tenant \(key). List them: bus311 tenant list")
+        }
+        return tenant
+    }
+
+    func provisioner() throws -> Provisioner {
+        let client = try HTTPClient(name: "bus311-broker")
+        let credentials = BasicAuthentication(user: settings.provisionerUser, password: try settings.provisionerPassword)
+        return Provisioner(broker: BrokerAdministration(client: client, baseURL: try settings.managementURL, credentials: credentials))
+    }
+}
+
+extension CommonOptions {
+    func administer(_ work: (Administration) async throws -> Void) async throws {
+        let administration = try Administration(try await settings())
+        do {
+            try await work(administration)
+        } catch {
+            await administration.store.close()
+            throw error
+        }
+        await administration.store.close()
+    }
+}

@@ -1,0 +1,92 @@
+import ArgumentParser
+import Bus
+import Foundation
+import Open311
+import Storage
+
+/// Which way in a credential opens.
+enum CredentialKind: String, ExpressibleByArgument {
+    /// The two AMQP users.
+    case a, b
+    /// The bearer token of status-ingest.
+    case crm
+}
+
+struct CredentialCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "credential", abstract: "What a CRM connects with: AMQP users in slots a and b, and its bearer token.",
+        subcommands: [Issue.self, List.self, Revoke.self])
+
+    struct Issue: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Issue a credential; it is shown this once. Rotate by issuing the other slot, then revoking the first.",
+            discussion: "Examples: bus311 credential issue valmont-7f3a9c b\n          bus311 credential issue valmont-7f3a9c crm")
+        @OptionGroup var common: CommonOptions
+        @Argument var tenant: String
+        @Argument(help: "a, b or crm.") var kind: CredentialKind
+        @Option(help: "Who uses the token (crm).") var label = "CRM"
+
+        func run() async throws {
+            try await common.administer { administration in
+                let tenant = try await administration.tenant(tenant)
+                switch kind {
+                case .crm:
+                    let secret = try await administration.store.createKey(kind: .crmToken, tenant: tenant.id, label: label, expiresAt: nil)
+                    try common.show(text: secret.reveal(), json: ["id": secret.publicID, "crm_token": secret.reveal()])
+                case .a, .b:
+                    let issued = try await administration.provisioner().issueCredential(BusTenant(tenant), slot: kind == .a ? .a : .b)
+                    try common.show(
+                        text: "user \(issued.user)\npassword \(issued.password.clearText)\nvhost \(issued.virtualHost)",
+                        json: ["user": issued.user, "password": issued.password.clearText, "vhost": issued.virtualHost])
+                }
+            }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "A tenant's AMQP users and bearer tokens.", discussion: "Example: bus311 credential list valmont-7f3a9c")
+        @OptionGroup var common: CommonOptions
+        @Argument var tenant: String
+
+        struct View: Encodable {
+            let amqp: [CredentialState]
+            let crm: [AccessKeyView]
+        }
+
+        func run() async throws {
+            try await common.administer { administration in
+                let tenant = try await administration.tenant(tenant)
+                let view = View(
+                    amqp: try await administration.provisioner().credentials(BusTenant(tenant)),
+                    crm: try await administration.store.keys(of: tenant.id, kind: .crmToken).map(AccessKeyView.init))
+                let lines = view.amqp.map { "slot \($0.slot.rawValue)" } + view.crm.map { "crm " + $0.line }
+                try common.show(text: lines.joined(separator: "\n"), json: view)
+            }
+        }
+    }
+
+    struct Revoke: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "End a credential at once; open AMQP connections are closed.",
+            discussion: "Examples: bus311 credential revoke valmont-7f3a9c a\n          bus311 credential revoke valmont-7f3a9c crm --id Ab12Cd34")
+        @OptionGroup var common: CommonOptions
+        @Argument var tenant: String
+        @Argument(help: "a, b or crm.") var kind: CredentialKind
+        @Option(help: "The token's public id (crm).") var id: String?
+
+        func run() async throws {
+            try await common.administer { administration in
+                let owner = try await administration.tenant(tenant)
+                switch kind {
+                case .crm:
+                    guard let id, try await administration.store.revokeKey(publicID: id, of: owner.id) else {
+                        throw ValidationError("Name a usable token with --id. List them: bus311 credential list \(tenant)")
+                    }
+                case .a, .b: try await administration.provisioner().revokeCredential(BusTenant(owner), slot: kind == .a ? .a : .b)
+                }
+                try common.show(text: "Revoked.", json: ["revoked": kind.rawValue])
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import API
+import ArgumentParser
+import Bus
+import CoreMetrics
+import Foundation
+import Hummingbird
+import Logging
+import Metrics
+import Operations
+import ServiceLifecycle
+import Storage
+import UnixSignals
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// The long-running services; each can be a process of its own, with its own database role and broker user.
+struct Services {
+    private let settings: Settings
+    private let registry = HealthRegistry()
+    private let metrics = PrometheusMetrics()
+    private var list: [any ServiceLifecycle.Service] = []
+
+    init(_ settings: Settings) {
+        self.settings = settings
+        let level = settings.logLevel
+        LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: level) }
+        MetricsSystem.bootstrap(metrics)
+        Gauge(label: "o311_build_info", dimensions: [("version", Settings.version)]).record(1)
+    }
+
+    private func logger(_ name: String) -> Logger { Logger(label: name) }
+
+    private func http<Responder: HTTPResponder>(_ responder: Responder, host: String, port: Int, _ name: String) -> any ServiceLifecycle.Service
+    where Responder.Context: InitializableFromSource<ApplicationRequestContextSource> {
+        Application(
+            responder: responder,
+            configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: "bus311"),
+            logger: logger(name))
+    }
+
+    mutating func addGateway() async throws {
+        let directory = try TenantDirectory(configuration: try settings.database(.gateway), logger: logger("gateway"))
+        try? await directory.load()
+        let recorder = try SubmissionRecorder(
+            configuration: try settings.database(.ingest), origin: settings.origin, logger: logger("gateway"))
+        let reader = try ServiceRequestReader(configuration: try settings.database(.gateway), connections: settings.readConnections)
+        let gateway = GeoReportGateway(
+            directory: directory, recorder: recorder, reader: reader,
+            configuration: GatewayConfiguration(publicURL: settings.gatewayURL, maximumBodyBytes: settings.maximumBodyBytes))
+        list.append(DirectoryService(directory: directory))
+        list.append(http(gateway, host: settings.host, port: settings.gatewayPort, "gateway"))
+    }
+
+    mutating func addStatusIngest() async throws {
+        let directory = try TenantDirectory(configuration: try settings.database(.status), logger: logger("status-ingest"))
+        try? await directory.load()
+        let updates = try StatusUpdateStore(configuration: try settings.database(.status))
+        list.append(DirectoryService(directory: directory))
+        list.append(
+            http(StatusIngestService(directory: directory, updates: updates), host: settings.host, port: settings.statusIngestPort, "status-ingest"))
+    }
+
+    mutating func addRelay() throws {
+        let registry = self.registry
+        list.append(
+            try OutboxRelay(database: try settings.database(.relay), configuration: try settings.relay, logger: logger("relay")) {
+                registry.report($0, isOK: $1, detail: $2)
+            })
+    }
+
+    mutating func addWatch() throws {
+        let registry = self.registry
+        list.append(
+            Watch(
+                partitions: try PartitionKeeper(configuration: try settings.database(.watch)),
+                outbox: try OutboxStore(configuration: try settings.database(.watch)), logger: logger("watch")
+            ) { registry.report($0, isOK: $1, detail: $2) })
+    }
+
+    /// Runs until SIGTERM or SIGINT, then stops in order.
+    func run() async throws {
+        // Three C libraries write to sockets that may close.
+        signal(SIGPIPE, SIG_IGN)
+        let metrics = self.metrics
+        let health = http(
+            HealthService(registry: registry, metrics: { metrics.exposition() }), host: "127.0.0.1", port: settings.healthPort, "health")
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: (list + [health]).map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: logger("bus311")))
+        try await group.run()
+    }
+}
+
+private struct DirectoryService: ServiceLifecycle.Service {
+    let directory: TenantDirectory
+    func run() async throws { await cancelWhenGracefulShutdown { await directory.run() } }
+}
+
+struct Gateway: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve GeoReport v2 to apps.", discussion: "Example: bus311 gateway --config /etc/bus311/gateway.json")
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        var services = Services(try await common.settings())
+        try await services.addGateway()
+        try await services.run()
+    }
+}
+
+struct Relay: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Publish the outbox to the tenants' queues.", discussion: "Example: bus311 relay --config /etc/bus311/relay.json")
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        var services = Services(try await common.settings())
+        try services.addRelay()
+        try await services.run()
+    }
+}
+
+struct StatusIngest: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status-ingest", abstract: "Take lifecycle updates from CRMs.",
+        discussion: "Example: bus311 status-ingest --config /etc/bus311/status.json")
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        var services = Services(try await common.settings())
+        try await services.addStatusIngest()
+        try await services.run()
+    }
+}
+
+struct WatchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "watch", abstract: "Make partitions ahead and measure what waits.",
+        discussion: "Example: bus311 watch --config /etc/bus311/watch.json")
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        var services = Services(try await common.settings())
+        try services.addWatch()
+        try await services.run()
+    }
+}
+
+struct All: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run every service in one process: for a small city.", discussion: "Example: bus311 all --config bus311.json")
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        var services = Services(try await common.settings())
+        try await services.addGateway()
+        try await services.addStatusIngest()
+        try services.addRelay()
+        try services.addWatch()
+        try await services.run()
+    }
+}

@@ -1,0 +1,119 @@
+import CoreMetrics
+import NIOConcurrencyHelpers
+
+/// Keeps every metric of the process and writes them in Prometheus's text form. Names and labels are ours; values are all that
+/// changes, so memory is bounded by the code.
+final class PrometheusMetrics: MetricsFactory {
+    private enum Kind: String { case counter, gauge, histogram }
+
+    private struct Series {
+        var value: Double = 0
+        var sum: Double = 0
+        var buckets: [UInt64] = []
+    }
+
+    private struct Family {
+        let kind: Kind
+        var series: [String: Series] = [:]
+    }
+
+    private let families = NIOLockedValueBox<[String: Family]>([:])
+
+    /// Upper bounds in seconds.
+    private static let bounds: [Double] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+    private static let help = [
+        "o311_http_requests_total": "HTTP requests answered.",
+        "o311_http_request_duration_seconds": "Time from a request's head to its answer.",
+        "o311_requests_created_total": "Service requests stored.",
+        "o311_status_updates_total": "Lifecycle updates received.",
+        "o311_outbox_pending": "Events that wait for the broker.",
+        "o311_outbox_oldest_age_seconds": "Age of the oldest event that waits.",
+        "o311_relay_published_total": "Events that the broker confirmed.",
+        "o311_relay_failures_total": "Events or connections that failed on the way to the broker.",
+        "o311_relay_leader": "Whether this process leads the shard.",
+        "o311_build_info": "The version that runs.",
+    ]
+
+    // MARK: Factory
+
+    func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
+        Handle(self, label, dimensions, .counter)
+    }
+
+    func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
+        Handle(self, label, dimensions, aggregate ? .histogram : .gauge)
+    }
+
+    func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler { Handle(self, label, dimensions, .histogram) }
+    func destroyCounter(_ handler: any CounterHandler) {}
+    func destroyRecorder(_ handler: any RecorderHandler) {}
+    func destroyTimer(_ handler: any TimerHandler) {}
+
+    private final class Handle: CounterHandler, RecorderHandler, TimerHandler {
+        private let owner: PrometheusMetrics
+        private let name: String
+        private let labels: String
+        private let kind: Kind
+
+        init(_ owner: PrometheusMetrics, _ name: String, _ dimensions: [(String, String)], _ kind: Kind) {
+            self.owner = owner
+            self.name = name
+            self.kind = kind
+            labels = dimensions.map { "\($0.0)=\"\(PrometheusMetrics.escaped($0.1))\"" }.joined(separator: ",")
+        }
+
+        func increment(by amount: Int64) { owner.change(name, labels, kind) { $0.value += Double(amount) } }
+        func reset() { owner.change(name, labels, kind) { $0.value = 0 } }
+        func record(_ value: Int64) { record(Double(value)) }
+        func recordNanoseconds(_ duration: Int64) { record(Double(duration) / 1e9) }
+
+        func record(_ value: Double) {
+            owner.change(name, labels, kind) { series in
+                guard self.kind == .histogram else {
+                    series.value = value
+                    return
+                }
+                if series.buckets.isEmpty { series.buckets = [UInt64](repeating: 0, count: PrometheusMetrics.bounds.count + 1) }
+                series.buckets[PrometheusMetrics.bounds.firstIndex { value <= $0 } ?? PrometheusMetrics.bounds.count] += 1
+                series.sum += value
+            }
+        }
+    }
+
+    private func change(_ name: String, _ labels: String, _ kind: Kind, _ body: (inout Series) -> Void) {
+        families.withLockedValue { families in
+            body(&families[name, default: Family(kind: kind)].series[labels, default: Series()])
+        }
+    }
+
+    private static func escaped(_ text: String) -> String {
+        text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+    }
+
+    // MARK: Text
+
+    /// The exposition format 0.0.4.
+    func exposition() -> String {
+        let families = self.families.withLockedValue { $0 }
+        var text = ""
+        for (name, family) in families.sorted(by: { $0.key < $1.key }) {
+            text += "# HELP \(name) \(Self.help[name] ?? name.replacing("_", with: " "))\n# TYPE \(name) \(family.kind.rawValue)\n"
+            for (labels, series) in family.series.sorted(by: { $0.key < $1.key }) { text += Self.lines(name, labels, family.kind, series) }
+        }
+        return text
+    }
+
+    private static func lines(_ name: String, _ labels: String, _ kind: Kind, _ series: Series) -> String {
+        let braces = labels.isEmpty ? "" : "{\(labels)}"
+        guard kind == .histogram else { return "\(name)\(braces) \(series.value)\n" }
+        var text = ""
+        var total: UInt64 = 0
+        for (index, count) in series.buckets.enumerated() {
+            total += count
+            let bound = index < bounds.count ? "\(bounds[index])" : "+Inf"
+            text += "\(name)_bucket{\(labels)\(labels.isEmpty ? "" : ",")le=\"\(bound)\"} \(total)\n"
+        }
+        return text + "\(name)_sum\(braces) \(series.sum)\n\(name)_count\(braces) \(total)\n"
+    }
+}

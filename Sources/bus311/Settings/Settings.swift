@@ -1,0 +1,105 @@
+import AMQP
+import ArgumentParser
+import Bus
+import Configuration
+import Foundation
+import Logging
+import Open311
+import Postgres
+import SystemPackage
+
+/// Everything that an installation may set; docs/configuration.md explains each. Read once, at start.
+struct Settings: Sendable {
+    static let version = "0.1.0"
+
+    private let reader: ConfigReader
+
+    /// - Parameter file: JSON, its members under `bus311`; environment variables (`BUS311_…`) win over it.
+    init(file: String?) async throws {
+        var providers: [any ConfigProvider] = [EnvironmentVariablesProvider()]
+        if let file = file ?? ProcessInfo.processInfo.environment["BUS311_CONFIG"] {
+            providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(file)))
+        }
+        reader = ConfigReader(providers: providers).scoped(to: "bus311")
+    }
+
+    // MARK: Addresses
+
+    var host: String { reader.string(forKey: "host", default: "127.0.0.1") }
+    var gatewayPort: Int { reader.int(forKey: "gateway.port", default: 8311) }
+    var statusIngestPort: Int { reader.int(forKey: "status.port", default: 8312) }
+    var healthPort: Int { reader.int(forKey: "health.port", default: 8319) }
+    var gatewayURL: String { reader.string(forKey: "gateway.url", default: "http://127.0.0.1:\(gatewayPort)/open311/v2") }
+    var statusIngestURL: String { reader.string(forKey: "status.url", default: "http://127.0.0.1:\(statusIngestPort)") }
+    var maximumBodyBytes: Int { reader.int(forKey: "gateway.maximumBodyBytes", default: 131_072) }
+    var readConnections: Int { reader.int(forKey: "gateway.readConnections", default: 4) }
+    var logLevel: Logger.Level { Logger.Level(rawValue: reader.string(forKey: "log.level", default: "info")) ?? .info }
+    var migrations: String? { reader.string(forKey: "migrations") }
+
+    var origin: ServiceRequestEvent.Origin {
+        ServiceRequestEvent.Origin(
+            typePrefix: reader.string(forKey: "events.typePrefix", default: "org.bus311"),
+            schemaBase: reader.string(forKey: "events.schemaBase", default: "https://schemas.bus311.org"),
+            gatewayURL: gatewayURL,
+            statusIngestURL: statusIngestURL
+        )
+    }
+
+    // MARK: Secrets
+
+    /// The database as one role: `database.<role>`, a libpq connection string.
+    func database(_ role: DatabaseRole) throws -> PostgresConfiguration {
+        let text = try required("database.\(role.rawValue)", hint: "a PostgreSQL connection string for the role \(role.rawValue)")
+        return PostgresConfiguration(connectionString: text, applicationName: "bus311-\(role.rawValue)")
+    }
+
+    enum DatabaseRole: String { case ingest, gateway, status, relay, watch, admin, owner }
+
+    var relay: RelayConfiguration {
+        get throws {
+            let uri = try required("broker.relay", hint: "the amqp:// or amqps:// URI of the relay's user")
+            let chosen = reader.string(forKey: "failpoint")
+            return RelayConfiguration(
+                broker: try AMQPConfiguration(uri: uri), applicationID: "bus311/\(Self.version)",
+                failPoint: chosen.flatMap { FailPoint(rawValue: $0) })
+        }
+    }
+
+    var managementURL: String { get throws { try required("broker.management", hint: "the management API's URL, as in http://127.0.0.1:15672") } }
+    var provisionerUser: String { reader.string(forKey: "broker.provisionerUser", default: "svc.provisioner") }
+    var provisionerPassword: String {
+        get throws { try required("broker.provisionerPassword", hint: "the password of the provisioner's broker user") }
+    }
+
+    private func required(_ key: String, hint: String) throws -> String {
+        guard let value = reader.string(forKey: ConfigKey(key), isSecret: true) else {
+            let variable = "BUS311_" + key.replacing(".", with: "_").uppercased()
+            throw ValidationError("\(key) is not set: \(hint). Put it into the file named by --config, or into \(variable).")
+        }
+        return value
+    }
+}
+
+/// Options that every command shares.
+struct CommonOptions: ParsableArguments {
+    @Option(name: .long, help: "Settings file (JSON). BUS311_CONFIG names it too.")
+    var config: String?
+
+    @Option(name: .long, help: "text for people, json for scripts.")
+    var format: OutputFormat = .text
+
+    enum OutputFormat: String, ExpressibleByArgument { case text, json }
+
+    func settings() async throws -> Settings { try await Settings(file: config) }
+
+    /// Prints one or the other form.
+    func show(text: String, json: any Encodable) throws {
+        switch format {
+        case .text: print(text)
+        case .json:
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            print(String(decoding: try encoder.encode(json), as: UTF8.self))
+        }
+    }
+}
