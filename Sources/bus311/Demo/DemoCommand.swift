@@ -51,8 +51,8 @@ struct Demo: AsyncParsableCommand {
             let services = SupervisedProcess(home.services(), report: say)
             try await services.start()
             started.append(services)
-            print(demo.banner)
-            FileHandle.standardOutput.synchronizeFile()
+            // Not print: its buffer would keep the banner from a pipe or a file.
+            FileHandle.standardOutput.write(Data((demo.banner + "\n").utf8))
             for await _ in interruptions { break }
             say("stopping")
         } catch {
