@@ -53,6 +53,7 @@ extension GeoReportGateway {
         return Self.response(bytes, format, cacheControl: "no-store")
     }
 
+    private static let maximumPassedOver = 33_554_432
     static let idempotencyKey = HTTPField.Name("Idempotency-Key") ?? .ifNoneMatch
     private static let keyHeaders = [HTTPField.Name("X-API-Key"), HTTPField.Name("Api-Key")].compactMap { $0 }
 
@@ -79,10 +80,16 @@ extension GeoReportGateway {
     /// Reads the body up to the limit. Past it, the field that overran is named from what had arrived.
     private func collect(_ request: Request) async throws(GeoReportError) -> ByteBuffer {
         var body = ByteBuffer()
+        var passedOver = 0
         do {
             for try await chunk in request.body {
-                body.writeImmutableBuffer(chunk)
-                if body.readableBytes > configuration.maximumBodyBytes { break }
+                if body.readableBytes <= configuration.maximumBodyBytes {
+                    body.writeImmutableBuffer(chunk)
+                } else {
+                    // Read on without keeping: a client that is still sending would not see the answer.
+                    passedOver += chunk.readableBytes
+                    if passedOver > Self.maximumPassedOver { break }
+                }
             }
         } catch {
             throw GeoReportError(400, "The body could not be read to its end.")

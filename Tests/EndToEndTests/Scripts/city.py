@@ -1,0 +1,122 @@
+"""A demonstration city of the tests' own: started, asked, broken and stopped by the scripts beside this file."""
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
+PROGRAM = os.environ.get("BUS311_PROGRAM", os.path.join(REPOSITORY, ".build", "debug", "bus311"))
+
+
+def free_base():
+    offsets = (0, 1, 8, 21, 61, 62, 63, 64, 65)
+    while True:
+        base = random.randint(32000, 60000)
+        try:
+            for offset in offsets:
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", base + offset))
+            return base
+        except OSError:
+            continue
+
+
+class City:
+    """`bus311 demo` as a process; its folder goes with it."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="bus311-e2e-")
+        self.home = os.path.join(self.folder.name, "home")
+        environment = dict(os.environ, BUS311_HOME=self.home, BUS311_PORT_BASE=str(free_base()))
+        self.output = open(os.path.join(self.folder.name, "demo.log"), "w+")
+        self.process = subprocess.Popen(
+            [PROGRAM, "demo", "--repository", REPOSITORY], env=environment, stdout=self.output, stderr=subprocess.STDOUT
+        )
+        deadline = time.monotonic() + 120
+        while "Ctrl-C stops" not in self.said():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < deadline, self.said()
+            time.sleep(0.1)
+        path = os.path.join(self.home, "demo.json")
+        assert os.stat(path).st_mode & 0o777 == 0o600
+        self.settings_path = path
+        with open(path, encoding="utf-8") as file:
+            self.settings = json.load(file)
+
+    def said(self):
+        with open(self.output.name, encoding="utf-8") as file:
+            return file.read()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        assert code == 0, f"demo ended with {code}: {self.said()[-2000:]}"
+        assert not list(self.processes("")), "processes left behind"
+        self.folder.cleanup()
+
+    def processes(self, word):
+        """Process ids of this city whose command line has the word."""
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit() or int(entry) == self.process.pid:
+                continue
+            try:
+                with open(f"/proc/{entry}/cmdline", "rb") as file:
+                    command = file.read().replace(b"\0", b" ").decode(errors="replace")
+                here = os.readlink(f"/proc/{entry}/cwd")
+            except OSError:
+                continue
+            if (self.home in command or here.startswith(self.home)) and word in command:
+                yield int(entry)
+
+    def kill(self, word):
+        victims = list(self.processes(word))
+        assert victims, f"nothing to kill for {word}"
+        for victim in victims:
+            try:
+                os.kill(victim, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def post(self, description, timeout=10, **fields):
+        values = dict(
+            jurisdiction_id=self.settings["jurisdiction_id"], api_key=self.settings["api_key"], service_code="LAMP",
+            lat="43.6", long="3.2", description=description,
+        )
+        values.update(fields)
+        request = urllib.request.Request(
+            self.settings["gateway_url"] + "/requests.json", data=urllib.parse.urlencode(values).encode()
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def get(self, path):
+        with urllib.request.urlopen(self.settings["gateway_url"] + path, timeout=10) as answer:
+            return answer.read()
+
+    def log(self):
+        with open(os.path.join(self.home, "bus311.log"), encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+
+def wait_until(condition, seconds, what):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
