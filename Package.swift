@@ -76,6 +76,12 @@ let package = Package(
         tests("ConnectionThreadTests", ["ConnectionThread"]),
         tests("AMQPTests", ["AMQP"]),
         tests("CurlTests", ["Curl", locks]),
+        tests("Open311Tests", ["Open311", "TestSupport"]),
+        tests("APITests", ["API", "Open311"]),
+        tests("ArchitectureTests", []),
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["TestSupport", "bus311"], exclude: ["Scripts"], swiftSettings: settings),
+        tests("AccidentTests", ["TestSupport", "bus311"]),
         tests("StorageIntegrationTests", ["Storage", "Open311", "Postgres", "TestSupport", log]),
         tests("BusTests", ["Bus", "Open311"]),
         tests("BusIntegrationTests", ["Bus", "Open311", "Curl", "AMQP", "PrivateServers"]),
