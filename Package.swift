@@ -83,7 +83,7 @@ let package = Package(
             name: "EndToEndTests", dependencies: ["TestSupport", "bus311"], exclude: ["Scripts"], swiftSettings: settings),
         tests("AccidentTests", ["TestSupport", "bus311"]),
         tests("StorageIntegrationTests", ["Storage", "Open311", "Postgres", "TestSupport", log]),
-        tests("BusTests", ["Bus", "Open311"]),
+        tests("BusTests", ["Bus", "Open311", "Storage"]),
         tests("BusIntegrationTests", ["Bus", "Open311", "Curl", "AMQP", "PrivateServers"]),
         tests("PrivateServersTests", ["PrivateServers"]),
         tests("PrivateServersIntegrationTests", ["PrivateServers"]),

@@ -1,10 +1,17 @@
 import HTTPTypes
+import Hummingbird
 import Metrics
 import NIOConcurrencyHelpers
+import Open311
 
 /// Counters and timers of the HTTP services, one handle for each combination of a few labels.
 enum HTTPMetrics {
     static let requestID = HTTPField.Name("X-Request-Id") ?? .from
+
+    /// The caller's own id, cut to 128 characters, or a new one.
+    static func requestID(of request: Request) -> String {
+        request.headers[requestID].map { String($0.prefix(128)) } ?? EventID(at: .now).description
+    }
 
     private static let counters = NIOLockedValueBox<[String: Counter]>([:])
     private static let timers = NIOLockedValueBox<[String: Metrics.Timer]>([:])

@@ -49,7 +49,7 @@ public struct GeoReportGateway: HTTPResponder {
             response = Self.response(to: error, format)
         }
         response.headers[.accessControlAllowOrigin] = "*"
-        if let id = request.headers[HTTPMetrics.requestID] { response.headers[HTTPMetrics.requestID] = String(id.prefix(128)) }
+        response.headers[HTTPMetrics.requestID] = HTTPMetrics.requestID(of: request)
         if request.method == .head {
             response.headers[.contentLength] = response.body.contentLength.map(String.init)
             response.body = ResponseBody()

@@ -23,7 +23,7 @@ public struct StatusIngestService: HTTPResponder {
         let start = ContinuousClock.now
         var response: Response
         do { response = try await answer(request) } catch { response = error.response }
-        if let id = request.headers[HTTPMetrics.requestID] { response.headers[HTTPMetrics.requestID] = String(id.prefix(128)) }
+        response.headers[HTTPMetrics.requestID] = HTTPMetrics.requestID(of: request)
         HTTPMetrics.record("status_update", request.method, Int(response.status.code), since: start)
         return response
     }

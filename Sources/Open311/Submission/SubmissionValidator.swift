@@ -58,7 +58,7 @@ public struct SubmissionValidator: Sendable {
     private mutating func text(_ name: String, in fields: FormFields, maximum: Int = maximumText) -> String? {
         guard let value = fields[name] else { return nil }
         let clean = CleanText.singleSpaced(value)
-        if clean.count > maximum { refuse(name, .tooLong(maximum: maximum)) }
+        if clean.unicodeScalars.count > maximum { refuse(name, .tooLong(maximum: maximum)) }
         return clean.isEmpty ? nil : clean
     }
 

@@ -1,0 +1,76 @@
+import Open311
+import Storage
+import Testing
+
+@testable import Bus
+
+private func entry(_ seq: Int64, tenant: Int32 = 1, request: Int64? = nil, bytes: Int = 100) throws -> OutboxEntry {
+    OutboxEntry(
+        seq: seq, eventID: EventID(at: .now), tenant: TenantID(tenant), tenantKey: try TenantKey(validating: "valmont-7f3a9c"),
+        virtualHost: "open311", requestID: request.map { ServiceRequestID(stored: $0) }, requestSequence: 1,
+        type: "service_request.created.v1", body: [UInt8](repeating: 32, count: bytes), attempts: 0, createdAt: .now)
+}
+
+@Suite("The relay's window")
+struct RelayWindowTests {
+    @Test("never holds more than its bounds, and every event is settled once, whatever order answers come in")
+    func holdsItsBounds() throws {
+        for _ in 0..<50 {
+            var window = RelayWindow(count: 20, bytes: 3_000, perTenant: 8)
+            var database = Set<Int64>(1...200)
+            var settledOnce = Set<Int64>()
+            let all = try (1...200).map { try entry($0, tenant: Int32($0 % 3), request: 1_000 + $0 % 50, bytes: .random(in: 50...400)) }
+            while !database.isEmpty {
+                // The database gives what it still calls pending, again and again.
+                window.add(all.filter { database.contains($0.seq) }.prefix(60).map { $0 })
+                _ = window.next()
+                let flying = window.inFlight.values
+                #expect(flying.count <= 20)
+                #expect(flying.reduce(0) { $0 + $1.body.count } <= 3_000 || flying.count == 1)
+                #expect(Set(flying.compactMap(\.requestID)).count == flying.count, "two events of one request in flight")
+                for seq in flying.map(\.seq).shuffled().prefix(.random(in: 0...10)) {
+                    if Bool.random() {
+                        #expect(window.confirmed(seq) != nil)
+                        #expect(settledOnce.insert(seq).inserted, "confirmed twice")
+                    } else {
+                        _ = window.returned(seq)
+                    }
+                }
+                if Int.random(in: 0..<10) == 0 { window.abandonAll() }
+                let done = Array(window.unsettled)
+                database.subtract(done)
+                window.settled(done)
+            }
+            #expect(settledOnce.count == 200)
+        }
+    }
+
+    @Test("a later event of a request waits for the earlier one")
+    func keepsOrder() throws {
+        var window = RelayWindow(count: 10, bytes: 10_000, perTenant: 10)
+        window.add([try entry(1, request: 7), try entry(2, request: 7), try entry(3, request: 8)])
+        #expect(window.next().map(\.seq) == [1, 3])
+        #expect(window.next().isEmpty)
+        _ = window.confirmed(1)
+        #expect(window.next().map(\.seq) == [2])
+    }
+
+    @Test("what the database still calls pending after its confirm is not published again")
+    func doesNotRepeat() throws {
+        var window = RelayWindow(count: 10, bytes: 10_000, perTenant: 10)
+        window.add([try entry(1)])
+        _ = window.next()
+        _ = window.confirmed(1)
+        window.add([try entry(1)])
+        #expect(window.next().isEmpty)
+    }
+
+    @Test("one tenant's backlog leaves room for another")
+    func isFair() throws {
+        var window = RelayWindow(count: 100, bytes: 1_000_000, perTenant: 50)
+        window.add(try (1...500).map { try entry($0, tenant: 1) } + [try entry(501, tenant: 2)])
+        let first = window.next()
+        #expect(first.filter { $0.tenant == TenantID(1) }.count == 50)
+        #expect(first.contains { $0.tenant == TenantID(2) })
+    }
+}
