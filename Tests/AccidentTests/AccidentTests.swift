@@ -5,7 +5,7 @@ import Testing
 /// The scripts of the end-to-end tests, each with a city of its own: real sockets, real servers, clients that nobody here wrote.
 @Suite("Accidents under load", .serialized)
 struct AccidentTests {
-    @Test("after kill -9 of the services, the broker and PostgreSQL, nothing answered is lost")
+    @Test("whatever is killed, frozen, blocked or deleted, nothing answered is lost")
     func nothingIsLost() throws { try run("accidents.py") }
 
     /// Ends with the script's own exit code; what it printed is in the test's output.

@@ -3,13 +3,19 @@
 Vocabulary: lost = answered 200 and never delivered; unexpected = delivered and never asked for; duplicated = delivered more
 than once; recovered = delivered although the answer was not positive. Lost and unexpected must be empty.
 """
+import base64
 import json
+import os
+import signal
+import subprocess
 import threading
 import time
+import urllib.parse
+import urllib.request
 import uuid
 
 import pika
-from city import City, wait_until
+from city import PROGRAM, City, wait_until
 
 
 class Model:
@@ -90,13 +96,70 @@ def accident(city, name, action, seconds=4):
     assert len(model.answered) > 50, "no load"
 
 
+def frozen(city):
+    """Every service stands still for a while, as under a debugger or a paused machine."""
+    victims = list(city.processes("bus311 all"))
+    for victim in victims:
+        os.kill(victim, signal.SIGSTOP)
+    time.sleep(8)
+    for victim in victims:
+        os.kill(victim, signal.SIGCONT)
+
+
+def rabbitmqctl(city, *arguments):
+    subprocess.run([os.path.join(city.home, "rabbitmq", "bin", "rabbitmqctl"), *arguments], check=True, timeout=60, stdout=subprocess.DEVNULL)
+
+
+def memory_alarm(city):
+    rabbitmqctl(city, "set_vm_memory_high_watermark", "0")
+    time.sleep(3)
+    rabbitmqctl(city, "set_vm_memory_high_watermark", "0.4")
+
+
+def broker_delete(city, path):
+    """As an operator's mistake: straight on the management API."""
+    with open(os.path.join(city.home, "settings.json"), encoding="utf-8") as file:
+        broker = json.load(file)["bus311"]["broker"]
+    credentials = base64.b64encode(f"{broker['provisionerUser']}:{broker['provisionerPassword']}".encode()).decode()
+    request = urllib.request.Request(
+        broker["management"] + path, method="DELETE", headers={"Authorization": "Basic " + credentials}
+    )
+    urllib.request.urlopen(request, timeout=10).read()
+
+
+def apply(city):
+    """The repair that the documentation names."""
+    subprocess.run(
+        [PROGRAM, "tenant", "apply", city.settings["tenant"], "--config", os.path.join(city.home, "settings.json")],
+        check=True, timeout=60,
+    )
+
+
+def exchange_deleted(city):
+    broker_delete(city, f"/api/exchanges/open311/o311.{city.settings['tenant']}.out")
+    time.sleep(3)
+    apply(city)
+
+
+def binding_removed(city):
+    name = f"o311.{city.settings['tenant']}"
+    key = urllib.parse.quote(f"{city.settings['tenant']}.service_request.#", safe="")
+    broker_delete(city, f"/api/bindings/open311/e/{name}.out/q/{name}.requests/{key}")
+    time.sleep(3)
+    apply(city)
+
+
 def main():
     with City() as city:
         accident(city, "kill -9 of every service", lambda: city.kill("bus311 all"))
         accident(city, "kill -9 of the broker", lambda: city.kill("beam.smp"))
         accident(city, "kill -9 of PostgreSQL", lambda: city.kill("postgresql"))
         assert "starting again" in city.said()
-    print("accidents: 3 passed, 0 failed")
+        accident(city, "every service frozen for 8 s", lambda: frozen(city))
+        accident(city, "memory alarm", lambda: memory_alarm(city))
+        accident(city, "binding removed", lambda: binding_removed(city))
+        accident(city, "exchange deleted", lambda: exchange_deleted(city))
+    print("accidents: 7 passed, 0 failed")
 
 
 main()
