@@ -21,6 +21,49 @@ struct Settings: Sendable {
             providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(file)))
         }
         reader = ConfigReader(providers: providers).scoped(to: "bus311")
+        try checkNumbers()
+        try checkLogLevel()
+    }
+
+    // MARK: Checks
+
+    private static let numbers: [(key: String, range: ClosedRange<Int>)] = [
+        ("gateway.port", 1...65_535),
+        ("status.port", 1...65_535),
+        ("health.port", 1...65_535),
+        ("gateway.maximumBodyBytes", 1...Int.max),
+        ("gateway.readConnections", 1...16),
+    ]
+
+    /// The reader answers the default for a value that it cannot read: a mistyped port would silently open another one.
+    private func checkNumbers() throws {
+        for (name, range) in Self.numbers {
+            let key = ConfigKey(name)
+            if let value = reader.int(forKey: key) {
+                guard range.contains(value) else {
+                    throw ValidationError(
+                        "\(name) is \(value): it must be \(range.lowerBound) to \(range.upperBound). \(Self.place(of: name))")
+                }
+            } else if reader.string(forKey: key) != nil || reader.double(forKey: key) != nil || reader.bool(forKey: key) != nil {
+                throw ValidationError("\(name) is not a whole number. \(Self.place(of: name))")
+            }
+        }
+    }
+
+    private func checkLogLevel() throws {
+        guard let text = reader.string(forKey: "log.level"), Logger.Level(rawValue: text) == nil else { return }
+        let known = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+        throw ValidationError("log.level is \(text): it must be one of \(known). \(Self.place(of: "log.level"))")
+    }
+
+    /// Where an operator sets `key`.
+    private static func place(of key: String) -> String {
+        "Set it in the file named by --config, or in \(variable(for: key))."
+    }
+
+    /// The environment variable that holds `key`: `broker.provisionerUser` is BUS311_BROKER_PROVISIONER_USER.
+    private static func variable(for key: String) -> String {
+        "BUS311_" + key.reduce(into: "") { $0 += $1 == "." ? "_" : $1.isUppercase ? "_\($1)" : $1.uppercased() }
     }
 
     // MARK: Addresses
@@ -73,8 +116,7 @@ struct Settings: Sendable {
 
     private func required(_ key: String, hint: String) throws -> String {
         guard let value = reader.string(forKey: ConfigKey(key), isSecret: true) else {
-            let variable = "BUS311_" + key.replacing(".", with: "_").uppercased()
-            throw ValidationError("\(key) is not set: \(hint). Put it into the file named by --config, or into \(variable).")
+            throw ValidationError("\(key) is not set: \(hint). \(Self.place(of: key))")
         }
         return value
     }
