@@ -38,12 +38,18 @@ struct ShardRelay: Sendable {
         var seen = wakeUp.generation
         var mayHaveMore = true
         var lastPoll = ContinuousClock.now
+        var stopBy: ContinuousClock.Instant?
         while true {
             let isStopping = Task.isCancelled
             let now = ContinuousClock.now
             let paused = pauses.paused(at: now)
             let isBusy = lanes.values.contains { $0.isBusy }
-            if isStopping && !lanes.values.contains(where: { $0.hasUnconfirmed }) { break }
+            if isStopping {
+                // A broker that confirms nothing must not keep the process: what is unconfirmed stays pending.
+                let limit = stopBy ?? now.advanced(by: .seconds(10))
+                stopBy = limit
+                if now >= limit || !lanes.values.contains(where: { $0.hasUnconfirmed }) { break }
+            }
 
             let wantsRead = !isStopping && lanes.values.reduce(0, { $0 + $1.waitingCount }) < configuration.window
                 && (mayHaveMore || wakeUp.generation != seen || now - lastPoll >= configuration.pollInterval)
