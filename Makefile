@@ -17,7 +17,7 @@ RUN_TESTS := BUS311_TEST_PYTHON=$(CURDIR)/.build/venv/bin/python $(TESTS) --test
 SCRIPTS := $(shell grep -lE '^\#!.*(bash|/sh)$$' .ci/* broker-config/*/* examples/* 2>/dev/null)
 SANITIZED := ^(ConnectionThread|Postgres[A-Za-z]*|AMQP[A-Za-z]*)Tests
 
-.PHONY: help deps build release run test tools build-tests test-unit test-integration test-accidents test-sanitize lint format clean
+.PHONY: help deps build release run test tools build-tests test-unit test-integration test-accidents test-sanitize bench lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,12 @@ test-accidents: build-tests ## kill -9, frozen brokers, lost bindings: nothing m
 test-sanitize: tools ## the C clients and their threads under the thread and the address sanitizer
 	$(SWIFT) test --sanitize thread --scratch-path .build-tsan --filter '$(SANITIZED)'
 	$(SWIFT) test --sanitize address --scratch-path .build-asan --filter '$(SANITIZED)'
+
+bench: tools ## every speed beside its baseline, in a release build; writes docs/benchmarks.md (BENCH='relay reading' for a part)
+	$(SWIFT) build -c release --product bus311
+	$(SWIFT) build -c release --product bare-route
+	$(SWIFT) build -c release --product plain-amqp
+	@.build/venv/bin/python Tests/Benchmarks/bench.py $(BENCH)
 
 lint: ## formatting of Swift, syntax of the scripts
 	$(SWIFT) format lint --strict -r Sources Tests Package.swift

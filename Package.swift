@@ -71,6 +71,12 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // What `make bench` measures against
+        .executableTarget(
+            name: "bare-route", dependencies: [hummingbird, .product(name: "NIOCore", package: "swift-nio")],
+            path: "Tests/Benchmarks/BareRoute", swiftSettings: settings),
+        .executableTarget(name: "plain-amqp", path: "Tests/Benchmarks/PlainAMQP", linkerSettings: [.linkedLibrary("rabbitmq")]),
+
         // Tests
         library("TestSupport", ["PrivateServers", "Open311", "Storage", "Postgres", "AMQP", "Bus", "Curl"]),
         tests("ConnectionThreadTests", ["ConnectionThread"]),

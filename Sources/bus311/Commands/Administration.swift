@@ -17,7 +17,8 @@ struct Administration {
 
     /// - Throws: a sentence that names the command to list tenants.
     func tenant(_ key: String) async throws -> Tenant {
-        guard let valid = try? TenantKey(validating: key), let tenant = try await store.tenant(valid) else {
+        let known = try await store.tenants()
+        guard let tenant = known.first(where: { $0.key.rawValue == key }) else {
             throw ValidationError("There is no tenant \(key). List them: bus311 tenant list")
         }
         return tenant

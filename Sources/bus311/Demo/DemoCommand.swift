@@ -22,6 +22,9 @@ struct Demo: AsyncParsableCommand {
     @Option(help: "The checkout: holds migrations, broker-config and examples.")
     var repository = FileManager.default.currentDirectoryPath
 
+    @Flag(help: "Start the servers and prepare the city, but leave the services to you: settings.json in the folder is theirs.")
+    var serversOnly = false
+
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
         // From here on, Ctrl-C and SIGTERM wait until somebody asks for them.
@@ -48,9 +51,11 @@ struct Demo: AsyncParsableCommand {
             started.append(queue)
             say("preparing the demonstration city")
             let demo = try await DemoCity(home: home, postgres: postgres, broker: broker).prepare()
-            let services = SupervisedProcess(home.services(), report: say)
-            try await services.start()
-            started.append(services)
+            if !serversOnly {
+                let services = SupervisedProcess(home.services(), report: say)
+                try await services.start()
+                started.append(services)
+            }
             // Not print: its buffer would keep the banner from a pipe or a file.
             FileHandle.standardOutput.write(Data((demo.banner + "\n").utf8))
             for await _ in interruptions { break }

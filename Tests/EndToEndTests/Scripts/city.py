@@ -29,15 +29,19 @@ def free_base():
 
 
 class City:
-    """`bus311 demo` as a process; its folder goes with it."""
+    """`bus311 demo` as a process; its folder goes with it.
 
-    def __init__(self):
+    servers_only: PostgreSQL, RabbitMQ and the city's data, but no service of ours.
+    """
+
+    def __init__(self, servers_only=False):
         self.folder = tempfile.TemporaryDirectory(prefix="bus311-e2e-")
         self.home = os.path.join(self.folder.name, "home")
         environment = dict(os.environ, BUS311_HOME=self.home, BUS311_PORT_BASE=str(free_base()))
         self.output = open(os.path.join(self.folder.name, "demo.log"), "w+")
         self.process = subprocess.Popen(
-            [PROGRAM, "demo", "--repository", REPOSITORY], env=environment, stdout=self.output, stderr=subprocess.STDOUT
+            [PROGRAM, "demo", "--repository", REPOSITORY] + (["--servers-only"] if servers_only else []),
+            env=environment, stdout=self.output, stderr=subprocess.STDOUT,
         )
         deadline = time.monotonic() + 120
         while "Ctrl-C stops" not in self.said():

@@ -1,0 +1,277 @@
+"""`make bench`: every figure beside its baseline in the same run, three rounds interleaved; the table goes to docs/benchmarks.md."""
+import argparse
+import http.client
+import json
+import os
+import threading
+import time
+import urllib.parse
+from statistics import median
+
+import pika
+from measure import (
+    BUILT, REPOSITORY, City, Service, bare_route, consumer, form_fields, make_baseline_database, pgbench, post, psql, run, wait_until,
+    wrk,
+)
+
+ROUNDS, SECONDS, BACKLOG = 3, 5, 50_000
+
+
+class Table:
+    def __init__(self):
+        self.lines, self.missed = [], []
+
+    def row(self, what, measured, target, reached, detail):
+        line = f"| {what} | {measured} | {target} | {'yes' if reached else '**no**'} | {detail} |"
+        if not reached:
+            self.missed.append(what)
+        self.lines.append(line)
+        print(line, flush=True)
+
+
+def say(text):
+    print(f"bench: {text}", flush=True)
+
+
+def listed(values, form="{:.2f}"):
+    return ", ".join(form.format(value) for value in values)
+
+
+def waiting_events(city):
+    return int(psql(city, "select count(*) from outbox where state = 'pending'"))
+
+
+def wait_for_relay(city):
+    wait_until(lambda: waiting_events(city) == 0, 120, "the outbox is empty")
+
+
+def drain(city):
+    """Waits until everything is published, then empties the queue."""
+    wait_for_relay(city)
+    connection = pika.BlockingConnection(pika.URLParameters(city.settings["amqp_uri"]))
+    connection.channel().queue_purge(city.settings["request_queue"])
+    connection.close()
+
+
+def depth(channel, queue):
+    return channel.queue_declare(queue, passive=True).method.message_count
+
+
+def ingest(city, table):
+    """Accepted posts against the best that one transaction per request does, and one client against one client."""
+    event_bytes = int(psql(city, "select coalesce(avg(length(body)), 900)::integer from outbox"))
+    ratios, best_rates, p99s, lone = [], [], [], []
+    rates = []
+    for number in range(ROUNDS):
+        base = {clients: pgbench(city, clients, SECONDS, event_bytes) for clients in (1, 16, 64)}
+        with Service(city, "gateway"):
+            post(city, 2, 64)
+            many = post(city, SECONDS, 64)
+            one = post(city, SECONDS, 1)
+        best = max(rate for rate, _ in base.values())
+        best_rates.append(best)
+        rates.append(many["rate"])
+        ratios.append(many["rate"] / best)
+        p99s.append(many["p99_ms"])
+        lone.append(1e3 / one["rate"] / base[1][1])
+        say(f"ingest round {number + 1}: {many['rate']:.0f}/s, p99 {many['p99_ms']:.1f} ms; pgbench " +
+            ", ".join(f"{clients}: {rate:.0f}/s" for clients, (rate, _) in base.items()) + f"; one client {1e3 / one['rate']:.2f} ms")
+    table.row("Ingest ÷ pgbench, 64 connections", f"{min(ratios):.2f} (worst of {ROUNDS})", "≥ 1.5", min(ratios) >= 1.5,
+              f"{listed(ratios)}; {listed(rates, '{:.0f}')} posts/s ÷ {listed(best_rates, '{:.0f}')} tx/s")
+    table.row("Ingest p99 under load", f"{max(p99s):.1f} ms", "≤ 25 ms", max(p99s) <= 25, listed(p99s, "{:.1f}"))
+    table.row("One client ÷ pgbench, one client", f"{max(lone):.2f} (worst)", "≤ 1.3", max(lone) <= 1.3, listed(lone))
+    return median(rates), median(best_rates)
+
+
+def through(city, table):
+    """Accepted, published, confirmed, taken by a consumer and acknowledged, all at once."""
+    ratios, rates = [], []
+    for number in range(ROUNDS):
+        base = max(pgbench(city, clients, SECONDS, 900)[0] for clients in (16, 64))
+        with Service(city, "gateway"), Service(city, "relay"):
+            drain(city)
+            with consumer(city, city.settings["request_queue"], 10_000_000) as taken:
+                start = time.monotonic()
+                posted = post(city, SECONDS, 64)
+                wait_for_relay(city)
+                elapsed = time.monotonic() - start
+        assert taken["messages"] >= posted["requests"], (taken, posted)
+        rates.append(posted["requests"] / elapsed)
+        ratios.append(rates[-1] / base)
+        say(f"through round {number + 1}: {rates[-1]:.0f}/s ({posted['rate']:.0f} posts/s), pgbench {base:.0f}/s, "
+            f"age p50 {taken['age_p50_ms']:.0f} ms p99 {taken['age_p99_ms']:.0f} ms")
+    table.row("Through ÷ pgbench", f"{min(ratios):.2f} (worst of {ROUNDS})", "≥ 0.9", min(ratios) >= 0.9,
+              f"{listed(ratios)}; {listed(rates, '{:.0f}')} requests/s accepted and taken")
+
+
+def relay(city, table):
+    """A backlog drained to a quorum queue, against a plain C publisher with the same window and size."""
+    queue = city.settings["request_queue"]
+    exchange = f"o311.{city.settings['tenant']}.out"
+    key = f"{city.settings['tenant']}.service_request.created.v1"
+    with open(os.path.join(city.home, "settings.json"), encoding="utf-8") as file:
+        relay_uri = json.load(file)["bus311"]["broker"]["relay"]
+    ratios, rates, plain_rates = [], [], []
+    for number in range(ROUNDS):
+        with Service(city, "gateway"):
+            while waiting_events(city) < BACKLOG:
+                post(city, 2, 64)
+        waiting, size = map(int, psql(city, "select count(*), avg(length(body))::integer from outbox where state = 'pending'").split("|"))
+        connection = pika.BlockingConnection(pika.URLParameters(city.settings["amqp_uri"]))
+        channel = connection.channel()
+        with Service(city, "relay"):
+            before = time.monotonic()
+            first = depth(channel, queue)
+            wait_until(lambda: depth(channel, queue) >= waiting, 60, "the backlog is in the queue")
+            elapsed, moved = time.monotonic() - before, waiting - first
+            drain(city)
+        plain = json.loads(run(os.path.join(BUILT, "plain-amqp"), "publish", relay_uri, exchange, key, str(BACKLOG), str(size), "256"))
+        channel.queue_purge(queue)
+        connection.close()
+        rates.append(moved / elapsed)
+        plain_rates.append(plain["messages"] / plain["seconds"])
+        ratios.append(rates[-1] / plain_rates[-1])
+        say(f"relay round {number + 1}: {rates[-1]:.0f}/s, plain C {plain_rates[-1]:.0f}/s")
+    table.row("Relay ÷ plain C publisher", f"{min(ratios):.2f} (worst of {ROUNDS})", "≥ 0.7", min(ratios) >= 0.7,
+              f"{listed(ratios)}; {listed(rates, '{:.0f}')} ÷ {listed(plain_rates, '{:.0f}')} messages/s of {size} bytes, window 256")
+
+
+def reading(city, table):
+    """GET one request against a bare Hummingbird route with the same bytes."""
+    ratios, rates, bares = [], [], []
+    with Service(city, "gateway"):
+        code, answer = city.post("Lampadaire éteint " * 25)
+        assert code == 200, answer
+        identifier = answer[0]["service_request_id"]
+        path = f"/requests/{identifier}.json?jurisdiction_id={city.settings['jurisdiction_id']}"
+        body = city.get(path)
+        with bare_route(city, body, "application/json; charset=utf-8") as bare:
+            for number in range(ROUNDS):
+                ours = wrk(city.settings["gateway_url"] + path, SECONDS, 64)
+                plain = wrk(bare, SECONDS, 64)
+                rates.append(ours["rate"])
+                bares.append(plain["rate"])
+                ratios.append(ours["rate"] / plain["rate"])
+                say(f"GET round {number + 1}: {ours['rate']:.0f}/s, bare {plain['rate']:.0f}/s")
+    table.row("GET one request ÷ bare Hummingbird", f"{min(ratios):.2f} (worst of {ROUNDS})", "≥ 0.5", min(ratios) >= 0.5,
+              f"{listed(ratios)}; {listed(rates, '{:.0f}')} ÷ {listed(bares, '{:.0f}')} requests/s")
+
+
+def text_after(body, mark):
+    return body.split(mark, 1)[1].split(b'"', 1)[0].decode()
+
+
+def one_at_a_time(city, count):
+    """Milliseconds from the answer of each POST to its message in a consumer's hands; negative when the message was first."""
+    arrived, arriving, ready = {}, threading.Condition(), threading.Event()
+
+    def consume():
+        connection = pika.BlockingConnection(pika.URLParameters(city.settings["amqp_uri"]))
+        channel = connection.channel()
+        channel.basic_qos(prefetch_count=10)
+
+        def take(channel, method, properties, body):
+            now = time.monotonic()
+            channel.basic_ack(method.delivery_tag)
+            with arriving:
+                arrived[text_after(body, b'"subject":"')] = now
+                arriving.notify()
+            if len(arrived) == count:
+                channel.stop_consuming()
+
+        channel.basic_consume(city.settings["request_queue"], take)
+        ready.set()
+        channel.start_consuming()
+        connection.close()
+
+    thread = threading.Thread(target=consume)
+    thread.start()
+    ready.wait(10)
+    gateway = urllib.parse.urlsplit(city.settings["gateway_url"])
+    client = http.client.HTTPConnection(gateway.hostname, gateway.port, timeout=10)
+    answered = {}
+    for number in range(count):
+        client.request("POST", gateway.path + "/requests.json", form_fields(city) + f"&service_code=LAMP&lat=43.6&long=3.2&description=un+{number}",
+                       {"Content-Type": "application/x-www-form-urlencoded"})
+        body = client.getresponse().read()
+        now = time.monotonic()
+        identifier = text_after(body, b'"service_request_id":"')
+        answered[identifier] = now
+        with arriving:
+            arriving.wait_for(lambda: identifier in arrived, 10)
+    thread.join(30)
+    return sorted(1e3 * (arrived[identifier] - moment) for identifier, moment in answered.items())
+
+
+def latency(city, table, ingest_rate):
+    with Service(city, "gateway"), Service(city, "relay"):
+        drain(city)
+        lone = one_at_a_time(city, 1_000)
+        p50, p99 = lone[len(lone) // 2], lone[len(lone) * 99 // 100]
+        table.row("POST answered → in a consumer's hands, one at a time", f"p50 {p50:.1f} ms, p99 {p99:.1f} ms", "p50 ≤ 10, p99 ≤ 50 ms",
+                  p50 <= 10 and p99 <= 50, f"{len(lone)} requests")
+        half = ingest_rate / 2
+        with consumer(city, city.settings["request_queue"], 10_000_000) as taken:
+            posted = post(city, 10, 64, max(1, round(64e3 / half) - 3))
+        table.row("The same at half of the ingest maximum", f"p50 {taken['age_p50_ms']:.0f} ms, p99 {taken['age_p99_ms']:.0f} ms",
+                  "p50 ≤ 10, p99 ≤ 50 ms", taken["age_p50_ms"] <= 10 and taken["age_p99_ms"] <= 50,
+                  f"{posted['rate']:.0f} posts/s of {ingest_rate:.0f}; from the event's making, so the commit is in it")
+
+
+def memory(city, table):
+    with Service(city, "gateway") as gateway, Service(city, "relay") as relay_process, Service(city, "status-ingest") as status:
+        services = [gateway, relay_process, status]
+        idle = [service.resident_megabytes() for service in services]
+        seen = []
+        with consumer(city, city.settings["request_queue"], 10_000_000):
+            total = 0
+            while total < 100_000:
+                total += post(city, 2, 64)["requests"]
+                seen.append(gateway.resident_megabytes())
+            wait_for_relay(city)
+        loaded = [service.resident_megabytes() for service in services]
+    table.row("Resident size of the gateway", f"{loaded[0]:.0f} MB after {total:,} requests".replace(",", " "), "≤ 80 MB, flat",
+              loaded[0] <= 80 and seen[-1] <= seen[len(seen) // 2] * 1.1,
+              f"idle {idle[0]:.0f} MB, half way {seen[len(seen) // 2]:.0f} MB; relay {idle[1]:.0f} → {loaded[1]:.0f} MB, "
+              f"status-ingest {idle[2]:.0f} → {loaded[2]:.0f} MB")
+
+
+def write(table, notes):
+    path = os.path.join(REPOSITORY, "docs", "benchmarks.md")
+    processor = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")), "?")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(
+            "# Benchmarks\n\nWritten by `make bench`: release build; clients, services, PostgreSQL and RabbitMQ on one machine; each figure is a "
+            f"ratio to a baseline measured in the same run, {ROUNDS} rounds interleaved, the worst counts. Absolute numbers move by half "
+            "within an hour on a shared machine; ratios by a tenth.\n\n"
+            f"Last run: {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, {os.cpu_count()} cores ({processor}).\n\n"
+            "| What | Measured | Target | Reached | Rounds |\n| --- | --- | --- | --- | --- |\n" + "\n".join(table.lines) + "\n"
+        )
+        if os.path.exists(notes):
+            with open(notes, encoding="utf-8") as more:
+                file.write("\n" + more.read())
+    say(f"written to {path}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, epilog="Example: make bench BENCH='relay latency'")
+    parser.add_argument("parts", nargs="*", help="ingest, through, relay, reading, latency, memory; all of them when none is named")
+    parts = parser.parse_args().parts
+    table = Table()
+    with City(servers_only=True) as city:
+        make_baseline_database(city)
+        rate = 0
+        if not parts or "ingest" in parts or "latency" in parts:
+            rate, _ = ingest(city, table)
+        for name, part in (("through", through), ("relay", relay), ("reading", reading), ("memory", memory)):
+            if not parts or name in parts:
+                part(city, table)
+        if not parts or "latency" in parts:
+            latency(city, table, rate)
+    if not parts:
+        write(table, os.path.join(REPOSITORY, "Tests", "Benchmarks", "notes.md"))
+    if table.missed:
+        say("missed: " + ", ".join(table.missed))
+
+
+main()
