@@ -4,4 +4,5 @@ import Postgres
 public enum Statements {
     public static let all: [Statement] =
         DirectorySQL.all + IngestSQL.all + RequestSQL.all + StatusSQL.all + OutboxSQL.all + AdministrationSQL.all
+        + AccessKeySQL.all
 }

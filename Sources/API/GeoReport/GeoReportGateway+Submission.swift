@@ -12,23 +12,15 @@ extension GeoReportGateway {
     ) async throws(GeoReportError) -> Response {
         let accepted = Timestamp.now
         let fields = try await form(request).completed(by: query)
-        let secret = presentedKey(request, fields)
-        let key = await lookUp { snapshot in secret.flatMap { snapshot.accessKey($0.publicID, .apiKey) } }
-        let usable = key.flatMap { key in
-            key.isUsable(at: accepted) && secret?.matches(storedHash: key.secretHash) == true ? key : nil
-        }
+        let key = await accessKey(request, fields, at: accepted)
         let tenant: Tenant
-        if target.tenant == nil, fields["jurisdiction_id"] == nil, let usable, let own = directory.current.tenant(usable.tenant) {
-            tenant = own
+        if target.tenant == nil, fields["jurisdiction_id"] == nil, let key, let own = directory.current.tenant(key.tenant) {
+            tenant = target.isTest ? own.testEndpoint : own
         } else {
-            tenant = try await self.tenant(named: target.tenant, jurisdiction: fields["jurisdiction_id"])
+            tenant = try await self.tenant(of: target, jurisdiction: fields["jurisdiction_id"])
         }
         let language = Languages(tenant: tenant, locale: fields["locale"], accept: request.headers[.acceptLanguage]).wanted
-        guard let usable, usable.tenant == tenant.id else {
-            throw GeoReportError(
-                403, language, french: "api_key absente ou inconnue : demandez une clé (voir key_service dans le document discovery).",
-                english: "api_key is missing or unknown: ask for a key (see key_service in the discovery document).")
-        }
+        let usable = try mayPost(key, to: tenant, language)
         guard let code = fields["service_code"] else {
             throw GeoReportError(
                 Faults(first: Fault(field: "service_code", problem: .missing)), language: language)
@@ -55,12 +47,6 @@ extension GeoReportGateway {
 
     private static let maximumPassedOver = 33_554_432
     static let idempotencyKey = HTTPField.Name("Idempotency-Key") ?? .ifNoneMatch
-    private static let keyHeaders = [HTTPField.Name("X-API-Key"), HTTPField.Name("Api-Key")].compactMap { $0 }
-
-    private func presentedKey(_ request: Request, _ fields: FormFields) -> AccessSecret? {
-        let text = fields["api_key"] ?? Self.keyHeaders.lazy.compactMap { request.headers[$0] }.first
-        return text.flatMap { AccessSecret(presented: $0, kind: .apiKey) }
-    }
 
     private func form(_ request: Request) async throws(GeoReportError) -> FormFields {
         let contentType = request.headers[.contentType] ?? "application/x-www-form-urlencoded"

@@ -27,14 +27,17 @@ public struct GeoReportGateway: HTTPResponder {
     let directory: TenantDirectory
     let recorder: SubmissionRecorder
     let reader: ServiceRequestReader
+    let keyUses: KeyUseRecorder
     let configuration: GatewayConfiguration
 
     public init(
-        directory: TenantDirectory, recorder: SubmissionRecorder, reader: ServiceRequestReader, configuration: GatewayConfiguration
+        directory: TenantDirectory, recorder: SubmissionRecorder, reader: ServiceRequestReader, keyUses: KeyUseRecorder,
+        configuration: GatewayConfiguration
     ) {
         self.directory = directory
         self.recorder = recorder
         self.reader = reader
+        self.keyUses = keyUses
         self.configuration = configuration
     }
 
@@ -75,108 +78,14 @@ public struct GeoReportGateway: HTTPResponder {
         }
         if isPost { return try await submit(request, query, target, format) }
         if target.resource == .discovery { return discovery(target, request, format) }
-        let tenant = try await tenant(named: target.tenant, jurisdiction: query["jurisdiction_id"])
+        let tenant = try await tenant(of: target, jurisdiction: query["jurisdiction_id"])
         let languages = Languages(tenant: tenant, locale: query["locale"], accept: request.headers[.acceptLanguage])
         switch target.resource {
-        case .services:
-            let catalogue = directory.current.catalogue(of: tenant.id)
-            let bytes = GeoReportDocuments.services(catalogue, language: languages.wanted, fallback: languages.fallback, format)
-            return Self.cacheable(bytes, format, request)
-        case .service(let code):
-            let service = try service(code, of: tenant, languages.wanted)
-            let bytes = GeoReportDocuments.definition(service, language: languages.wanted, fallback: languages.fallback, format)
-            return Self.cacheable(bytes, format, request)
+        case .services: return services(tenant, languages, request, format)
+        case .service(let code): return try definition(code, tenant, languages, request, format)
         case .requests: return try await search(query, tenant, languages.wanted, format)
         case .request(let id): return try await find(id, tenant, languages.wanted, format)
         case .discovery: return discovery(target, request, format)
         }
-    }
-
-    // MARK: Tenants and services
-
-    /// The tenant of a path's prefix or a jurisdiction; a contradiction is an error, never a guess.
-    func tenant(named name: String?, jurisdiction: String?) async throws(GeoReportError) -> Tenant {
-        if let name {
-            let key = try? TenantKey(validating: name)
-            guard let tenant = await lookUp({ snapshot in key.flatMap { snapshot.tenant($0) } }) else {
-                throw GeoReportError(404, "Unknown tenant in the path: check the endpoint's URL.")
-            }
-            if let jurisdiction, !tenant.jurisdictions.contains(where: { $0.rawValue == jurisdiction.lowercased() }) {
-                throw GeoReportError(404, "jurisdiction_id is not one of this endpoint: leave it out or correct it.")
-            }
-            return tenant
-        }
-        guard let jurisdiction else {
-            let tenants = directory.current.tenants
-            if tenants.count == 1, tenants[0].jurisdictions.count == 1 { return tenants[0] }
-            throw GeoReportError(400, "jurisdiction_id is required: this endpoint serves several jurisdictions.")
-        }
-        let id = try? JurisdictionID(validating: jurisdiction)
-        guard let tenant = await lookUp({ snapshot in id.flatMap { snapshot.tenant($0) } }) else {
-            throw GeoReportError(404, "jurisdiction_id is unknown here: see the discovery document.")
-        }
-        return tenant
-    }
-
-    /// What is not known may just have been made: one fresh look before saying no.
-    func lookUp<Value>(_ find: (DirectorySnapshot) -> Value?) async -> Value? {
-        if let value = find(directory.current) { return value }
-        return find(await directory.refreshAfterMiss())
-    }
-
-    func service(_ code: String, of tenant: Tenant, _ language: Language) throws(GeoReportError) -> Service {
-        guard let valid = try? ServiceCode(validating: code), let service = directory.current.catalogue(of: tenant.id).service(valid) else {
-            let shown = String(code.prefix(64))
-            throw GeoReportError(
-                404, language, french: "service_code « \(shown) » est inconnu : voyez la liste des services.",
-                english: "service_code “\(shown)” is unknown: see the list of services.")
-        }
-        return service
-    }
-
-    // MARK: Reading
-
-    private func find(_ text: String, _ tenant: Tenant, _ language: Language, _ format: ResponseFormat) async throws(GeoReportError) -> Response {
-        let ids = text.split(separator: ",").prefix(ServiceRequestFilter.maximumCount).compactMap { ServiceRequestID(parsing: String($0)) }
-        let found = ids.isEmpty ? [] : try await read(language) { () async throws(StorageError) in try await reader.find(ids, of: tenant.id) }
-        guard !found.isEmpty else {
-            throw GeoReportError(
-                404, language, french: "service_request_id inconnu : aucune demande ne porte ce numéro.",
-                english: "service_request_id is unknown: no request has this number.")
-        }
-        return Self.response(GeoReportDocuments.requests(found, format), format, cacheControl: "no-cache")
-    }
-
-    private func search(
-        _ query: FormFields, _ tenant: Tenant, _ language: Language, _ format: ResponseFormat
-    ) async throws(GeoReportError) -> Response {
-        let filter: ServiceRequestFilter
-        do {
-            filter = try SearchQuery.filter(query, now: .now)
-        } catch {
-            throw GeoReportError(error, language: language)
-        }
-        let found = try await read(language) { () async throws(StorageError) in try await reader.search(filter, of: tenant.id) }
-        return Self.response(GeoReportDocuments.requests(found, format), format, cacheControl: "no-cache")
-    }
-
-    private func read<Value>(
-        _ language: Language, _ work: () async throws(StorageError) -> Value
-    ) async throws(GeoReportError) -> Value {
-        do { return try await work() } catch { throw GeoReportError(error, language) }
-    }
-
-    private func discovery(_ target: GeoReportTarget, _ request: Request, _ format: ResponseFormat) -> Response {
-        let snapshot = directory.current
-        let wanted = target.tenant.flatMap { try? TenantKey(validating: $0) }.flatMap { snapshot.tenant($0) }
-        let tenants = wanted.map { [$0] } ?? snapshot.tenants
-        let root = configuration.publicURL.hasSuffix("/open311/v2") ? String(configuration.publicURL.dropLast(11)) : configuration.publicURL
-        let endpoints = tenants.map { tenant in
-            GeoReportDocuments.Endpoint(
-                url: "\(root)/\(tenant.key)/open311/v2", changeset: snapshot.catalogue(of: tenant.id).changedAt, isProduction: true)
-        }
-        let bytes = GeoReportDocuments.discovery(
-            contact: tenants.first?.contact ?? root, keyService: tenants.first?.keyService ?? root, endpoints: endpoints, format)
-        return Self.cacheable(bytes, format, request)
     }
 }

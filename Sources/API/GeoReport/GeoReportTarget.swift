@@ -12,6 +12,8 @@ struct GeoReportTarget: Equatable {
 
     /// The tenant named by the path's prefix, as written.
     let tenant: String?
+    /// Whether the path goes through `test/`: the endpoint where apps are tried.
+    let isTest: Bool
     let resource: Resource
     /// Nil when the path has no extension: `Accept` decides.
     let format: ResponseFormat?
@@ -40,6 +42,9 @@ struct GeoReportTarget: Equatable {
         }
         let isUnderBase = words.suffix(2) == ["open311", "v2"]
         if isUnderBase { words.removeLast(2) }
+        // No tenant's key can be this word: each ends in six hexadecimal digits.
+        isTest = words.last == "test"
+        if isTest { words.removeLast() }
         guard words.count <= 1, isUnderBase || resource == .discovery else { return nil }
         tenant = words.first.map(String.init)
     }

@@ -10,13 +10,15 @@ public struct StatusIngestService: HTTPResponder {
 
     let directory: TenantDirectory
     let updates: StatusUpdateStore
+    let keyUses: KeyUseRecorder
 
     /// Of a body, in bytes.
     static let maximumBody = 65_536
 
-    public init(directory: TenantDirectory, updates: StatusUpdateStore) {
+    public init(directory: TenantDirectory, updates: StatusUpdateStore, keyUses: KeyUseRecorder) {
         self.directory = directory
         self.updates = updates
+        self.keyUses = keyUses
     }
 
     public func respond(to request: Request, context: Context) async throws -> Response {
@@ -70,6 +72,7 @@ public struct StatusIngestService: HTTPResponder {
             if let key = snapshot.accessKey(secret.publicID, .crmToken), key.isUsable(at: .now), secret.matches(storedHash: key.secretHash),
                 let tenant = snapshot.tenant(key.tenant)
             {
+                keyUses.note(key, at: .now)
                 return tenant
             }
         }

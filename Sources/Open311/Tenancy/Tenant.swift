@@ -3,11 +3,18 @@ public struct TenantID: Sendable, Hashable, Comparable {
     public let rawValue: Int32
     public init(_ rawValue: Int32) { self.rawValue = rawValue }
     public static func < (left: TenantID, right: TenantID) -> Bool { left.rawValue < right.rawValue }
+
+    /// The number under which the tenant's test endpoint keeps its service requests: the negative of its own. Whatever seals
+    /// one tenant from another seals test from production.
+    public var test: TenantID { TenantID(-abs(rawValue)) }
+    public var isTest: Bool { rawValue < 0 }
+    /// The tenant itself, whichever endpoint was asked.
+    public var production: TenantID { TenantID(abs(rawValue)) }
 }
 
 /// One CRM application of one or more jurisdictions, sealed off from every other.
 public struct Tenant: Sendable, Equatable {
-    public let id: TenantID
+    public private(set) var id: TenantID
     public let key: TenantKey
     /// The city's name, for people.
     public var name: String
@@ -42,6 +49,13 @@ public struct Tenant: Sendable, Equatable {
         self.contact = contact
         self.keyService = keyService
         self.policies = policies
+    }
+
+    /// The same tenant as its test endpoint sees it: same catalogue and policies, service requests apart.
+    public var testEndpoint: Tenant {
+        var copy = self
+        copy.id = id.test
+        return copy
     }
 
     /// How many relay leaders share the tenants. Stored with every outbox row, so changing it is a data migration.

@@ -2,7 +2,7 @@ import Postgres
 
 enum AdministrationSQL {
     static let all = [
-        setting, makePartitions, insertTenant, insertJurisdiction, deleteTenant, retireServices, putService, insertKey, keys, revokeKey,
+        setting, makePartitions, insertTenant, insertJurisdiction, deleteTenant, retireServices, putService,
     ]
 
     static let setting = Statement("administration_setting", "select set_config($1, $2, true)")
@@ -51,22 +51,4 @@ enum AdministrationSQL {
             is distinct from (excluded.position, excluded.kind, excluded.names, excluded.summaries, excluded.groups, excluded.keywords,
                excluded.attributes, true)
         """)
-
-    static let insertKey = Statement(
-        "administration_insert_key",
-        """
-        insert into access_keys (public_id, kind, tenant_id, label, secret_hash, expires_at)
-        values ($1::text, $2::text, $3::integer, $4::text, $5::bytea, $6::timestamptz)
-        """)
-
-    static let keys = Statement(
-        "administration_keys",
-        """
-        select public_id, kind, tenant_id, label, secret_hash, created_at, expires_at, revoked_at
-        from access_keys where tenant_id = $1::integer and kind = $2::text order by created_at, public_id
-        """)
-
-    static let revokeKey = Statement(
-        "administration_revoke_key",
-        "update access_keys set revoked_at = now() where public_id = $1::text and tenant_id = $2::integer and revoked_at is null")
 }

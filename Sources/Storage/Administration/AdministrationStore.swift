@@ -46,7 +46,7 @@ public final class AdministrationStore: Sendable {
 
     public func close() async { await connection.close() }
 
-    private func run<Value: Sendable>(_ body: @Sendable (Session) throws(PostgresError) -> Value) async throws(StorageError) -> Value {
+    func run<Value: Sendable>(_ body: @Sendable (Session) throws(PostgresError) -> Value) async throws(StorageError) -> Value {
         try await storing { () async throws(PostgresError) in try await connection.run(body) }
     }
 
@@ -127,37 +127,5 @@ public final class AdministrationStore: Sendable {
         }
         let all = steps
         try await run { (session) throws(PostgresError) in _ = try session.pipeline(all) }
-    }
-
-    // MARK: Keys and tokens
-
-    /// Makes a secret and stores its hash. The clear text is in the answer and nowhere else.
-    public func createKey(
-        kind: AccessSecret.Kind, tenant: TenantID, label: String, expiresAt: Timestamp?
-    ) async throws(StorageError) -> AccessSecret {
-        let secret = AccessSecret.generate(kind)
-        try await run { (session) throws(PostgresError) in
-            _ = try session.execute(
-                AdministrationSQL.insertKey,
-                [
-                    .text(secret.publicID), .text(kind.rawValue), .int32(tenant.rawValue), .text(label), .bytes(secret.hash),
-                    .timestamp(expiresAt?.microseconds),
-                ])
-        }
-        return secret
-    }
-
-    /// Revoked ones too, oldest first.
-    public func keys(of tenant: TenantID, kind: AccessSecret.Kind) async throws(StorageError) -> [AccessKey] {
-        try await run { (session) throws(PostgresError) in
-            try session.execute(AdministrationSQL.keys, [.int32(tenant.rawValue), .text(kind.rawValue)]).map(TenantRow.accessKey)
-        }
-    }
-
-    /// - Returns: whether there was such a key of this tenant, not revoked before.
-    public func revokeKey(publicID: String, of tenant: TenantID) async throws(StorageError) -> Bool {
-        try await run { (session) throws(PostgresError) in
-            try session.execute(AdministrationSQL.revokeKey, [.text(publicID), .int32(tenant.rawValue)]).affected > 0
-        }
     }
 }

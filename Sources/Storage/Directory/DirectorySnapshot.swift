@@ -29,7 +29,7 @@ public struct DirectorySnapshot: Sendable {
 
     /// The active services of a tenant; empty for a tenant without any.
     public func catalogue(of tenant: TenantID) -> Catalogue {
-        catalogues[tenant] ?? Catalogue(services: [], changedAt: Timestamp(seconds: 0))
+        catalogues[tenant.production] ?? Catalogue(services: [], changedAt: Timestamp(seconds: 0))
     }
 
     /// A key that is not revoked; its expiry is the caller's to check.

@@ -24,7 +24,7 @@ enum DirectorySQL {
     static let accessKeys = Statement(
         "directory_access_keys",
         """
-        select public_id, kind, tenant_id, label, secret_hash, created_at, expires_at, revoked_at
+        select public_id, kind, tenant_id, label, secret_hash, created_at, expires_at, revoked_at, scopes
         from access_keys where revoked_at is null
         """)
 }

@@ -28,6 +28,7 @@ enum TenantRow {
             kind: AccessSecret.Kind(rawValue: try row.text(1)) ?? .apiKey,
             tenant: TenantID(try row.int32(2)),
             label: try row.text(3),
+            scopes: Set(try row.texts(8).compactMap { AccessScope(rawValue: $0) }),
             secretHash: try row.byteString(4),
             createdAt: Timestamp(microseconds: try row.timestamp(5)),
             expiresAt: row.optionalTimestamp(6).map { Timestamp(microseconds: $0) },

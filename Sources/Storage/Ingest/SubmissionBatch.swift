@@ -144,18 +144,23 @@ struct SubmissionBatch: Sendable {
                 ]
             ))
         }
-        steps.append((
-            IngestSQL.events,
-            [
-                .uuids(entries.map { ($0.event.id.high, $0.event.id.low) }), .int32s(tenants), .int16s(entries.map(\.item.tenant.shard)),
-                .int64s(ids), .texts(entries.map(\.event.kind.rawValue)), .byteStrings(entries.map(\.event.body)), .timestamps(moments),
-                .texts(references),
-            ]
-        ))
+        // No CRM hears of what a test endpoint took.
+        let published = entries.filter { !$0.item.tenant.id.isTest }
+        if !published.isEmpty { steps.append((IngestSQL.events, events(published))) }
         if !referenced.isEmpty {
             steps.append((IngestSQL.recorded, [.int32s(referenced.map { tenants[$0] }), .texts(referenced.map { references[$0] })]))
         }
         return steps
+    }
+
+    private static func events(_ entries: [Entry]) -> [Parameter] {
+        [
+            .uuids(entries.map { ($0.event.id.high, $0.event.id.low) }), .int32s(entries.map(\.item.tenant.id.rawValue)),
+            .int16s(entries.map(\.item.tenant.shard)), .int64s(entries.map(\.event.requestID.rawValue)),
+            .texts(entries.map(\.event.kind.rawValue)), .byteStrings(entries.map(\.event.body)),
+            .timestamps(entries.map { $0.item.submission.receivedAt.microseconds }),
+            .texts(entries.map { $0.item.submission.clientReference?.key }),
+        ]
     }
 
     private static func answersJSON(_ answers: [Answer]) -> [UInt8] {

@@ -7,39 +7,74 @@ import Storage
 struct AccessKeyView: Encodable {
     let id: String
     let label: String
+    let scopes: [String]
     let created: String
     let expires: String?
     let revoked: String?
+    let last_used: String?
 
-    init(_ key: AccessKey) {
+    init(_ issued: IssuedKey) {
+        let key = issued.key
         id = key.publicID
         label = key.label
+        scopes = key.scopes.map(\.rawValue).sorted()
         created = key.createdAt.iso8601
         expires = key.expiresAt?.iso8601
         revoked = key.revokedAt?.iso8601
+        last_used = issued.lastUsedAt?.iso8601
     }
 
-    var line: String { "\(id)  \(label)  created \(created)\(expires.map { "  expires \($0)" } ?? "")\(revoked.map { "  revoked \($0)" } ?? "")" }
+    var line: String {
+        var words = ["\(id)  \(label)"]
+        if !scopes.isEmpty { words.append(scopes.joined(separator: ",")) }
+        words.append("created \(created)")
+        words += [expires.map { "expires \($0)" }, revoked.map { "revoked \($0)" }].compactMap { $0 }
+        words.append(last_used.map { "last used \($0)" } ?? "never used")
+        return words.joined(separator: "  ")
+    }
+}
+
+extension AccessScope: ExpressibleByArgument {}
+
+/// When a key ends: a date, or a number of days from now.
+struct Expiry: ExpressibleByArgument {
+    let moment: Timestamp
+
+    init(moment: Timestamp) { self.moment = moment }
+    init(days: Int64) { self.init(moment: Timestamp.now.adding(days: days)) }
+
+    init?(argument: String) {
+        if argument.hasSuffix("d"), let days = Int64(argument.dropLast()), (1...3_650).contains(days) {
+            self.init(days: days)
+        } else if let moment = Timestamp(parsing: argument), moment > .now {
+            self.init(moment: moment)
+        } else {
+            return nil
+        }
+    }
 }
 
 struct KeyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "key", abstract: "API keys of apps.", subcommands: [Create.self, List.self, Revoke.self])
+        commandName: "key", abstract: "API keys of apps.", subcommands: [Create.self, List.self, Rotate.self, Revoke.self])
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make an API key; it is shown this once.",
-            discussion: "Example: bus311 key create valmont-7f3a9c --label 'Mobile app'")
+            discussion: "Example: bus311 key create valmont-7f3a9c --label 'Mobile app' --scope write --scope personal-data --expires 365d")
         @OptionGroup var common: CommonOptions
         @Argument var tenant: String
         @Option(help: "Who uses it; CRMs see it as received_via.") var label: String
-        @Option(help: "Days until it expires.") var days: Int?
+        @Option(help: "read, write, personal-data or test; may be repeated. Without any: read and write.") var scope: [AccessScope] = []
+        @Option(help: "A date to come, as in 2027-03-31, or days from now, as in 365d. Without it the key does not expire.")
+        var expires: Expiry?
 
         func run() async throws {
             try await common.administer { administration in
                 let tenant = try await administration.tenant(tenant)
                 let secret = try await administration.store.createKey(
-                    kind: .apiKey, tenant: tenant.id, label: label, expiresAt: days.map { Timestamp.now.adding(days: Int64($0)) })
+                    kind: .apiKey, tenant: tenant.id, label: label, scopes: scope.isEmpty ? nil : Set(scope),
+                    expiresAt: expires?.moment)
                 try common.show(text: secret.reveal(), json: ["id": secret.publicID, "api_key": secret.reveal()])
             }
         }
@@ -54,6 +89,31 @@ struct KeyCommand: AsyncParsableCommand {
             try await common.administer { administration in
                 let views = try await administration.store.keys(of: try await administration.tenant(tenant).id, kind: .apiKey).map(AccessKeyView.init)
                 try common.show(text: views.map(\.line).joined(separator: "\n"), json: views)
+            }
+        }
+    }
+
+    struct Rotate: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a successor with the same label and scopes; the old key works on for the overlap.",
+            discussion: "Example: bus311 key rotate valmont-7f3a9c Ab12Cd34 --overlap 7d --expires 365d")
+        @OptionGroup var common: CommonOptions
+        @Argument var tenant: String
+        @Argument(help: "The old key's public id, as in key list.") var id: String
+        @Option(help: "How long the old key works on: days from now, or a date. Without it: 7d.") var overlap: Expiry?
+        @Option(help: "When the new key ends, as in key create.") var expires: Expiry?
+
+        func run() async throws {
+            try await common.administer { administration in
+                let owner = try await administration.tenant(tenant)
+                let overlapEnd = (overlap ?? Expiry(days: 7)).moment
+                guard
+                    let secret = try await administration.store.rotateKey(
+                        publicID: id, of: owner.id, overlapEnd: overlapEnd, expiresAt: expires?.moment)
+                else { throw ValidationError("\(tenant) has no usable key \(id). List them: bus311 key list \(tenant)") }
+                try common.show(
+                    text: "\(secret.reveal())\nThe old key \(id) ends at \(overlapEnd.iso8601) at the latest.",
+                    json: ["id": secret.publicID, "api_key": secret.reveal(), "old_key_ends": overlapEnd.iso8601])
             }
         }
     }

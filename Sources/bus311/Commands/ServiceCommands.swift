@@ -46,10 +46,12 @@ struct Services {
         let recorder = try SubmissionRecorder(
             configuration: try settings.database(.ingest), origin: settings.origin, logger: logger("gateway"))
         let reader = try ServiceRequestReader(configuration: try settings.database(.gateway), connections: settings.readConnections)
+        let keyUses = try KeyUseRecorder(configuration: try settings.database(.gateway), logger: logger("gateway"))
         let gateway = GeoReportGateway(
-            directory: directory, recorder: recorder, reader: reader,
+            directory: directory, recorder: recorder, reader: reader, keyUses: keyUses,
             configuration: GatewayConfiguration(publicURL: settings.gatewayURL, maximumBodyBytes: settings.maximumBodyBytes))
         list.append(DirectoryService(directory: directory))
+        list.append(KeyUseService(keyUses: keyUses))
         list.append(http(gateway, host: settings.host, port: settings.gatewayPort, "gateway"))
     }
 
@@ -57,9 +59,12 @@ struct Services {
         let directory = try TenantDirectory(configuration: try settings.database(.status), logger: logger("status-ingest"))
         try? await directory.load()
         let updates = try StatusUpdateStore(configuration: try settings.database(.status))
+        let keyUses = try KeyUseRecorder(configuration: try settings.database(.status), logger: logger("status-ingest"))
         list.append(DirectoryService(directory: directory))
+        list.append(KeyUseService(keyUses: keyUses))
         list.append(
-            http(StatusIngestService(directory: directory, updates: updates), host: settings.host, port: settings.statusIngestPort, "status-ingest"))
+            http(
+                StatusIngestService(directory: directory, updates: updates, keyUses: keyUses), host: settings.host, port: settings.statusIngestPort, "status-ingest"))
     }
 
     mutating func addRelay() throws {
@@ -97,6 +102,11 @@ struct Services {
 private struct DirectoryService: ServiceLifecycle.Service {
     let directory: TenantDirectory
     func run() async throws { await cancelWhenGracefulShutdown { await directory.run() } }
+}
+
+private struct KeyUseService: ServiceLifecycle.Service {
+    let keyUses: KeyUseRecorder
+    func run() async throws { await cancelWhenGracefulShutdown { await keyUses.run() } }
 }
 
 struct Gateway: AsyncParsableCommand {
