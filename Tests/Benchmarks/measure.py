@@ -128,8 +128,8 @@ def bare_route(city, body, content_type):
     port = free_base()
     process = subprocess.Popen([os.path.join(BUILT, "bare-route"), str(port), path, content_type], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/"), 10, "the bare route answers")
-        yield f"http://127.0.0.1:{port}/"
+        wait_until(lambda: answers(f"http://127.0.0.1:{port}/x"), 10, "the bare route answers")
+        yield f"http://127.0.0.1:{port}/x"
     finally:
         process.terminate()
         process.wait(10)

@@ -47,39 +47,35 @@ public final class TenantDirectory: Sendable {
 
     /// Keeps the snapshot fresh until the task is cancelled; then closes its connections.
     public func run() async {
-        let (changes, continuation) = AsyncStream.makeStream(of: Bool.self, bufferingPolicy: .bufferingNewest(1))
-        var isListening = false
-        while !Task.isCancelled {
-            if !isListening {
-                do {
-                    try await listening.listen(to: ["bus311_directory"]) { channel in continuation.yield(channel != nil) }
-                    isListening = true
-                } catch {
-                    logger.debug("directory changes cannot be listened to", metadata: ["error": "\(error)"])
+        // One stream with one reader for life: a cancelled iterator would end it.
+        let (occasions, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while !Task.isCancelled {
+                    continuation.yield()
+                    try? await Task.sleep(for: Self.interval)
                 }
             }
-            do { try await load() } catch { logger.warning("directory not refreshed", metadata: ["error": "\(error)"]) }
-            let change = await Self.next(of: changes, within: Self.interval)
-            if change == false { isListening = false }
+            let isListening = NIOLockedValueBox(false)
+            for await _ in occasions {
+                if !isListening.withLockedValue({ $0 }) { await listen(isListening, continuation) }
+                do { try await load() } catch { logger.warning("directory not refreshed", metadata: ["error": "\(error)"]) }
+            }
+            group.cancelAll()
         }
         await reading.close()
         await listening.close()
     }
 
-    /// The next element, or nil after the interval.
-    private static func next(of stream: AsyncStream<Bool>, within interval: Duration) async -> Bool? {
-        await withTaskGroup(of: Bool?.self) { group in
-            group.addTask {
-                for await change in stream { return change }
-                return nil
+    private func listen(_ isListening: NIOLockedValueBox<Bool>, _ continuation: AsyncStream<Void>.Continuation) async {
+        do {
+            try await listening.listen(to: ["bus311_directory"]) { channel in
+                if channel == nil { isListening.withLockedValue { $0 = false } }
+                continuation.yield()
             }
-            group.addTask {
-                try? await Task.sleep(for: interval)
-                return nil
-            }
-            let first = await group.next() ?? nil
-            group.cancelAll()
-            return first
+            isListening.withLockedValue { $0 = true }
+        } catch {
+            logger.debug("directory changes cannot be listened to", metadata: ["error": "\(error)"])
         }
     }
 
