@@ -83,6 +83,7 @@ let package = Package(
         library("TestSupport", ["PrivateServers", "Open311", "Storage", "Postgres", "AMQP", "Bus", "Curl"]),
         tests("ConnectionThreadTests", ["ConnectionThread"]),
         tests("AMQPTests", ["AMQP"]),
+        tests("AMQPIntegrationTests", ["AMQP"]),
         tests("CurlTests", ["Curl", locks]),
         tests("Open311Tests", ["Open311", "TestSupport"]),
         tests("APITests", ["API", "Open311"]),

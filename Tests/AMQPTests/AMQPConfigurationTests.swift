@@ -106,15 +106,16 @@ struct AMQPConfigurationTests {
     }
 
     @Test("with a setting out of range is refused before anything is tried")
-    func validated() async throws {
+    func validated() throws {
         var configuration = AMQPConfiguration(user: "guest", password: "guest", heartbeat: 0)
-        var error = try await failure { () async throws(AMQPError) in try ConfirmedPublisher(configuration: configuration) }
-        guard case .invalidConfiguration(let reason) = error.kind else { return #expect(Bool(false), "\(error)") }
+        let error = #expect(throws: AMQPError.self) { try ConfirmedPublisher(configuration: configuration) }
+        guard case .invalidConfiguration(let reason) = error?.kind else {
+            Issue.record("not about the configuration: \(String(describing: error))")
+            return
+        }
         #expect(reason.contains("heartbeat"))
         configuration.heartbeat = 5
-        error = try await failure { () async throws(AMQPError) in
-            try Consumer(configuration: configuration, queue: "q", prefetch: 0)
-        }
-        #expect(error.description.contains("prefetch"))
+        let refusal = #expect(throws: AMQPError.self) { try Consumer(configuration: configuration, queue: "q", prefetch: 0) }
+        #expect(refusal?.description.contains("prefetch") == true)
     }
 }

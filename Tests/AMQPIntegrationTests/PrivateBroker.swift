@@ -80,7 +80,7 @@ actor PrivateBroker {
             user: "guest",
             password: password,
             heartbeat: heartbeat,
-            connectionName: "AMQPTests",
+            connectionName: "AMQPIntegrationTests",
             handshakeTimeout: .seconds(5),
             rpcTimeout: .seconds(5)
         )
