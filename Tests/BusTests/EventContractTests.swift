@@ -57,7 +57,9 @@ struct EventContractTests {
             gatewayURL: "https://o.example/open311/v2",
             statusIngestURL: "https://s.example"
         )
-        let event = ServiceRequestEvent.created(submission, as: ServiceRequestID(stored: 2_611_000_004_217), tenant: tenant, origin: origin)
+        var random = SystemRandomNumberGenerator()
+        let event = ServiceRequestEvent.created(
+            submission, as: ServiceRequestID(stored: 2_611_000_004_217), tenant: tenant, origin: origin, random: &random)
         let value = try JSONDecoder().decode(BrokerValue.self, from: Data(event.body))
         return try ContractSchema("schemas/service_request.created/1.0.producer.json").faults(in: value)
     }

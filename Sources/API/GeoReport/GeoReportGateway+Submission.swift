@@ -57,7 +57,7 @@ extension GeoReportGateway {
         let body = try await collect(request)
         do {
             if kind == "multipart/form-data" { return try MultipartReader.fields(Array(body.readableBytesView), contentType: contentType) }
-            return try FormReader.fields(body.readableBytesView)
+            return try FormReader.fields(body)
         } catch {
             throw GeoReportError(error, .english)
         }

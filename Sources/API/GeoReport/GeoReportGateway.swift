@@ -72,7 +72,7 @@ public struct GeoReportGateway: HTTPResponder {
         }
         let query: FormFields
         do {
-            query = try FormReader.fields(Array((request.uri.query ?? "").utf8))
+            query = try request.uri.query.map { (text) throws(FormError) in try FormReader.fields(Array(text.utf8)) } ?? FormFields()
         } catch {
             throw GeoReportError(error, .english)
         }

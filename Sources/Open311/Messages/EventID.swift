@@ -12,6 +12,11 @@ public struct EventID: Sendable, Hashable, CustomStringConvertible {
     /// Makes a new one; 74 of its bits are random.
     public init(at moment: Timestamp) {
         var generator = SystemRandomNumberGenerator()
+        self.init(at: moment, using: &generator)
+    }
+
+    /// - Parameter generator: cryptographically secure.
+    public init(at moment: Timestamp, using generator: inout some RandomNumberGenerator) {
         let milliseconds = UInt64(clamping: moment.microseconds / 1_000)
         high = milliseconds << 16 | 0x7000 | generator.next() & 0x0FFF
         low = 0x8000_0000_0000_0000 | generator.next() >> 2

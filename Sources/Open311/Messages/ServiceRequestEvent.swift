@@ -50,8 +50,12 @@ public struct ServiceRequestEvent: Sendable {
     public let body: [UInt8]
 
     /// The event of a submission that becomes the request `id` now.
-    public static func created(_ submission: Submission, as requestID: ServiceRequestID, tenant: Tenant, origin: Origin) -> ServiceRequestEvent {
-        let eventID = EventID(at: submission.receivedAt)
+    ///
+    /// - Parameter random: makes the event's id; cryptographically secure.
+    public static func created(
+        _ submission: Submission, as requestID: ServiceRequestID, tenant: Tenant, origin: Origin, random: inout some RandomNumberGenerator
+    ) -> ServiceRequestEvent {
+        let eventID = EventID(at: submission.receivedAt, using: &random)
         var writer = JSONWriter(capacity: 1_536 + submission.description.utf8.count)
         writer.beginObject()
         writer.envelope(

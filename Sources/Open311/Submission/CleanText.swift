@@ -3,7 +3,7 @@ public enum CleanText {
     /// Without the characters that XML 1.0 or PostgreSQL cannot hold; line breaks and tabs stay.
     public static func withoutControls(_ text: String) -> String {
         // Almost every text is clean: look before copying.
-        guard text.unicodeScalars.contains(where: isForbidden) else { return text }
+        guard mayHoldForbidden(text) else { return text }
         var scalars = String.UnicodeScalarView()
         for scalar in text.unicodeScalars where !isForbidden(scalar) { scalars.append(scalar) }
         return String(scalars)
@@ -12,9 +12,7 @@ public enum CleanText {
     /// On one line: line breaks become spaces, the ends are trimmed.
     public static func singleSpaced(_ text: String) -> String {
         let utf8 = text.utf8
-        let needsWork =
-            utf8.first == 32 || utf8.last == 32 || utf8.contains { $0 < 32 || $0 == 127 } || text.unicodeScalars.contains(where: isForbidden)
-        guard needsWork else { return text }
+        guard utf8.first == 32 || utf8.last == 32 || mayHoldForbidden(text) else { return text }
         var scalars = String.UnicodeScalarView()
         for scalar in withoutControls(text).unicodeScalars {
             scalars.append(scalar.value == 10 || scalar.value == 13 || scalar.value == 9 ? " " : scalar)
@@ -23,6 +21,17 @@ public enum CleanText {
         while line.first == " " { line.removeFirst() }
         while line.last == " " { line.removeLast() }
         return String(line)
+    }
+
+    /// Whether a text has more than so many Unicode scalars; they are counted only when its bytes could be that many.
+    static func isLonger(_ text: String, than maximum: Int) -> Bool {
+        text.utf8.count > maximum && text.unicodeScalars.count > maximum
+    }
+
+    /// A look at the bytes: below space, DEL, or EF as U+FFFE and U+FFFF begin (so do a few that are welcome).
+    private static func mayHoldForbidden(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { bytes in bytes.contains { $0 < 32 || $0 == 127 || $0 == 0xEF } }
     }
 
     private static func isForbidden(_ scalar: Unicode.Scalar) -> Bool {

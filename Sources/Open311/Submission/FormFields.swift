@@ -29,6 +29,7 @@ public struct FormFields: Sendable, Equatable {
 
     /// These fields, completed by those of `other` whose names are missing here (a body wins over a query string).
     public func completed(by other: FormFields) -> FormFields {
+        if other.pairs.isEmpty { return self }
         let own = Set(pairs.lazy.filter { !$0.value.isEmpty }.map(\.name))
         return FormFields(pairs + other.pairs.filter { !own.contains($0.name) })
     }

@@ -58,7 +58,7 @@ public struct SubmissionValidator: Sendable {
     private mutating func text(_ name: String, in fields: FormFields, maximum: Int = maximumText) -> String? {
         guard let value = fields[name] else { return nil }
         let clean = CleanText.singleSpaced(value)
-        if clean.unicodeScalars.count > maximum { refuse(name, .tooLong(maximum: maximum)) }
+        if CleanText.isLonger(clean, than: maximum) { refuse(name, .tooLong(maximum: maximum)) }
         return clean.isEmpty ? nil : clean
     }
 
@@ -87,7 +87,7 @@ public struct SubmissionValidator: Sendable {
     private mutating func description(_ fields: FormFields) -> String {
         let text = CleanText.withoutControls(fields["description"] ?? "")
         // A character here is a Unicode scalar, as the databases and clients of the field count.
-        if text.unicodeScalars.count > Self.maximumDescription { refuse("description", .tooLong(maximum: Self.maximumDescription)) }
+        if CleanText.isLonger(text, than: Self.maximumDescription) { refuse("description", .tooLong(maximum: Self.maximumDescription)) }
         return text
     }
 
@@ -140,7 +140,7 @@ public struct SubmissionValidator: Sendable {
             }
             if answer.code.count > 255 { refuse("attribute", .tooLong(maximum: 255)) }
             if answer.values.count > Self.maximumAnswerValues { refuse(field, .tooMany(maximum: Self.maximumAnswerValues)) }
-            if answer.values.contains(where: { $0.unicodeScalars.count > Self.maximumDescription }) {
+            if answer.values.contains(where: { CleanText.isLonger($0, than: Self.maximumDescription) }) {
                 refuse(field, .tooLong(maximum: Self.maximumDescription))
             }
             kept.append(Answer(code: answer.code, values: answer.values.map(CleanText.withoutControls)))
@@ -175,7 +175,7 @@ public struct SubmissionValidator: Sendable {
     }
 
     private mutating func bounded(_ values: [String], _ field: String) -> [String]? {
-        guard values.allSatisfy({ $0.unicodeScalars.count <= Self.maximumDescription }) else {
+        guard !values.contains(where: { CleanText.isLonger($0, than: Self.maximumDescription) }) else {
             refuse(field, .tooLong(maximum: Self.maximumDescription))
             return nil
         }

@@ -9,6 +9,8 @@ public struct PostgresConfiguration: Sendable, CustomStringConvertible {
     public var connectTimeout: Duration
     /// For one statement or one pipeline; the server is told the same limit.
     public var statementTimeout: Duration
+    /// Server settings of every session, by name (`synchronous_commit`: `off`). Texts of ours, never data.
+    public var sessionSettings: [String: String] = [:]
 
     public init(
         connectionString: String, applicationName: String, connectTimeout: Duration = .seconds(5),
@@ -18,6 +20,13 @@ public struct PostgresConfiguration: Sendable, CustomStringConvertible {
         self.applicationName = applicationName
         self.connectTimeout = connectTimeout
         self.statementTimeout = statementTimeout
+    }
+
+    /// The same with one more server setting.
+    public func setting(_ name: String, to value: String) -> PostgresConfiguration {
+        var copy = self
+        copy.sessionSettings[name] = value
+        return copy
     }
 
     public var description: String { "database of \(applicationName)" }

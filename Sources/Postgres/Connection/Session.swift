@@ -17,7 +17,8 @@ public final class Session {
         try finishConnecting(by: .after(configuration.connectTimeout))
         PQsetnonblocking(connection, 1)
         let milliseconds = configuration.statementTimeout.components.seconds * 1_000
-        try script("set statement_timeout = \(milliseconds); set client_min_messages = warning; set time zone 'UTC'")
+        let own = configuration.sessionSettings.map { "; set \($0.key) = \($0.value)" }.sorted().joined()
+        try script("set statement_timeout = \(milliseconds); set client_min_messages = warning; set time zone 'UTC'" + own)
     }
 
     deinit { PQfinish(connection) }

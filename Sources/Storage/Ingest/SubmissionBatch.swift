@@ -27,10 +27,11 @@ struct SubmissionBatch: Sendable {
             return [Outcome](repeating: .failure(StorageError(error)), count: items.count)
         }
         var entries: [Entry] = []
+        var random = RandomBlock()
         for (position, item) in items.enumerated() {
             guard let number = numbers.take() else { continue }
             let id = ServiceRequestID(number: number, at: item.submission.receivedAt)
-            let event = ServiceRequestEvent.created(item.submission, as: id, tenant: item.tenant, origin: origin)
+            let event = ServiceRequestEvent.created(item.submission, as: id, tenant: item.tenant, origin: origin, random: &random)
             if event.body.count > ServiceRequestEvent.maximumSize {
                 outcomes[position] = .failure(StorageError(.tooLarge))
             } else {

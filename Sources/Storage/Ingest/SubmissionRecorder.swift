@@ -13,9 +13,15 @@ public struct RecordedSubmission: Sendable, Equatable {
 /// Stores submissions: request, personal data and event in one transaction, many submissions at a time, each with its own
 /// outcome. A caller is answered after the commit, and one bad row never fails its neighbours.
 public final class SubmissionRecorder: Sendable {
-    struct Item: Sendable {
+    /// Boxed: it is handed on several times, and copying so many strings would cost more than storing them.
+    final class Item: Sendable {
         let submission: Submission
         let tenant: Tenant
+
+        init(submission: Submission, tenant: Tenant) {
+            self.submission = submission
+            self.tenant = tenant
+        }
     }
 
     typealias Outcome = Result<RecordedSubmission, StorageError>
@@ -28,8 +34,11 @@ public final class SubmissionRecorder: Sendable {
     ///   - configuration: of the role that may only insert.
     ///   - origin: what events say of this installation.
     public init(configuration: PostgresConfiguration, origin: ServiceRequestEvent.Origin, logger: Logger) throws {
-        let connection = try PostgresConnection(configuration: configuration)
-        let announcer = OutboxAnnouncer(connection: try PostgresConnection(configuration: configuration))
+        // One plan for groups of any size: planning anew would cost a lone caller more than the insert.
+        let connection = try PostgresConnection(configuration: configuration.setting("plan_cache_mode", to: "force_generic_plan"))
+        // A notification is a commit of its own; there is nothing in it to wait for the disk.
+        let announcer = OutboxAnnouncer(
+            connection: try PostgresConnection(configuration: configuration.setting("synchronous_commit", to: "off")))
         let batch = SubmissionBatch(connection: connection, origin: origin, numbers: NumberBlocks(), logger: logger)
         self.connection = connection
         self.announcer = announcer

@@ -88,7 +88,13 @@ public final class OutboxStore: Sendable {
     /// - Returns: nil when another relay leads it.
     public func lead(_ shard: Int16) async throws(StorageError) -> ShardLeadership? {
         let session: PostgresConnection
-        do { session = try PostgresConnection(configuration: configuration) } catch { throw StorageError(.internalFault) }
+        // A settlement that a crash of the server takes back is published again: at least once holds, and no settlement waits
+        // for the disk.
+        do {
+            session = try PostgresConnection(configuration: configuration.setting("synchronous_commit", to: "off"))
+        } catch {
+            throw StorageError(.internalFault)
+        }
         let isLeader: Bool
         do {
             isLeader = try await storing { () async throws(PostgresError) in
