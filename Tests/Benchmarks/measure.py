@@ -22,7 +22,9 @@ class Service:
     def __init__(self, city, name):
         self.health = f"http://127.0.0.1:{free_base()}"
         environment = dict(
-            os.environ, BUS311_CONFIG=os.path.join(city.home, "settings.json"), BUS311_HEALTH_PORT=self.health.rsplit(":", 1)[1]
+            os.environ, BUS311_CONFIG=os.path.join(city.home, "settings.json"), BUS311_HEALTH_PORT=self.health.rsplit(":", 1)[1],
+            # Counted, and far away.
+            BUS311_GATEWAY_KEY_LIMIT=str(10**9), BUS311_GATEWAY_ADDRESS_LIMIT=str(10**9),
         )
         self.log = open(os.path.join(city.folder.name, f"{name}.log"), "ab")
         self.process = subprocess.Popen([PROGRAM, name], env=environment, cwd=city.folder.name, stdout=self.log, stderr=self.log)

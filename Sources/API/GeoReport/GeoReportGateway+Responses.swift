@@ -35,14 +35,6 @@ extension GeoReportGateway {
         }
         return response
     }
-
-    static var preflight: Response {
-        var headers = HTTPFields()
-        headers[.accessControlAllowMethods] = "GET, HEAD, POST, OPTIONS"
-        headers[.accessControlAllowHeaders] = "Content-Type, Accept, Idempotency-Key, X-API-Key, X-Request-Id"
-        headers[.accessControlMaxAge] = "86400"
-        return Response(status: .noContent, headers: headers)
-    }
 }
 
 extension GeoReportTarget.Resource {

@@ -8,11 +8,13 @@ import Storage
 extension GeoReportGateway {
     /// POST requests: jurisdiction, then key, then service, then everything else with all its faults at once.
     func submit(
-        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat
+        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat, _ caller: ClientAddress?
     ) async throws(GeoReportError) -> Response {
+        try limits.precheck(caller)
         let accepted = Timestamp.now
         let fields = try await form(request).completed(by: query)
         let key = await accessKey(request, fields, at: accepted)
+        let verdict = try limits.admit(caller, key)
         let tenant: Tenant
         if target.tenant == nil, fields["jurisdiction_id"] == nil, let key, let own = directory.current.tenant(key.tenant) {
             tenant = target.isTest ? own.testEndpoint : own
@@ -42,7 +44,9 @@ extension GeoReportGateway {
         if !recorded.isRepetition { HTTPMetrics.created(tenant: tenant.key.rawValue, channel: usable.label) }
         let shown = service.kind == .blackbox ? nil : recorded.id
         let bytes = GeoReportDocuments.created(shown, accountID: submission.reporter?.accountID, format)
-        return Self.response(bytes, format, cacheControl: "no-store")
+        var response = Self.response(bytes, format, cacheControl: "no-store")
+        verdict?.tell(&response)
+        return response
     }
 
     private static let maximumPassedOver = 33_554_432

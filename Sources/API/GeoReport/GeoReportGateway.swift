@@ -12,23 +12,36 @@ public struct GatewayConfiguration: Sendable {
     public var publicURL: String
     /// Of a POST, in bytes.
     public var maximumBodyBytes: Int
+    /// Whose `X-Forwarded-For` is believed.
+    public var trustedProxies: TrustedProxies
+    /// Of an address that presents no valid key. Addresses of this machine itself have none.
+    public var addressLimit: RateLimit
+    /// Of a valid key.
+    public var keyLimit: RateLimit
 
-    public init(publicURL: String, maximumBodyBytes: Int = 131_072) {
+    public init(
+        publicURL: String, maximumBodyBytes: Int = 131_072, trustedProxies: TrustedProxies = .none,
+        addressLimit: RateLimit = RateLimit(perMinute: 1_200), keyLimit: RateLimit = RateLimit(perMinute: 30_000)
+    ) {
         self.publicURL = publicURL
         self.maximumBodyBytes = maximumBodyBytes
+        self.trustedProxies = trustedProxies
+        self.addressLimit = addressLimit
+        self.keyLimit = keyLimit
     }
 }
 
 /// GeoReport v2 for citizens' apps: one responder that knows every path, so that whatever goes wrong is answered in GeoReport's
 /// own form and in the format that the path asks for.
 public struct GeoReportGateway: HTTPResponder {
-    public typealias Context = BasicRequestContext
+    public typealias Context = GatewayContext
 
     let directory: TenantDirectory
     let recorder: SubmissionRecorder
     let reader: ServiceRequestReader
     let keyUses: KeyUseRecorder
     let configuration: GatewayConfiguration
+    let limits: CallerLimits
 
     public init(
         directory: TenantDirectory, recorder: SubmissionRecorder, reader: ServiceRequestReader, keyUses: KeyUseRecorder,
@@ -39,35 +52,46 @@ public struct GeoReportGateway: HTTPResponder {
         self.reader = reader
         self.keyUses = keyUses
         self.configuration = configuration
+        limits = CallerLimits(configuration)
     }
 
     public func respond(to request: Request, context: Context) async throws -> Response {
         let start = ContinuousClock.now
         let target = GeoReportTarget(path: request.uri.path)
-        let format = target?.format ?? ResponseFormat.preferred(accept: request.headers[.accept])
+        let format = target?.format ?? ResponseFormat.negotiated(accept: request.headers[.accept])
         var response: Response
-        do {
-            response = try await answer(request, target, format)
+        do throws(GeoReportError) {
+            if format == nil, target != nil { throw Self.notAcceptable }
+            response = try await answer(request, target, format ?? .xml, limits.caller(request, context))
         } catch {
-            response = Self.response(to: error, format)
+            response = Self.response(to: error, format ?? .xml)
         }
-        response.headers[.accessControlAllowOrigin] = "*"
+        CrossOrigin.open(&response)
         response.headers[HTTPMetrics.requestID] = HTTPMetrics.requestID(of: request)
         if request.method == .head {
-            response.headers[.contentLength] = response.body.contentLength.map(String.init)
+            // Replacing the body resets the length.
+            let length = response.headers[.contentLength]
             response.body = ResponseBody()
+            response.headers[.contentLength] = length
         }
         HTTPMetrics.record(target?.resource.routeName ?? "unknown", request.method, Int(response.status.code), since: start)
         return response
     }
 
-    private func answer(_ request: Request, _ target: GeoReportTarget?, _ format: ResponseFormat) async throws(GeoReportError) -> Response {
-        if request.method == .options { return Self.preflight }
+    private static var notAcceptable: GeoReportError {
+        GeoReportError(406, "This is served as application/json and as text/xml: accept one, or end the path in .json or .xml.")
+    }
+
+    private func answer(
+        _ request: Request, _ target: GeoReportTarget?, _ format: ResponseFormat, _ caller: ClientAddress?
+    ) async throws(GeoReportError) -> Response {
         guard let target else { throw GeoReportError(404, "No such resource: \(String(request.uri.path.prefix(200))).") }
-        let isPost = request.method == .post && target.resource == .requests
+        let methods = target.resource.methods
+        if request.method == .options { return CrossOrigin.options(methods.listed) }
+        let isPost = request.method == .post && methods == .readAndPost
         guard isPost || request.method == .get || request.method == .head else {
-            var refusal = GeoReportError(405, "\(request.method.rawValue) is not allowed here.")
-            refusal.allow = target.resource == .requests ? "GET, HEAD, POST, OPTIONS" : "GET, HEAD, OPTIONS"
+            var refusal = GeoReportError(405, "\(request.method.rawValue) is not allowed here: use \(methods.listed).")
+            refusal.allow = methods.listed
             throw refusal
         }
         let query: FormFields
@@ -76,7 +100,18 @@ public struct GeoReportGateway: HTTPResponder {
         } catch {
             throw GeoReportError(error, .english)
         }
-        if isPost { return try await submit(request, query, target, format) }
+        if isPost { return try await submit(request, query, target, format, caller) }
+        let key = await accessKey(request, query, at: .now)
+        let verdict = try limits.admit(caller, key?.scopes.contains(.read) == true ? key : nil)
+        var response = try await read(request, query, target, format)
+        verdict?.tell(&response)
+        return response
+    }
+
+    /// Every GET.
+    private func read(
+        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat
+    ) async throws(GeoReportError) -> Response {
         if target.resource == .discovery { return discovery(target, request, format) }
         let tenant = try await tenant(of: target, jurisdiction: query["jurisdiction_id"])
         let languages = Languages(tenant: tenant, locale: query["locale"], accept: request.headers[.acceptLanguage])

@@ -8,6 +8,21 @@ struct GeoReportTarget: Equatable {
         case service(code: String)
         case requests
         case request(id: String)
+
+        var methods: Methods { self == .requests ? .readAndPost : .read }
+    }
+
+    /// What a path can be asked to do.
+    enum Methods {
+        case read, readAndPost
+
+        /// As in `Allow`.
+        var listed: String {
+            switch self {
+            case .read: "GET, HEAD, OPTIONS"
+            case .readAndPost: "GET, HEAD, POST, OPTIONS"
+            }
+        }
     }
 
     /// The tenant named by the path's prefix, as written.

@@ -10,8 +10,22 @@ public enum ResponseFormat: Sendable, Equatable {
     }
 
     /// For a path without a known extension: JSON for who prefers it, otherwise XML.
-    static func preferred(accept: String?) -> ResponseFormat {
-        let kinds = (accept ?? "").lowercased().split(separator: ",").map { $0.drop { $0 == " " } }
-        return kinds.first { $0.hasPrefix("application/json") || $0.contains("xml") }?.hasPrefix("application/json") == true ? .json : .xml
+    ///
+    /// - Returns: nil when the caller accepts neither.
+    static func negotiated(accept: String?) -> ResponseFormat? {
+        var best: (format: ResponseFormat, quality: Double)?
+        let ranges = (accept ?? "*/*").lowercased().split(separator: ",")
+        for range in ranges.isEmpty ? ["*/*"] : ranges {
+            let parts = range.split(separator: ";").map { $0.filter { $0 != " " } }
+            let quality = parts.dropFirst().first { $0.hasPrefix("q=") }.flatMap { Double($0.dropFirst(2)) } ?? 1
+            let format: ResponseFormat
+            switch parts.first {
+            case "application/json": format = .json
+            case "text/xml", "application/xml", "text/*", "application/*", "*/*": format = .xml
+            default: continue
+            }
+            if quality > best?.quality ?? 0 { best = (format, quality) }
+        }
+        return best?.format
     }
 }

@@ -54,7 +54,9 @@ struct Services {
         let keyUses = try KeyUseRecorder(configuration: try settings.database(.gateway), logger: logger("gateway"))
         let gateway = GeoReportGateway(
             directory: directory, recorder: recorder, reader: reader, keyUses: keyUses,
-            configuration: GatewayConfiguration(publicURL: settings.gatewayURL, maximumBodyBytes: settings.maximumBodyBytes))
+            configuration: GatewayConfiguration(
+                publicURL: settings.gatewayURL, maximumBodyBytes: settings.maximumBodyBytes,
+                trustedProxies: try settings.trustedProxies, addressLimit: settings.addressLimit, keyLimit: settings.keyLimit))
         list.append(DirectoryService(directory: directory))
         list.append(KeyUseService(keyUses: keyUses))
         list.append(http(gateway, host: settings.host, port: settings.gatewayPort, "gateway"))

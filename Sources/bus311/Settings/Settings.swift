@@ -1,4 +1,5 @@
 import AMQP
+import API
 import ArgumentParser
 import Bus
 import Configuration
@@ -33,6 +34,8 @@ struct Settings: Sendable {
         ("health.port", 1...65_535),
         ("gateway.maximumBodyBytes", 1...Int.max),
         ("gateway.readConnections", 1...16),
+        ("gateway.addressLimit", 0...Int(Int32.max)),
+        ("gateway.keyLimit", 0...Int(Int32.max)),
     ]
 
     /// The reader answers the default for a value that it cannot read: a mistyped port would silently open another one.
@@ -76,6 +79,19 @@ struct Settings: Sendable {
     var statusIngestURL: String { reader.string(forKey: "status.url", default: "http://127.0.0.1:\(statusIngestPort)") }
     var maximumBodyBytes: Int { reader.int(forKey: "gateway.maximumBodyBytes", default: 131_072) }
     var readConnections: Int { reader.int(forKey: "gateway.readConnections", default: 4) }
+    /// Requests a minute; 0 for no limit.
+    var addressLimit: RateLimit { RateLimit(perMinute: reader.int(forKey: "gateway.addressLimit", default: 1_200)) }
+    var keyLimit: RateLimit { RateLimit(perMinute: reader.int(forKey: "gateway.keyLimit", default: 30_000)) }
+    var trustedProxies: TrustedProxies {
+        get throws {
+            guard let proxies = TrustedProxies(parsing: reader.string(forKey: "gateway.trustedProxies", default: "")) else {
+                throw ValidationError(
+                    "gateway.trustedProxies is no list of addresses and networks, as in 127.0.0.1, 10.0.0.0/8. "
+                        + Self.place(of: "gateway.trustedProxies"))
+            }
+            return proxies
+        }
+    }
     var logLevel: Logger.Level { Logger.Level(rawValue: reader.string(forKey: "log.level", default: "info")) ?? .info }
     var migrations: String? { reader.string(forKey: "migrations") }
 

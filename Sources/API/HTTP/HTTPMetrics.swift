@@ -8,9 +8,21 @@ import Open311
 enum HTTPMetrics {
     static let requestID = HTTPField.Name("X-Request-Id") ?? .from
 
-    /// The caller's own id, cut to 128 characters, or a new one.
+    /// The caller's own id when it is 1 to 128 letters, digits and `-_.:+/=@`, otherwise a new one: what is echoed and logged
+    /// holds nothing that a log or a header could take for its own syntax.
     static func requestID(of request: Request) -> String {
-        request.headers[requestID].map { String($0.prefix(128)) } ?? EventID(at: .now).description
+        if let given = request.headers[requestID], (1...128).contains(given.utf8.count), given.utf8.allSatisfy(isPlain) { return given }
+        return EventID(at: .now).description
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 48...57, 65...90, 97...122: true
+        case UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: ":"), UInt8(ascii: "+"), UInt8(ascii: "/"),
+            UInt8(ascii: "="), UInt8(ascii: "@"):
+            true
+        default: false
+        }
     }
 
     private static let counters = NIOLockedValueBox<[String: Counter]>([:])
