@@ -42,6 +42,7 @@ let package = Package(
         // C fences
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq")]),
 
         // Generic clients: know nothing of Open311
@@ -54,7 +55,7 @@ let package = Package(
         library("Open311", [crypto]),
         library("Storage", ["Open311", "Postgres", log, locks, crypto]),
         library("Bus", ["Open311", "Storage", "AMQP", "Curl", log, metrics, lifecycle, locks, crypto]),
-        library("API", ["Open311", "Storage", hummingbird, log, metrics, crypto, locks]),
+        library("API", ["Open311", "Storage", "CZlib", hummingbird, log, metrics, crypto, locks]),
         library("Operations", ["Open311", "Storage", log, metrics, lifecycle]),
         library("PrivateServers", [crypto, locks]),
         .executableTarget(

@@ -1,4 +1,3 @@
-import Crypto
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -18,21 +17,6 @@ extension GeoReportGateway {
             cacheControl: "no-store")
         if let seconds = error.retryAfter { response.headers[.retryAfter] = String(seconds) }
         if let methods = error.allow { response.headers[.allow] = methods }
-        return response
-    }
-
-    /// With a strong validator; 304 when the caller has these very bytes.
-    static func cacheable(_ bytes: [UInt8], _ format: ResponseFormat, _ request: Request) -> Response {
-        let digest = SHA256.hash(data: bytes).prefix(16)
-        let tag = "\"" + digest.map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }.joined() + "\""
-        var response = response(bytes, format, cacheControl: "public, max-age=300")
-        response.headers[.eTag] = tag
-        response.headers[.vary] = "Accept-Encoding, Accept-Language, Origin"
-        let known = request.headers[.ifNoneMatch] ?? ""
-        if known == "*" || known.contains(tag) {
-            response.status = .notModified
-            response.body = ResponseBody()
-        }
         return response
     }
 }

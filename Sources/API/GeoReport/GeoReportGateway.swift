@@ -18,17 +18,26 @@ public struct GatewayConfiguration: Sendable {
     public var addressLimit: RateLimit
     /// Of a valid key.
     public var keyLimit: RateLimit
+    /// The installation's discovery `contact`, for people; nil to leave it to its only tenant.
+    public var contact: String?
+    /// The installation's discovery `key_service`, likewise.
+    public var keyService: String?
 
     public init(
         publicURL: String, maximumBodyBytes: Int = 131_072, trustedProxies: TrustedProxies = .none,
-        addressLimit: RateLimit = RateLimit(perMinute: 1_200), keyLimit: RateLimit = RateLimit(perMinute: 30_000)
+        addressLimit: RateLimit = RateLimit(perMinute: 1_200), keyLimit: RateLimit = RateLimit(perMinute: 30_000), contact: String? = nil, keyService: String? = nil
     ) {
         self.publicURL = publicURL
         self.maximumBodyBytes = maximumBodyBytes
         self.trustedProxies = trustedProxies
         self.addressLimit = addressLimit
         self.keyLimit = keyLimit
+        self.contact = contact
+        self.keyService = keyService
     }
+
+    /// Where the tenants' own bases begin.
+    var rootURL: String { publicURL.hasSuffix("/open311/v2") ? String(publicURL.dropLast(11)) : publicURL }
 }
 
 /// GeoReport v2 for citizens' apps: one responder that knows every path, so that whatever goes wrong is answered in GeoReport's
@@ -42,6 +51,8 @@ public struct GeoReportGateway: HTTPResponder {
     let keyUses: KeyUseRecorder
     let configuration: GatewayConfiguration
     let limits: CallerLimits
+    let catalogueAnswers = CatalogueAnswers()
+    let discoveryAnswers: DiscoveryAnswers
 
     public init(
         directory: TenantDirectory, recorder: SubmissionRecorder, reader: ServiceRequestReader, keyUses: KeyUseRecorder,
@@ -53,6 +64,7 @@ public struct GeoReportGateway: HTTPResponder {
         self.keyUses = keyUses
         self.configuration = configuration
         limits = CallerLimits(configuration)
+        discoveryAnswers = DiscoveryAnswers(configuration)
     }
 
     public func respond(to request: Request, context: Context) async throws -> Response {
@@ -112,7 +124,7 @@ public struct GeoReportGateway: HTTPResponder {
     private func read(
         _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat
     ) async throws(GeoReportError) -> Response {
-        if target.resource == .discovery { return discovery(target, request, format) }
+        if target.resource == .discovery { return try await discovery(target, request, format) }
         let tenant = try await tenant(of: target, jurisdiction: query["jurisdiction_id"])
         let languages = Languages(tenant: tenant, locale: query["locale"], accept: request.headers[.acceptLanguage])
         switch target.resource {
@@ -120,7 +132,7 @@ public struct GeoReportGateway: HTTPResponder {
         case .service(let code): return try definition(code, tenant, languages, request, format)
         case .requests: return try await search(query, tenant, languages.wanted, format)
         case .request(let id): return try await find(id, tenant, languages.wanted, format)
-        case .discovery: return discovery(target, request, format)
+        case .discovery: return try await discovery(target, request, format)
         }
     }
 }

@@ -2,13 +2,18 @@ import Open311
 
 /// In which language to answer.
 struct Languages {
+    /// Of sentences that the gateway itself writes, such as errors.
     let wanted: Language
-    let fallback: [Language]
+    private let preferences: LanguagePreferences
+    private let tenant: Tenant
 
     /// `locale` first, then `Accept-Language`, then the tenant's own; an unknown one never fails.
     init(tenant: Tenant, locale: String?, accept: String?) {
-        let accepted = (accept ?? "").split(separator: ",").first.map { $0.prefix { $0 != ";" } }.flatMap { Language(parsing: String($0)) }
-        wanted = locale.flatMap { Language(parsing: $0) } ?? accepted ?? tenant.language
-        fallback = [tenant.language, .french, .english]
+        preferences = LanguagePreferences(locale: locale, accept: accept)
+        self.tenant = tenant
+        wanted = preferences.wanted.first ?? tenant.language
     }
+
+    /// In which order to look for each text of a catalogue.
+    func order(in catalogue: Catalogue) -> [Language] { preferences.order(for: tenant, available: catalogue.languages) }
 }

@@ -69,34 +69,34 @@ enum GeoReportDocuments {
 
     // MARK: Catalogue
 
-    static func services(_ catalogue: Catalogue, language: Language, fallback: [Language], _ format: ResponseFormat) -> [UInt8] {
+    static func services(_ catalogue: Catalogue, languages: [Language], _ format: ResponseFormat) -> [UInt8] {
         bytes(
-            format, capacity: 256 + catalogue.services.count * 400, { write(catalogue, language, fallback, &$0) },
-            { write(catalogue, language, fallback, &$0) })
+            format, capacity: 256 + catalogue.services.count * 400, { write(catalogue, languages, &$0) },
+            { write(catalogue, languages, &$0) })
     }
 
-    private static func write(_ catalogue: Catalogue, _ language: Language, _ fallback: [Language], _ writer: inout some WireWriter) {
+    private static func write(_ catalogue: Catalogue, _ languages: [Language], _ writer: inout some WireWriter) {
         writer.beginDocument(list: "services")
         for service in catalogue.services {
             writer.beginItem("service")
             writer.field("service_code", service.code.rawValue)
-            writer.field("service_name", service.name.text(in: language, fallback: fallback) ?? service.code.rawValue)
-            writer.field("description", service.summary.text(in: language, fallback: fallback))
+            writer.field("service_name", service.name.text(in: languages) ?? service.code.rawValue)
+            writer.field("description", service.summary.text(in: languages))
             writer.field("metadata", service.hasDefinition)
             writer.field("type", service.kind.rawValue)
             writer.field("keywords", service.keywords.joined(separator: ","))
             // Never null: one client calls a string method on it.
-            writer.field("group", service.group.text(in: language, fallback: fallback) ?? "")
+            writer.field("group", service.group.text(in: languages) ?? "")
             writer.endItem("service")
         }
         writer.endDocument(list: "services")
     }
 
-    static func definition(_ service: Service, language: Language, fallback: [Language], _ format: ResponseFormat) -> [UInt8] {
-        bytes(format, { write(service, language, fallback, &$0) }, { write(service, language, fallback, &$0) })
+    static func definition(_ service: Service, languages: [Language], _ format: ResponseFormat) -> [UInt8] {
+        bytes(format, { write(service, languages, &$0) }, { write(service, languages, &$0) })
     }
 
-    private static func write(_ service: Service, _ language: Language, _ fallback: [Language], _ writer: inout some WireWriter) {
+    private static func write(_ service: Service, _ languages: [Language], _ writer: inout some WireWriter) {
         writer.beginDocument(object: "service_definition")
         writer.field("service_code", service.code.rawValue)
         writer.beginList("attributes")
@@ -106,15 +106,15 @@ enum GeoReportDocuments {
             writer.field("code", attribute.code)
             writer.field("datatype", attribute.dataType.rawValue)
             writer.field("required", attribute.isRequired)
-            writer.field("datatype_description", attribute.hint.text(in: language, fallback: fallback))
+            writer.field("datatype_description", attribute.hint.text(in: languages))
             writer.field("order", Int64(attribute.order))
-            writer.field("description", attribute.question.text(in: language, fallback: fallback))
+            writer.field("description", attribute.question.text(in: languages))
             if attribute.dataType.isList {
                 writer.beginList("values")
                 for choice in attribute.choices {
                     writer.beginItem("value")
                     writer.field("key", choice.key)
-                    writer.field("name", choice.name.text(in: language, fallback: fallback) ?? choice.key)
+                    writer.field("name", choice.name.text(in: languages) ?? choice.key)
                     writer.endItem("value")
                 }
                 writer.endList("values")

@@ -104,11 +104,14 @@ public struct Catalogue: Sendable, Equatable {
     public let services: [Service]
     /// When any service last changed: discovery's `changeset`.
     public let changedAt: Timestamp
+    /// Every language in which any text exists.
+    public let languages: Set<Language>
     private let positions: [ServiceCode: Int]
 
     public init(services: [Service], changedAt: Timestamp) {
         self.services = services
         self.changedAt = changedAt
+        languages = Set(services.flatMap { service in service.texts.flatMap { $0.text.translations.keys } })
         positions = Dictionary(services.enumerated().map { ($1.code, $0) }, uniquingKeysWith: { first, _ in first })
     }
 

@@ -33,6 +33,10 @@ public struct LocalizedText: Sendable, Equatable {
 
     public init(_ translations: [Language: String]) { self.translations = translations }
 
+    /// The text in the first of these languages that has it, each without its region if need be; then in any (by tag, so that
+    /// the choice is stable). Nil only when there is none at all.
+    public func text(in order: [Language]) -> String? { text(in: nil, fallback: order) }
+
     /// The text in the first language that has it: as asked, without its region, then each fall-back, then any (by tag, so
     /// that the choice is stable). Nil only when there is none at all.
     public func text(in language: Language?, fallback: [Language]) -> String? {

@@ -22,6 +22,8 @@ public struct Tenant: Sendable, Equatable {
     public var jurisdictions: [JurisdictionID]
     /// The language of answers when the caller asks for none.
     public var language: Language
+    /// Where a text is looked for that is missing in the wanted language and in the tenant's own.
+    public var fallbackLanguages: [Language]
     /// IANA name, as in `Europe/Paris`.
     public var timeZone: String
     /// Which relay leader publishes this tenant's events: 0 to 7.
@@ -36,7 +38,8 @@ public struct Tenant: Sendable, Equatable {
 
     public init(
         id: TenantID, key: TenantKey, name: String, jurisdictions: [JurisdictionID], language: Language, timeZone: String,
-        shard: Int16, virtualHost: String, contact: String, keyService: String, policies: TenantPolicies
+        shard: Int16, virtualHost: String, contact: String, keyService: String, policies: TenantPolicies,
+        fallbackLanguages: [Language] = []
     ) {
         self.id = id
         self.key = key
@@ -49,7 +52,11 @@ public struct Tenant: Sendable, Equatable {
         self.contact = contact
         self.keyService = keyService
         self.policies = policies
+        self.fallbackLanguages = fallbackLanguages
     }
+
+    /// The tenant's languages, its own first: each text of its catalogue should exist in all of them.
+    public var languages: [Language] { [language] + fallbackLanguages.filter { $0 != language } }
 
     /// The same tenant as its test endpoint sees it: same catalogue and policies, service requests apart.
     public var testEndpoint: Tenant {

@@ -3,6 +3,7 @@ import Postgres
 enum AdministrationSQL {
     static let all = [
         setting, makePartitions, insertTenant, insertJurisdiction, deleteTenant, retireServices, putService,
+        services,
     ]
 
     static let setting = Statement("administration_setting", "select set_config($1, $2, true)")
@@ -19,8 +20,9 @@ enum AdministrationSQL {
         "administration_insert_tenant",
         """
         insert into tenants (key, name, language, time_zone, shard, virtual_host, contact, key_service, keeps_undeclared_attributes,
-                             sends_personal_data)
-        values ($1::text, $2::text, $3::text, $4::text, $5::smallint, $6::text, $7::text, $8::text, $9::boolean, $10::boolean)
+                             sends_personal_data, fallback_languages)
+        values ($1::text, $2::text, $3::text, $4::text, $5::smallint, $6::text, $7::text, $8::text, $9::boolean, $10::boolean,
+                $11::text[])
         returning id
         """)
 
@@ -29,6 +31,13 @@ enum AdministrationSQL {
         "insert into jurisdictions (jurisdiction_id, tenant_id, position) values ($1::text, $2::integer, $3::smallint)")
 
     static let deleteTenant = Statement("administration_delete_tenant", "delete from tenants where key = $1::text")
+
+    static let services = Statement(
+        "administration_services",
+        """
+        select tenant_id, code, kind, names, summaries, groups, keywords, attributes
+        from services where tenant_id = $1::integer and active order by position, code
+        """)
 
     static let retireServices = Statement(
         "administration_retire_services",

@@ -13,10 +13,11 @@ public struct NewTenant: Sendable {
     public var contact: String
     public var keyService: String
     public var policies: TenantPolicies
+    public var fallbackLanguages: [Language]
 
     public init(
         key: TenantKey, name: String, jurisdictions: [JurisdictionID], language: Language, timeZone: String, virtualHost: String,
-        contact: String, keyService: String, policies: TenantPolicies = TenantPolicies()
+        contact: String, keyService: String, policies: TenantPolicies = TenantPolicies(), fallbackLanguages: [Language] = []
     ) {
         self.key = key
         self.name = name
@@ -27,6 +28,7 @@ public struct NewTenant: Sendable {
         self.contact = contact
         self.keyService = keyService
         self.policies = policies
+        self.fallbackLanguages = fallbackLanguages
     }
 
     /// The shard that this key hashes to (FNV-1a): stable over runs and machines, unlike Swift's own hash.
@@ -62,6 +64,7 @@ public final class AdministrationStore: Sendable {
                         .text(tenant.key.rawValue), .text(tenant.name), .text(tenant.language.rawValue), .text(tenant.timeZone),
                         .int16(tenant.shard), .text(tenant.virtualHost), .text(tenant.contact), .text(tenant.keyService),
                         .bool(tenant.policies.keepsUndeclaredAttributes), .bool(tenant.policies.sendsPersonalData),
+                        .texts(tenant.fallbackLanguages.map(\.rawValue)),
                     ]
                 ).first
                 guard let id = try row?.int32(0) else { throw PostgresError(.decoding, detail: "no id came back") }
@@ -75,7 +78,8 @@ public final class AdministrationStore: Sendable {
         return Tenant(
             id: TenantID(id), key: tenant.key, name: tenant.name, jurisdictions: tenant.jurisdictions, language: tenant.language,
             timeZone: tenant.timeZone, shard: tenant.shard, virtualHost: tenant.virtualHost, contact: tenant.contact,
-            keyService: tenant.keyService, policies: tenant.policies)
+            keyService: tenant.keyService, policies: tenant.policies,
+            fallbackLanguages: tenant.fallbackLanguages)
     }
 
     /// Every tenant, by key.
@@ -109,6 +113,18 @@ public final class AdministrationStore: Sendable {
     }
 
     // MARK: Catalogue
+
+    /// The tenant's active services, in its order.
+    public func services(of tenant: TenantID) async throws(StorageError) -> [Service] {
+        try await run { (session) throws(PostgresError) in
+            try session.execute(AdministrationSQL.services, [.int32(tenant.rawValue)]).map { (row) throws(PostgresError) in
+                guard let code = try? ServiceCode(validating: try row.text(1)) else {
+                    throw PostgresError(.decoding, detail: "a service_code breaks its rule")
+                }
+                return try TenantRow.service(row, code)
+            }
+        }
+    }
 
     /// Makes these the tenant's active services, in this order; the others are retired, not deleted.
     public func setCatalogue(_ services: [Service], of tenant: TenantID) async throws(StorageError) {

@@ -28,10 +28,13 @@ public final class TenantDirectory: Sendable {
 
     /// Reads everything now.
     public func load() async throws(StorageError) {
-        let loaded = try await storing { () async throws(PostgresError) in
-            try await reading.run { (session) throws(PostgresError) in try Self.read(session) }
+        try await storing { () async throws(PostgresError) in
+            try await reading.run { [snapshot] (session) throws(PostgresError) in
+                // Loads run one after the other on this connection, so nothing is lost between reading and keeping.
+                let loaded = try Self.read(session, after: snapshot.withLockedValue { $0 })
+                snapshot.withLockedValue { $0 = loaded }
+            }
         }
-        snapshot.withLockedValue { $0 = loaded }
     }
 
     /// Reads again because a name was not found, unless that was just done; an unreachable database leaves what is known.
@@ -79,7 +82,7 @@ public final class TenantDirectory: Sendable {
         }
     }
 
-    private static func read(_ session: Session) throws(PostgresError) -> DirectorySnapshot {
+    private static func read(_ session: Session, after previous: DirectorySnapshot) throws(PostgresError) -> DirectorySnapshot {
         let answers = try session.pipeline([
             (DirectorySQL.tenants, []), (DirectorySQL.jurisdictions, []), (DirectorySQL.services, []), (DirectorySQL.accessKeys, []),
         ])
@@ -92,7 +95,8 @@ public final class TenantDirectory: Sendable {
         for index in 0..<answers[0].count {
             if let tenant = try TenantRow.tenant(answers[0][index], jurisdictions: jurisdictions) { tenants.append(tenant) }
         }
-        return DirectorySnapshot(tenants: tenants, catalogues: try catalogues(answers[2]), accessKeys: try answers[3].map(TenantRow.accessKey))
+        return DirectorySnapshot(
+            tenants: tenants, catalogues: try catalogues(answers[2]), accessKeys: try answers[3].map(TenantRow.accessKey), previous: previous)
     }
 
     private static func catalogues(_ rows: Rows) throws(PostgresError) -> [TenantID: Catalogue] {
@@ -104,16 +108,7 @@ public final class TenantDirectory: Sendable {
             let changedAt = Timestamp(microseconds: try row.timestamp(8))
             changes[tenant] = max(changes[tenant] ?? changedAt, changedAt)
             guard try row.bool(9), let code = try? ServiceCode(validating: try row.text(1)) else { continue }
-            services[tenant, default: []].append(
-                Service(
-                    code: code,
-                    kind: ServiceKind(rawValue: try row.text(2)) ?? .realtime,
-                    name: CatalogueJSON.text(try row.json(3)),
-                    summary: CatalogueJSON.text(try row.json(4)),
-                    group: CatalogueJSON.text(try row.json(5)),
-                    keywords: try row.texts(6),
-                    attributes: CatalogueJSON.attributes(try row.json(7))
-                ))
+            services[tenant, default: []].append(try TenantRow.service(row, code))
         }
         var catalogues: [TenantID: Catalogue] = [:]
         for (tenant, changedAt) in changes { catalogues[tenant] = Catalogue(services: services[tenant] ?? [], changedAt: changedAt) }

@@ -1,7 +1,7 @@
 import Open311
 import Postgres
 
-/// Reads tenants and keys from the rows that several stores select in the same order.
+/// Reads tenants, services and keys from the rows that several stores select in the same order.
 enum TenantRow {
     /// Nil when the row breaks a rule of the domain, which only a hand-made row can.
     static func tenant(_ row: Row, jurisdictions: [TenantID: [JurisdictionID]]) throws(PostgresError) -> Tenant? {
@@ -18,7 +18,20 @@ enum TenantRow {
             virtualHost: try row.text(6),
             contact: try row.text(7),
             keyService: try row.text(8),
-            policies: TenantPolicies(keepsUndeclaredAttributes: try row.bool(9), sendsPersonalData: try row.bool(10))
+            policies: TenantPolicies(keepsUndeclaredAttributes: try row.bool(9), sendsPersonalData: try row.bool(10)),
+            fallbackLanguages: try row.texts(12).compactMap { Language(parsing: $0) }
+        )
+    }
+
+    static func service(_ row: Row, _ code: ServiceCode) throws(PostgresError) -> Service {
+        Service(
+            code: code,
+            kind: ServiceKind(rawValue: try row.text(2)) ?? .realtime,
+            name: CatalogueJSON.text(try row.json(3)),
+            summary: CatalogueJSON.text(try row.json(4)),
+            group: CatalogueJSON.text(try row.json(5)),
+            keywords: try row.texts(6),
+            attributes: CatalogueJSON.attributes(try row.json(7))
         )
     }
 

@@ -15,6 +15,8 @@ enum CatalogueFile {
             let variable: Bool?
             let datatype: String
             let required: Bool?
+            /// Without it the attribute's place in the file counts.
+            let order: Int?
             let description: [String: String]
             let datatype_description: [String: String]?
             let values: [Choice]?
@@ -52,7 +54,8 @@ enum CatalogueFile {
             throw ValidationError("\(path): \(service): \(entry.code): datatype \(entry.datatype) is unknown.")
         }
         return ServiceAttribute(
-            code: entry.code, isVariable: entry.variable ?? true, dataType: type, isRequired: entry.required ?? false, order: order,
+            code: entry.code, isVariable: entry.variable ?? true, dataType: type, isRequired: entry.required ?? false,
+            order: entry.order ?? order,
             question: text(entry.description), hint: text(entry.datatype_description ?? [:]),
             choices: (entry.values ?? []).map { ServiceAttribute.Choice(key: $0.key, name: text($0.name)) })
     }

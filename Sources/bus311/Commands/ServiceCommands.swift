@@ -56,7 +56,8 @@ struct Services {
             directory: directory, recorder: recorder, reader: reader, keyUses: keyUses,
             configuration: GatewayConfiguration(
                 publicURL: settings.gatewayURL, maximumBodyBytes: settings.maximumBodyBytes,
-                trustedProxies: try settings.trustedProxies, addressLimit: settings.addressLimit, keyLimit: settings.keyLimit))
+                trustedProxies: try settings.trustedProxies, addressLimit: settings.addressLimit, keyLimit: settings.keyLimit,
+                contact: settings.contact, keyService: settings.keyService))
         list.append(DirectoryService(directory: directory))
         list.append(KeyUseService(keyUses: keyUses))
         list.append(http(gateway, host: settings.host, port: settings.gatewayPort, "gateway"))

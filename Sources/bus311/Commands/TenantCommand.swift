@@ -40,6 +40,7 @@ struct TenantCommand: AsyncParsableCommand {
         @Option var name: String
         @Option(help: "jurisdiction_id; may be repeated.") var jurisdiction: [String]
         @Option(help: "fr or en.") var language = "fr"
+        @Option(help: "Where a text missing in the wanted language is looked for next; may be repeated.") var fallbackLanguage: [String] = []
         @Option(help: "IANA time zone.") var timeZone = "Europe/Paris"
         @Option(help: "The broker's virtual host.") var vhost = "open311"
         @Option(help: "How to reach the operator (discovery).") var contact = "-"
@@ -50,15 +51,19 @@ struct TenantCommand: AsyncParsableCommand {
             try await common.administer { administration in
                 guard !jurisdiction.isEmpty else { throw ValidationError("Name at least one --jurisdiction.") }
                 let suffix = String(UInt32.random(in: 0..<0x100_0000) + 0x100_0000, radix: 16).suffix(6)
-                guard let tongue = Language(parsing: language) else { throw ValidationError("--language \(language) is no language tag.") }
                 let tenant = try await administration.store.createTenant(
                     NewTenant(
                         key: try TenantKey(validating: "\(stem)-\(suffix)"), name: name,
-                        jurisdictions: try jurisdiction.map { try JurisdictionID(validating: $0) }, language: tongue, timeZone: timeZone,
-                        virtualHost: vhost, contact: contact, keyService: keyService))
+                        jurisdictions: try jurisdiction.map { try JurisdictionID(validating: $0) }, language: try Self.language(language), timeZone: timeZone,
+                        virtualHost: vhost, contact: contact, keyService: keyService, fallbackLanguages: try fallbackLanguage.map(Self.language)))
                 if let catalogue { try await administration.store.setCatalogue(try CatalogueFile.services(at: catalogue), of: tenant.id) }
                 try common.show(text: View(tenant).line, json: View(tenant))
             }
+        }
+
+        private static func language(_ tag: String) throws -> Language {
+            guard let language = Language(parsing: tag) else { throw ValidationError("\(tag) is no language tag, as in fr or nl-BE.") }
+            return language
         }
     }
 

@@ -82,6 +82,8 @@ struct Settings: Sendable {
     /// Requests a minute; 0 for no limit.
     var addressLimit: RateLimit { RateLimit(perMinute: reader.int(forKey: "gateway.addressLimit", default: 1_200)) }
     var keyLimit: RateLimit { RateLimit(perMinute: reader.int(forKey: "gateway.keyLimit", default: 30_000)) }
+    var contact: String? { reader.string(forKey: "gateway.contact") }
+    var keyService: String? { reader.string(forKey: "gateway.keyService") }
     var trustedProxies: TrustedProxies {
         get throws {
             guard let proxies = TrustedProxies(parsing: reader.string(forKey: "gateway.trustedProxies", default: "")) else {

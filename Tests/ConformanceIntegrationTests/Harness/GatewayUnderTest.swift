@@ -100,6 +100,12 @@ struct GatewayUnderTest: Sendable {
         return city
     }
 
+    /// Makes these the city's services, as an operator would; the gateway knows when this returns.
+    func setCatalogue(_ services: [Service], of city: City) async throws {
+        try await store.setCatalogue(services, of: city.tenant.id)
+        try await directory.load()
+    }
+
     private static func city(_ name: String, services: [Service], _ store: AdministrationStore, _ root: String) async throws -> City {
         let suffix = String(UInt32.random(in: 0..<0x100_0000) + 0x100_0000, radix: 16).suffix(6)
         let jurisdiction = "\(name).example"

@@ -1,0 +1,58 @@
+import Crypto
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Open311
+
+/// An answer made once and sent many times: its bytes plain and compressed, with their validators.
+struct PreparedAnswer: Sendable {
+    private let plain: ByteBuffer
+    private let compressed: ByteBuffer?
+    /// Strong: one for each form of the bytes.
+    private let plainTag: String
+    private let compressedTag: String
+    private let headers: HTTPFields
+    private let lastModified: Timestamp
+
+    /// - Parameters:
+    ///   - lastModified: whole seconds count.
+    ///   - language: the first in which texts were looked for; nil where there are none.
+    init(_ bytes: [UInt8], contentType: String, lastModified: Timestamp, language: Language?, cacheControl: String = "public, max-age=300") {
+        plain = ByteBuffer(bytes: bytes)
+        compressed = Gzip.compressed(bytes).map { ByteBuffer(bytes: $0) }
+        let digest = SHA256.hash(data: bytes).prefix(16).map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }.joined()
+        plainTag = "\"\(digest)\""
+        compressedTag = "\"\(digest)-gzip\""
+        self.lastModified = Timestamp(seconds: lastModified.seconds)
+        var headers = HTTPFields()
+        headers[.contentType] = contentType
+        headers[.cacheControl] = cacheControl
+        headers[.lastModified] = HTTPDate.text(lastModified)
+        headers[.vary] = "Accept-Encoding, Accept-Language, Origin"
+        if let language { headers[.contentLanguage] = language.rawValue }
+        self.headers = headers
+    }
+
+    /// The bytes, compressed where that is accepted; 304 for who has them already.
+    func response(to request: Request) -> Response {
+        var headers = headers
+        let compressed = Gzip.isAccepted(request.headers[.acceptEncoding]) ? compressed : nil
+        headers[.eTag] = compressed == nil ? plainTag : compressedTag
+        if isKnown(to: request) { return Response(status: .notModified, headers: headers) }
+        if compressed != nil { headers[.contentEncoding] = "gzip" }
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: compressed ?? plain))
+    }
+
+    /// RFC 9110, 13.2.2: `If-None-Match` where it is sent, otherwise `If-Modified-Since`.
+    private func isKnown(to request: Request) -> Bool {
+        guard request.method == .get || request.method == .head else { return false }
+        if let known = request.headers[.ifNoneMatch] {
+            return known.split(separator: ",").contains { entry in
+                let tag = entry.drop { $0 == " " }
+                let strong = (tag.hasPrefix("W/") ? tag.dropFirst(2) : tag).prefix { $0 != " " }
+                return strong == "*" || strong == plainTag || strong == compressedTag
+            }
+        }
+        return request.headers[.ifModifiedSince].flatMap(HTTPDate.moment).map { $0 >= lastModified } ?? false
+    }
+}
