@@ -5,11 +5,11 @@ final class NumberBlocks: Sendable {
     static let blockSize: Int64 = 64
     private let numbers = NIOLockedValueBox<[ClosedRange<Int64>]>([])
 
-    /// How many blocks are missing for `count` numbers.
+    /// How many blocks to fetch so that `count` numbers are there; none while they are, else some ahead.
     func blocksNeeded(for count: Int) -> Int32 {
         let available = numbers.withLockedValue { $0.reduce(0) { $0 + $1.count } }
         guard available < count else { return 0 }
-        return Int32((Int64(count - available) + Self.blockSize - 1) / Self.blockSize)
+        return Int32((Int64(count * 4 - available) + Self.blockSize - 1) / Self.blockSize)
     }
 
     func add(blocks: [Int64]) {

@@ -7,7 +7,6 @@ struct SubmissionBatch: Sendable {
     typealias Item = SubmissionRecorder.Item
     typealias Outcome = SubmissionRecorder.Outcome
 
-    let connection: PostgresConnection
     let origin: ServiceRequestEvent.Origin
     let numbers: NumberBlocks
     let logger: Logger
@@ -18,44 +17,51 @@ struct SubmissionBatch: Sendable {
         let event: ServiceRequestEvent
     }
 
+    /// The event of a submission under the next number; nil when no number is at hand.
+    func event(of submission: Submission, tenant: Tenant, random: inout some RandomNumberGenerator) -> ServiceRequestEvent? {
+        numbers.take().map { number in
+            let id = ServiceRequestID(number: number, at: submission.receivedAt)
+            return ServiceRequestEvent.created(submission, as: id, tenant: tenant, origin: origin, random: &random)
+        }
+    }
+
     /// - Returns: one outcome for each item, in order.
-    func record(_ items: [Item]) async -> [Outcome] {
+    func record(_ items: [Item], on connection: isolated PostgresConnection) -> [Outcome] {
         var outcomes = [Outcome](repeating: .failure(StorageError(.internalFault)), count: items.count)
         do {
-            try await reserveNumbers(items.count)
+            // Enough for those without a number, and for as many callers of the next group.
+            try reserveNumbers(items.count, on: connection)
         } catch {
             return [Outcome](repeating: .failure(StorageError(error)), count: items.count)
         }
         var entries: [Entry] = []
         var random = RandomBlock()
         for (position, item) in items.enumerated() {
-            guard let number = numbers.take() else { continue }
-            let id = ServiceRequestID(number: number, at: item.submission.receivedAt)
-            let event = ServiceRequestEvent.created(item.submission, as: id, tenant: item.tenant, origin: origin, random: &random)
+            guard let event = item.event ?? event(of: item.submission, tenant: item.tenant, random: &random) else { continue }
             if event.body.count > ServiceRequestEvent.maximumSize {
                 outcomes[position] = .failure(StorageError(.tooLarge))
             } else {
                 entries.append(Entry(position: position, item: item, event: event))
             }
         }
-        for (position, outcome) in await store(entries) { outcomes[position] = outcome }
+        for (position, outcome) in store(entries, on: connection) { outcomes[position] = outcome }
         return outcomes
     }
 
-    private func reserveNumbers(_ count: Int) async throws(PostgresError) {
+    private func reserveNumbers(_ count: Int, on connection: isolated PostgresConnection) throws(PostgresError) {
         let blocks = numbers.blocksNeeded(for: count)
         guard blocks > 0 else { return }
-        let starts = try await connection.run { (session) throws(PostgresError) in
+        let starts = try connection.run { (session) throws(PostgresError) in
             try session.execute(IngestSQL.numbers, [.int32(blocks)]).map { (row) throws(PostgresError) in try row.int64(0) }
         }
         numbers.add(blocks: starts)
     }
 
-    private func store(_ entries: [Entry]) async -> [(Int, Outcome)] {
+    private func store(_ entries: [Entry], on connection: isolated PostgresConnection) -> [(Int, Outcome)] {
         guard !entries.isEmpty else { return [] }
         let steps = Self.steps(entries)
         do {
-            let recorded = try await connection.run { (session) throws(PostgresError) in
+            let recorded = try connection.run { (session) throws(PostgresError) in
                 let answers = try session.pipeline(steps)
                 // References were asked for last.
                 guard entries.contains(where: { $0.item.submission.clientReference != nil }), let rows = answers.last else {
@@ -71,7 +77,7 @@ struct SubmissionBatch: Sendable {
             }
             // One of them is refused: each alone shows which, and the others are stored.
             var outcomes: [(Int, Outcome)] = []
-            for entry in entries { outcomes.append(contentsOf: await store([entry])) }
+            for entry in entries { outcomes.append(contentsOf: store([entry], on: connection)) }
             return outcomes
         }
     }

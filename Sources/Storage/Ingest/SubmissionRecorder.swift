@@ -17,10 +17,13 @@ public final class SubmissionRecorder: Sendable {
     final class Item: Sendable {
         let submission: Submission
         let tenant: Tenant
+        /// Written by the caller, on its own thread, when a number was at hand; else by the group.
+        let event: ServiceRequestEvent?
 
-        init(submission: Submission, tenant: Tenant) {
+        init(submission: Submission, tenant: Tenant, event: ServiceRequestEvent?) {
             self.submission = submission
             self.tenant = tenant
+            self.event = event
         }
     }
 
@@ -28,7 +31,8 @@ public final class SubmissionRecorder: Sendable {
 
     private let connection: PostgresConnection
     private let announcer: OutboxAnnouncer
-    private let work: GroupedWork<Item, Outcome>
+    private let batch: SubmissionBatch
+    private let work: GroupedWork<Item, Outcome, PostgresConnection>
 
     /// - Parameters:
     ///   - configuration: of the role that may only insert.
@@ -39,11 +43,12 @@ public final class SubmissionRecorder: Sendable {
         // A notification is a commit of its own; there is nothing in it to wait for the disk.
         let announcer = OutboxAnnouncer(
             connection: try PostgresConnection(configuration: configuration.setting("synchronous_commit", to: "off")))
-        let batch = SubmissionBatch(connection: connection, origin: origin, numbers: NumberBlocks(), logger: logger)
+        let batch = SubmissionBatch(origin: origin, numbers: NumberBlocks(), logger: logger)
+        self.batch = batch
         self.connection = connection
         self.announcer = announcer
-        work = GroupedWork(maximumGroup: 256, maximumWaiting: 4_096) { items in
-            let outcomes = await batch.record(items)
+        work = GroupedWork(maximumGroup: 256, maximumWaiting: 4_096, worker: connection) { connection, items in
+            let outcomes = batch.record(items, on: connection)
             announcer.announce()
             return outcomes
         }
@@ -54,7 +59,9 @@ public final class SubmissionRecorder: Sendable {
     /// - Throws: ``StorageError``: `conflict` when the client's reference came before with another content; `tooLarge` when its
     ///   event would be; otherwise nothing is known to be stored and the client may repeat it under the same reference.
     public func record(_ submission: Submission, tenant: Tenant) async throws(StorageError) -> RecordedSubmission {
-        guard let outcome = await work.submit(Item(submission: submission, tenant: tenant)) else { throw StorageError(.overloaded) }
+        var random = SystemRandomNumberGenerator()
+        let item = Item(submission: submission, tenant: tenant, event: batch.event(of: submission, tenant: tenant, random: &random))
+        guard let outcome = await work.submit(item) else { throw StorageError(.overloaded) }
         return try outcome.get()
     }
 

@@ -10,15 +10,17 @@ public final class ServiceRequestReader: Sendable {
     }
 
     private let pool: PostgresPool
-    private let lookups: GroupedWork<Lookup, Result<ServiceRequest?, StorageError>>
+    private let lookups: GroupedWork<Lookup, Result<ServiceRequest?, StorageError>, PostgresConnection>
+    private let lookupConnection: PostgresConnection
 
     /// - Parameters:
     ///   - configuration: of the role that sees one tenant at a time.
-    ///   - connections: 1 to 16.
+    ///   - connections: 1 to 16, and one more for look-ups of a single id.
     public init(configuration: PostgresConfiguration, connections: Int) throws {
         let pool = try PostgresPool(configuration: configuration, size: connections)
         self.pool = pool
-        lookups = GroupedWork(maximumGroup: 256, maximumWaiting: 8_192) { await Self.find($0, pool) }
+        lookupConnection = try PostgresConnection(configuration: configuration.setting("plan_cache_mode", to: "force_generic_plan"))
+        lookups = GroupedWork(maximumGroup: 256, maximumWaiting: 8_192, worker: lookupConnection) { Self.find($1, on: $0) }
     }
 
     /// The requests of this tenant with these ids, newest first; unknown ids are left out. A single id joins the look-ups of
@@ -54,7 +56,10 @@ public final class ServiceRequestReader: Sendable {
         }
     }
 
-    public func close() async { await pool.close() }
+    public func close() async {
+        await pool.close()
+        await lookupConnection.close()
+    }
 
     private static func read(_ ids: [ServiceRequestID], of tenant: TenantID, _ session: Session) throws(PostgresError) -> [ServiceRequest] {
         let answers = try session.pipeline([
@@ -64,10 +69,10 @@ public final class ServiceRequestReader: Sendable {
         return try answers[1].map(ServiceRequestRow.request)
     }
 
-    private static func find(_ lookups: [Lookup], _ pool: PostgresPool) async -> [Result<ServiceRequest?, StorageError>] {
+    private static func find(_ lookups: [Lookup], on connection: isolated PostgresConnection) -> [Result<ServiceRequest?, StorageError>] {
         let byTenant = Dictionary(grouping: lookups, by: \.tenant).mapValues { Array(Set($0.map(\.id))) }
         do {
-            let found = try await pool.run { (session) throws(PostgresError) in
+            let found = try connection.run { (session) throws(PostgresError) in
                 var found: [TenantID: [ServiceRequestID: ServiceRequest]] = [:]
                 for (tenant, ids) in byTenant {
                     for request in try read(ids, of: tenant, session) { found[tenant, default: [:]][request.id] = request }
