@@ -4,6 +4,9 @@ import Testing
 /// Accidents to a city of the tests' own, each checked by a model that remembers every positive answer.
 @Suite("Accidents under load", .serialized)
 struct AccidentTests {
-    @Test("whatever is killed, frozen, blocked or deleted, nothing answered is lost")
-    func nothingIsLost() throws { #expect(try PythonScript.run("accidents.py") == 0, "see its output above") }
+    @Test("whatever happens to the servers, or to all services at once, nothing answered is lost")
+    func everything() throws { #expect(try PythonScript.run("accidents.py") == 0, "see its output above") }
+
+    @Test("whatever happens to one service, nothing answered is lost and the others go on")
+    func oneService() throws { #expect(try PythonScript.run("service_accidents.py") == 0, "see its output above") }
 }

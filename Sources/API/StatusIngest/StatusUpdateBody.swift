@@ -37,7 +37,8 @@ enum StatusUpdateBody {
                 errors.append(Problem.Detail(pointer: "/status", text: "\(error)."))
             }
         }
-        let occurredAt = moment("updated_datetime") ?? receivedAt
+        let named = moment("updated_datetime")
+        let occurredAt = named ?? receivedAt
         if occurredAt > receivedAt.adding(seconds: 300) {
             errors.append(
                 Problem.Detail(pointer: "/updated_datetime", text: "updated_datetime is in the future: check the sender's clock and zone."))
@@ -45,6 +46,7 @@ enum StatusUpdateBody {
         let update = StatusUpdate(
             id: id,
             occurredAt: occurredAt,
+            namesItsMoment: named != nil,
             status: status,
             statusNotes: text("status_notes", maximum: 4_000),
             agencyResponsible: text("agency_responsible", maximum: 255),

@@ -4,6 +4,8 @@ public struct StatusUpdate: Sendable, Equatable {
     public var id: String
     /// When it happened in the CRM; an older one never overwrites a newer one.
     public var occurredAt: Timestamp
+    /// False when the CRM named no moment and ``occurredAt`` is that of arrival, which differs at each repetition.
+    public var namesItsMoment: Bool
     /// Nil when the update changes other things only.
     public var status: RequestedStatus?
     public var statusNotes: String?
@@ -39,11 +41,12 @@ public struct StatusUpdate: Sendable, Equatable {
     }
 
     public init(
-        id: String, occurredAt: Timestamp, status: RequestedStatus?, statusNotes: String?, agencyResponsible: String?,
-        expectedAt: Timestamp?, serviceNotice: String?, externalReference: String?
+        id: String, occurredAt: Timestamp, namesItsMoment: Bool = true, status: RequestedStatus?, statusNotes: String?,
+        agencyResponsible: String?, expectedAt: Timestamp?, serviceNotice: String?, externalReference: String?
     ) {
         self.id = id
         self.occurredAt = occurredAt
+        self.namesItsMoment = namesItsMoment
         self.status = status
         self.statusNotes = statusNotes
         self.agencyResponsible = agencyResponsible
@@ -52,6 +55,6 @@ public struct StatusUpdate: Sendable, Equatable {
         self.externalReference = externalReference
     }
 
-    /// SHA-256 of everything but the id: the same id with another content is a conflict.
+    /// SHA-256 of everything that the CRM said but the id: the same id with another content is a conflict.
     public var fingerprint: [UInt8] { StatusUpdateFingerprint.of(self) }
 }

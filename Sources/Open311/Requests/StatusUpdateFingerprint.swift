@@ -9,7 +9,7 @@ enum StatusUpdateFingerprint {
             case nil: nil
             }
         let parts: [String?] = [
-            String(update.occurredAt.microseconds), status, update.statusNotes, update.agencyResponsible,
+            update.namesItsMoment ? String(update.occurredAt.microseconds) : nil, status, update.statusNotes, update.agencyResponsible,
             update.expectedAt.map { String($0.microseconds) }, update.serviceNotice, update.externalReference,
         ]
         var hash = SHA256()

@@ -1,0 +1,25 @@
+import Open311
+import Testing
+
+@Suite("A lifecycle update")
+struct StatusUpdateTests {
+    private func update(at seconds: Int64 = 0, namesItsMoment: Bool = true, notes: String? = "n", reference: String? = nil) -> StatusUpdate {
+        StatusUpdate(
+            id: "1", occurredAt: Timestamp(microseconds: seconds * 1_000_000), namesItsMoment: namesItsMoment, status: .general(.closed),
+            statusNotes: notes, agencyResponsible: nil, expectedAt: nil, serviceNotice: nil, externalReference: reference)
+    }
+
+    @Test("that names no moment is the same when it is repeated later")
+    func repeatedLater() {
+        #expect(update(at: 1, namesItsMoment: false).fingerprint == update(at: 2, namesItsMoment: false).fingerprint)
+    }
+
+    @Test("with another moment, another text, or a text in another place is another one")
+    func others() {
+        let all = [
+            update(), update(at: 1), update(namesItsMoment: false), update(notes: nil), update(notes: ""), update(notes: "m"),
+            update(notes: nil, reference: "n"), update(notes: "n", reference: "n"),
+        ]
+        #expect(Set(all.map(\.fingerprint)).count == all.count)
+    }
+}
