@@ -6,4 +6,7 @@ import Testing
 struct EndToEndTests {
     @Test("a request goes from a citizen's app to a CRM and its status comes back")
     func journey() throws { #expect(try PythonScript.run("journey.py") == 0, "see its output above") }
+
+    @Test("a tenant's credentials can do nothing to another tenant, over AMQP, HTTP or SQL")
+    func isolation() throws { #expect(try PythonScript.run("isolation.py") == 0, "see its output above") }
 }
