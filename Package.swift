@@ -55,7 +55,9 @@ let package = Package(
         library("Open311", [crypto]),
         library("Storage", ["Open311", "Postgres", log, locks, crypto]),
         library("Bus", ["Open311", "Storage", "AMQP", "Curl", log, metrics, lifecycle, locks, crypto]),
-        library("API", ["Open311", "Storage", "CZlib", hummingbird, log, metrics, crypto, locks]),
+        .target(
+            name: "API", dependencies: ["Open311", "Storage", "CZlib", hummingbird, log, metrics, crypto, locks],
+            resources: ["openapi.json", "try.html", "try.js", "try.css"].map { .embedInCode("OpenAPI/\($0)") }, swiftSettings: settings),
         library("Operations", ["Open311", "Storage", log, metrics, lifecycle]),
         library("PrivateServers", [crypto, locks]),
         .executableTarget(

@@ -30,6 +30,29 @@ struct HTTPRows {
         }
     }
 
+    @Test("H05 JSONP for pages older than CORS")
+    func h05() async throws {
+        try await row("H05", "`callback=f` on a GET of `.json`: `application/javascript`, the answer wrapped in `f(…)`") { gateway in
+            let plain = try await gateway.get("services.json?jurisdiction_id=a.example")
+            let wrapped = try await gateway.get(
+                "services.json?jurisdiction_id=a.example&callback=f", headers: ["Accept-Encoding": "gzip", "If-None-Match": "*"])
+            try #require(wrapped.status == 200 && wrapped.contentType == "application/javascript; charset=utf-8")
+            try #require(wrapped.text == "/**/f(\(plain.text));" && wrapped.header("X-Content-Type-Options") == "nosniff")
+            let xml = try await gateway.get("services.xml?jurisdiction_id=a.example&callback=f")
+            try #require(xml.contentType.hasPrefix("text/xml"))
+        }
+    }
+
+    @Test("H06 a callback that is no name")
+    func h06() async throws {
+        try await row("H06", "`callback=alert(1)//`: 400") { gateway in
+            for name in ["alert(1)//", "1a", "a b", "a\u{e9}", String(repeating: "a", count: 129)] {
+                let answer = try await gateway.get("services.json?jurisdiction_id=a.example&callback=\(GatewayUnderTest.escaped(name))")
+                try answer.requireRefusal(400, naming: "callback")
+            }
+        }
+    }
+
     @Test("H07 HEAD says what GET says, without the body")
     func h07() async throws {
         try await row("H07", "HEAD: status and headers of GET, no body") { gateway in
@@ -63,6 +86,24 @@ struct HTTPRows {
             try #require(try await gateway.get(path, headers: ["Accept": "*/*"]).contentType.hasPrefix("text/xml"))
             try (try await gateway.get(path, headers: ["Accept": "image/png"])).requireRefusal(406)
         }
+    }
+
+    @Test("the description of the API and the page to try it on are served by the gateway alone, under a strict policy")
+    func pages() async throws {
+        let gateway = try await GatewayUnderTest.shared()
+        let description = try await gateway.get("\(gateway.root)/openapi.json")
+        #expect(description.status == 200)
+        #expect(try description.json()["openapi"]?.string == "3.1.0")
+        #expect(description.header("Access-Control-Allow-Origin") == "*")
+        let tag = try #require(description.header("ETag"))
+        #expect(try await gateway.get("\(gateway.root)/openapi.json", headers: ["If-None-Match": tag]).status == 304)
+        let page = try await gateway.get("\(gateway.root)/try")
+        #expect(page.status == 200 && page.contentType == "text/html; charset=utf-8")
+        #expect(page.header("Content-Security-Policy")?.hasPrefix("default-src 'none'; script-src 'self'; style-src 'self'") == true)
+        for (path, type) in [("/try.js", "text/javascript; charset=utf-8"), ("/try.css", "text/css; charset=utf-8")] {
+            #expect(try await gateway.get(gateway.root + path).contentType == type)
+        }
+        #expect(try await gateway.send("POST", "\(gateway.root)/try", body: []).status == 405)
     }
 
     @Test("a caller's request id comes back when it is harmless, otherwise a new one")

@@ -12,22 +12,22 @@ struct PreparedAnswer: Sendable {
     private let plainTag: String
     private let compressedTag: String
     private let headers: HTTPFields
-    private let lastModified: Timestamp
+    private let lastModified: Timestamp?
 
     /// - Parameters:
-    ///   - lastModified: whole seconds count.
+    ///   - lastModified: whole seconds count; nil for what has no date.
     ///   - language: the first in which texts were looked for; nil where there are none.
-    init(_ bytes: [UInt8], contentType: String, lastModified: Timestamp, language: Language?, cacheControl: String = "public, max-age=300") {
+    init(_ bytes: [UInt8], contentType: String, lastModified: Timestamp?, language: Language?, cacheControl: String = "public, max-age=300") {
         plain = ByteBuffer(bytes: bytes)
         compressed = Gzip.compressed(bytes).map { ByteBuffer(bytes: $0) }
         let digest = SHA256.hash(data: bytes).prefix(16).map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }.joined()
         plainTag = "\"\(digest)\""
         compressedTag = "\"\(digest)-gzip\""
-        self.lastModified = Timestamp(seconds: lastModified.seconds)
+        self.lastModified = lastModified.map { Timestamp(seconds: $0.seconds) }
         var headers = HTTPFields()
         headers[.contentType] = contentType
         headers[.cacheControl] = cacheControl
-        headers[.lastModified] = HTTPDate.text(lastModified)
+        headers[.lastModified] = lastModified.map(HTTPDate.text)
         headers[.vary] = "Accept-Encoding, Accept-Language, Origin"
         if let language { headers[.contentLanguage] = language.rawValue }
         self.headers = headers
@@ -53,6 +53,7 @@ struct PreparedAnswer: Sendable {
                 return strong == "*" || strong == plainTag || strong == compressedTag
             }
         }
-        return request.headers[.ifModifiedSince].flatMap(HTTPDate.moment).map { $0 >= lastModified } ?? false
+        guard let lastModified, let since = request.headers[.ifModifiedSince].flatMap(HTTPDate.moment) else { return false }
+        return since >= lastModified
     }
 }

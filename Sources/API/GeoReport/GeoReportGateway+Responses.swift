@@ -20,16 +20,3 @@ extension GeoReportGateway {
         return response
     }
 }
-
-extension GeoReportTarget.Resource {
-    /// The route's name in metrics: bounded, whatever paths are asked for.
-    var routeName: String {
-        switch self {
-        case .discovery: "discovery"
-        case .services: "services"
-        case .service: "service"
-        case .requests: "requests"
-        case .request: "request"
-        }
-    }
-}

@@ -70,11 +70,16 @@ public struct GeoReportGateway: HTTPResponder {
     public func respond(to request: Request, context: Context) async throws -> Response {
         let start = ContinuousClock.now
         let target = GeoReportTarget(path: request.uri.path)
+        let page = target == nil ? StaticPage(path: request.uri.path) : nil
         let format = target?.format ?? ResponseFormat.negotiated(accept: request.headers[.accept])
         var response: Response
         do throws(GeoReportError) {
             if format == nil, target != nil { throw Self.notAcceptable }
-            response = try await answer(request, target, format ?? .xml, limits.caller(request, context))
+            if let page {
+                response = try page.response(to: request)
+            } else {
+                response = try await answer(request, target, format ?? .xml, limits.caller(request, context))
+            }
         } catch {
             response = Self.response(to: error, format ?? .xml)
         }
@@ -86,7 +91,7 @@ public struct GeoReportGateway: HTTPResponder {
             response.body = ResponseBody()
             response.headers[.contentLength] = length
         }
-        HTTPMetrics.record(target?.resource.routeName ?? "unknown", request.method, Int(response.status.code), since: start)
+        HTTPMetrics.record((target?.resource.route.rawValue ?? (page == nil ? "unknown" : "page")), request.method, Int(response.status.code), since: start)
         return response
     }
 
@@ -98,12 +103,12 @@ public struct GeoReportGateway: HTTPResponder {
         _ request: Request, _ target: GeoReportTarget?, _ format: ResponseFormat, _ caller: ClientAddress?
     ) async throws(GeoReportError) -> Response {
         guard let target else { throw GeoReportError(404, "No such resource: \(String(request.uri.path.prefix(200))).") }
-        let methods = target.resource.methods
-        if request.method == .options { return CrossOrigin.options(methods.listed) }
-        let isPost = request.method == .post && methods == .readAndPost
+        let route = target.resource.route
+        if request.method == .options { return CrossOrigin.options(route.allowed) }
+        let isPost = request.method == .post && route.takesPost
         guard isPost || request.method == .get || request.method == .head else {
-            var refusal = GeoReportError(405, "\(request.method.rawValue) is not allowed here: use \(methods.listed).")
-            refusal.allow = methods.listed
+            var refusal = GeoReportError(405, "\(request.method.rawValue) is not allowed here: use \(route.allowed).")
+            refusal.allow = route.allowed
             throw refusal
         }
         let query: FormFields
@@ -115,7 +120,9 @@ public struct GeoReportGateway: HTTPResponder {
         if isPost { return try await submit(request, query, target, format, caller) }
         let key = await accessKey(request, query, at: .now)
         let verdict = try limits.admit(caller, key?.scopes.contains(.read) == true ? key : nil)
-        var response = try await read(request, query, target, format)
+        let callback = try target.format == .json ? ScriptCallback(query["callback"]) : nil
+        var response = try await read(callback == nil ? request : ScriptCallback.plain(request), query, target, format)
+        if let callback { response = await callback.wrap(response) }
         verdict?.tell(&response)
         return response
     }

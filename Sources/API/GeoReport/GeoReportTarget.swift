@@ -9,18 +9,13 @@ struct GeoReportTarget: Equatable {
         case requests
         case request(id: String)
 
-        var methods: Methods { self == .requests ? .readAndPost : .read }
-    }
-
-    /// What a path can be asked to do.
-    enum Methods {
-        case read, readAndPost
-
-        /// As in `Allow`.
-        var listed: String {
+        var route: GeoReportRoute {
             switch self {
-            case .read: "GET, HEAD, OPTIONS"
-            case .readAndPost: "GET, HEAD, POST, OPTIONS"
+            case .discovery: .discovery
+            case .services: .services
+            case .service: .service
+            case .requests: .requests
+            case .request: .request
             }
         }
     }

@@ -1,0 +1,24 @@
+/// The routes of the citizen API: the table that the gateway serves by and that openapi.json is held to.
+enum GeoReportRoute: String, CaseIterable {
+    case discovery
+    case services
+    case service
+    case requests
+    case request
+
+    /// Below a base, as in openapi.json.
+    var template: String {
+        switch self {
+        case .discovery: "/discovery.{format}"
+        case .services: "/services.{format}"
+        case .service: "/services/{service_code}.{format}"
+        case .requests: "/requests.{format}"
+        case .request: "/requests/{service_request_id}.{format}"
+        }
+    }
+
+    var takesPost: Bool { self == .requests }
+
+    /// As in `Allow`.
+    var allowed: String { takesPost ? "GET, HEAD, POST, OPTIONS" : "GET, HEAD, OPTIONS" }
+}
