@@ -66,8 +66,6 @@ let package = Package(
                 "API", "Bus", "Operations", "Storage", "Open311", "Postgres", "AMQP", "Curl", "PrivateServers",
                 hummingbird, log, metrics, lifecycle, crypto, locks,
                 .product(name: "CoreMetrics", package: "swift-metrics"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "SystemPackage", package: "swift-system"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

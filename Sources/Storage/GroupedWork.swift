@@ -13,49 +13,55 @@ final class GroupedWork<Item: Sendable, Outcome: Sendable, Worker: Actor>: Senda
 
     private struct State {
         var waiting: [Waiting] = []
-        var isRunning = false
+        var idle: [Worker]
     }
 
-    private let state = NIOLockedValueBox(State())
+    private let state: NIOLockedValueBox<State>
+    private let crowd: Int
+    private let workerCount: Int
     private let maximumGroup: Int
     private let maximumWaiting: Int
-    private let worker: Worker
     private let perform: @Sendable (isolated Worker, [Item]) -> [Outcome]
 
     /// - Parameters:
     ///   - maximumGroup: items in one group.
     ///   - maximumWaiting: items that may wait; one more is refused.
-    ///   - worker: on whose executor groups are worked.
+    ///   - workers: on whose executors groups are worked, one group each. While one works, another begins only when `crowd` items
+    ///     wait: small groups would cost more than they gain.
     ///   - perform: gives one outcome for each item, in the same order.
     init(
-        maximumGroup: Int, maximumWaiting: Int, worker: Worker, perform: @escaping @Sendable (isolated Worker, [Item]) -> [Outcome]
+        maximumGroup: Int, maximumWaiting: Int, workers: [Worker], crowd: Int = 16,
+        perform: @escaping @Sendable (isolated Worker, [Item]) -> [Outcome]
     ) {
         self.maximumGroup = maximumGroup
         self.maximumWaiting = maximumWaiting
-        self.worker = worker
+        self.crowd = crowd
+        state = NIOLockedValueBox(State(idle: workers))
+        workerCount = workers.count
         self.perform = perform
     }
 
     /// - Returns: the item's outcome, or nil when too many wait already.
     func submit(_ item: Item) async -> Outcome? {
         await withCheckedContinuation { continuation in
-            let (accepted, starts) = state.withLockedValue { state -> (Bool, Bool) in
-                guard state.waiting.count < maximumWaiting else { return (false, false) }
+            let (accepted, starting) = state.withLockedValue { state -> (Bool, Worker?) in
+                guard state.waiting.count < maximumWaiting else { return (false, nil) }
                 state.waiting.append(Waiting(item: item, continuation: continuation))
-                defer { state.isRunning = true }
-                return (true, !state.isRunning)
+                let isCalled = state.idle.count == workerCount || state.waiting.count >= crowd
+                return (true, isCalled ? state.idle.popLast() : nil)
             }
             if !accepted { continuation.resume(returning: nil) }
-            if starts { Task { await self.serve(on: worker) } }
+            if let starting { Task { await self.serve(on: starting) } }
         }
     }
 
     private func serve(on worker: isolated Worker) {
         while true {
             let group = state.withLockedValue { state -> [Waiting] in
-                let group = Array(state.waiting.prefix(maximumGroup))
+                let isAlone = state.idle.count == workerCount - 1
+                let group = state.waiting.count >= (isAlone ? 1 : crowd) ? Array(state.waiting.prefix(maximumGroup)) : []
                 state.waiting.removeFirst(group.count)
-                if group.isEmpty { state.isRunning = false }
+                if group.isEmpty { state.idle.append(worker) }
                 return group
             }
             if group.isEmpty { return }

@@ -5,16 +5,10 @@ final class NumberBlocks: Sendable {
     static let blockSize: Int64 = 64
     private let numbers = NIOLockedValueBox<[ClosedRange<Int64>]>([])
 
-    /// How many blocks to fetch so that `count` numbers are there; none while they are, else some ahead.
-    func blocksNeeded(for count: Int) -> Int32 {
-        let available = numbers.withLockedValue { $0.reduce(0) { $0 + $1.count } }
-        guard available < count else { return 0 }
-        return Int32((Int64(count * 4 - available) + Self.blockSize - 1) / Self.blockSize)
-    }
+    /// How many blocks hold `count` numbers, and some for the callers of the next group.
+    static func blocks(for count: Int) -> Int32 { Int32((Int64(count) * 4 + blockSize - 1) / blockSize) }
 
-    func add(blocks: [Int64]) {
-        numbers.withLockedValue { $0.append(contentsOf: blocks.map { $0...($0 + Self.blockSize - 1) }) }
-    }
+    func add(_ block: ClosedRange<Int64>) { numbers.withLockedValue { $0.append(block) } }
 
     /// The next number, or nil when there is none left.
     func take() -> Int64? {

@@ -18,26 +18,38 @@ struct SubmissionBatch: Sendable {
     }
 
     /// The event of a submission under the next number; nil when no number is at hand.
-    func event(of submission: Submission, tenant: Tenant, random: inout some RandomNumberGenerator) -> ServiceRequestEvent? {
-        numbers.take().map { number in
-            let id = ServiceRequestID(number: number, at: submission.receivedAt)
-            return ServiceRequestEvent.created(submission, as: id, tenant: tenant, origin: origin, random: &random)
-        }
+    func event(of submission: Submission, tenant: Tenant) -> ServiceRequestEvent? {
+        var random = SystemRandomNumberGenerator()
+        return numbers.take().map { event(of: submission, tenant: tenant, number: $0, random: &random) }
+    }
+
+    private func event(
+        of submission: Submission, tenant: Tenant, number: Int64, random: inout some RandomNumberGenerator
+    ) -> ServiceRequestEvent {
+        let id = ServiceRequestID(number: number, at: submission.receivedAt)
+        return ServiceRequestEvent.created(submission, as: id, tenant: tenant, origin: origin, random: &random)
     }
 
     /// - Returns: one outcome for each item, in order.
     func record(_ items: [Item], on connection: isolated PostgresConnection) -> [Outcome] {
-        var outcomes = [Outcome](repeating: .failure(StorageError(.internalFault)), count: items.count)
+        var fresh: [Int64]
         do {
-            // Enough for those without a number, and for as many callers of the next group.
-            try reserveNumbers(items.count, on: connection)
+            fresh = try newNumbers(items.count { $0.event == nil }, on: connection)
         } catch {
             return [Outcome](repeating: .failure(StorageError(error)), count: items.count)
         }
+        var outcomes = [Outcome](repeating: .failure(StorageError(.internalFault)), count: items.count)
         var entries: [Entry] = []
         var random = RandomBlock()
         for (position, item) in items.enumerated() {
-            guard let event = item.event ?? event(of: item.submission, tenant: item.tenant, random: &random) else { continue }
+            let event: ServiceRequestEvent
+            if let written = item.event {
+                event = written
+            } else if let number = fresh.popLast() {
+                event = self.event(of: item.submission, tenant: item.tenant, number: number, random: &random)
+            } else {
+                continue
+            }
             if event.body.count > ServiceRequestEvent.maximumSize {
                 outcomes[position] = .failure(StorageError(.tooLarge))
             } else {
@@ -48,13 +60,21 @@ struct SubmissionBatch: Sendable {
         return outcomes
     }
 
-    private func reserveNumbers(_ count: Int, on connection: isolated PostgresConnection) throws(PostgresError) {
-        let blocks = numbers.blocksNeeded(for: count)
-        guard blocks > 0 else { return }
+    /// Fetches numbers for those who found none; what is left of their blocks goes to the callers of the next group.
+    private func newNumbers(_ count: Int, on connection: isolated PostgresConnection) throws(PostgresError) -> [Int64] {
+        guard count > 0 else { return [] }
         let starts = try connection.run { (session) throws(PostgresError) in
-            try session.execute(IngestSQL.numbers, [.int32(blocks)]).map { (row) throws(PostgresError) in try row.int64(0) }
+            try session.execute(IngestSQL.numbers, [.int32(NumberBlocks.blocks(for: count))]).map { (row) throws(PostgresError) in
+                try row.int64(0)
+            }
         }
-        numbers.add(blocks: starts)
+        var own: [Int64] = []
+        for start in starts {
+            let taken = min(Int64(count - own.count), NumberBlocks.blockSize)
+            own.append(contentsOf: start..<(start + taken))
+            if taken < NumberBlocks.blockSize { numbers.add((start + taken)...(start + NumberBlocks.blockSize - 1)) }
+        }
+        return own
     }
 
     private func store(_ entries: [Entry], on connection: isolated PostgresConnection) -> [(Int, Outcome)] {
@@ -117,6 +137,7 @@ struct SubmissionBatch: Sendable {
         var steps: [(statement: Statement, parameters: [Parameter])] = []
 
         let referenced = entries.indices.filter { references[$0] != nil }
+        let insert = { (insert: IngestSQL.Insert) in referenced.isEmpty ? insert.plain : insert.referenced }
         if !referenced.isEmpty {
             steps.append((
                 IngestSQL.references,
@@ -127,7 +148,7 @@ struct SubmissionBatch: Sendable {
             ))
         }
         steps.append((
-            IngestSQL.requests,
+            insert(IngestSQL.requests),
             [
                 .int64s(ids), .int32s(tenants), .texts(submissions.map(\.serviceCode.rawValue)), .texts(submissions.map(\.serviceName)),
                 .texts(submissions.map(\.description)), .timestamps(moments),
@@ -143,7 +164,7 @@ struct SubmissionBatch: Sendable {
         if !identified.isEmpty {
             let people = identified.compactMap { submissions[$0].reporter }
             steps.append((
-                IngestSQL.reporters,
+                insert(IngestSQL.reporters),
                 [
                     .int64s(identified.map { ids[$0] }), .int32s(identified.map { tenants[$0] }), .texts(people.map(\.firstName)),
                     .texts(people.map(\.lastName)), .texts(people.map(\.email)), .texts(people.map(\.phone)),
@@ -153,7 +174,7 @@ struct SubmissionBatch: Sendable {
         }
         // No CRM hears of what a test endpoint took.
         let published = entries.filter { !$0.item.tenant.id.isTest }
-        if !published.isEmpty { steps.append((IngestSQL.events, events(published))) }
+        if !published.isEmpty { steps.append((insert(IngestSQL.events), events(published))) }
         if !referenced.isEmpty {
             steps.append((IngestSQL.recorded, [.int32s(referenced.map { tenants[$0] }), .texts(referenced.map { references[$0] })]))
         }

@@ -1,12 +1,34 @@
 import Postgres
 
 enum IngestSQL {
-    static let all = [numbers, requests, reporters, events, references, recorded, notify]
+    /// The same insert for groups without client references and for groups with some: there, only the winner of a reference is
+    /// stored.
+    struct Insert {
+        let plain: Statement
+        let referenced: Statement
+
+        init(_ name: String, _ sql: String, request: String) {
+            plain = Statement(name, sql)
+            referenced = Statement(
+                name + "_referenced",
+                sql + """
+
+                    where reference is null or exists (
+                        select from client_references r
+                        where r.tenant_id = given.tenant_id and r.key = given.reference and r.request_id = given.\(request))
+                    """)
+        }
+    }
+
+    static let all = [
+        numbers, requests.plain, requests.referenced, reporters.plain, reporters.referenced, events.plain, events.referenced, references,
+        recorded, notify,
+    ]
 
     /// Each number opens a block of 64.
     static let numbers = Statement("ingest_numbers", "select nextval('service_request_number') from generate_series(1, $1::integer)")
 
-    static let requests = Statement(
+    static let requests = Insert(
         "ingest_requests",
         """
         insert into service_requests (id, tenant_id, service_code, service_name, description, requested_at, updated_at, lat, long,
@@ -18,33 +40,25 @@ enum IngestSQL {
                     $16::text[])
             as given (id, tenant_id, service_code, service_name, description, requested_at, lat, long, address, address_id, zipcode,
                       media, answers, received_via, language, reference)
-        where reference is null or exists (
-            select from client_references r where r.tenant_id = given.tenant_id and r.key = given.reference and r.request_id = given.id)
-        """)
+        """, request: "id")
 
-    static let reporters = Statement(
+    static let reporters = Insert(
         "ingest_reporters",
         """
         insert into reporters (request_id, tenant_id, first_name, last_name, email, phone, account_id, device_id)
         select request_id, tenant_id, first_name, last_name, email, phone, account_id, device_id
         from unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
             as given (request_id, tenant_id, first_name, last_name, email, phone, account_id, device_id, reference)
-        where reference is null or exists (
-            select from client_references r
-            where r.tenant_id = given.tenant_id and r.key = given.reference and r.request_id = given.request_id)
-        """)
+        """, request: "request_id")
 
-    static let events = Statement(
+    static let events = Insert(
         "ingest_events",
         """
         insert into outbox (event_id, tenant_id, shard, request_id, request_sequence, type, body, created_at)
         select event_id, tenant_id, shard, request_id, 1, type, body, created_at
         from unnest($1::uuid[], $2::integer[], $3::smallint[], $4::bigint[], $5::text[], $6::bytea[], $7::timestamptz[], $8::text[])
             as given (event_id, tenant_id, shard, request_id, type, body, created_at, reference)
-        where reference is null or exists (
-            select from client_references r
-            where r.tenant_id = given.tenant_id and r.key = given.reference and r.request_id = given.request_id)
-        """)
+        """, request: "request_id")
 
     /// First of its transaction: who wins here is who is stored.
     static let references = Statement(

@@ -29,7 +29,7 @@ public final class SubmissionRecorder: Sendable {
 
     typealias Outcome = Result<RecordedSubmission, StorageError>
 
-    private let connection: PostgresConnection
+    private let connections: [PostgresConnection]
     private let announcer: OutboxAnnouncer
     private let batch: SubmissionBatch
     private let work: GroupedWork<Item, Outcome, PostgresConnection>
@@ -39,15 +39,16 @@ public final class SubmissionRecorder: Sendable {
     ///   - origin: what events say of this installation.
     public init(configuration: PostgresConfiguration, origin: ServiceRequestEvent.Origin, logger: Logger) throws {
         // One plan for groups of any size: planning anew would cost a lone caller more than the insert.
-        let connection = try PostgresConnection(configuration: configuration.setting("plan_cache_mode", to: "force_generic_plan"))
+        let planned = configuration.setting("plan_cache_mode", to: "force_generic_plan")
+        let connections = [try PostgresConnection(configuration: planned), try PostgresConnection(configuration: planned)]
         // A notification is a commit of its own; there is nothing in it to wait for the disk.
         let announcer = OutboxAnnouncer(
             connection: try PostgresConnection(configuration: configuration.setting("synchronous_commit", to: "off")))
         let batch = SubmissionBatch(origin: origin, numbers: NumberBlocks(), logger: logger)
         self.batch = batch
-        self.connection = connection
+        self.connections = connections
         self.announcer = announcer
-        work = GroupedWork(maximumGroup: 256, maximumWaiting: 4_096, worker: connection) { connection, items in
+        work = GroupedWork(maximumGroup: 256, maximumWaiting: 4_096, workers: connections) { connection, items in
             let outcomes = batch.record(items, on: connection)
             announcer.announce()
             return outcomes
@@ -59,14 +60,13 @@ public final class SubmissionRecorder: Sendable {
     /// - Throws: ``StorageError``: `conflict` when the client's reference came before with another content; `tooLarge` when its
     ///   event would be; otherwise nothing is known to be stored and the client may repeat it under the same reference.
     public func record(_ submission: Submission, tenant: Tenant) async throws(StorageError) -> RecordedSubmission {
-        var random = SystemRandomNumberGenerator()
-        let item = Item(submission: submission, tenant: tenant, event: batch.event(of: submission, tenant: tenant, random: &random))
+        let item = Item(submission: submission, tenant: tenant, event: batch.event(of: submission, tenant: tenant))
         guard let outcome = await work.submit(item) else { throw StorageError(.overloaded) }
         return try outcome.get()
     }
 
     public func close() async {
-        await connection.close()
+        for connection in connections { await connection.close() }
         await announcer.close()
     }
 }

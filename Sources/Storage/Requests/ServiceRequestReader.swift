@@ -20,7 +20,7 @@ public final class ServiceRequestReader: Sendable {
         let pool = try PostgresPool(configuration: configuration, size: connections)
         self.pool = pool
         lookupConnection = try PostgresConnection(configuration: configuration.setting("plan_cache_mode", to: "force_generic_plan"))
-        lookups = GroupedWork(maximumGroup: 256, maximumWaiting: 8_192, worker: lookupConnection) { Self.find($1, on: $0) }
+        lookups = GroupedWork(maximumGroup: 256, maximumWaiting: 8_192, workers: [lookupConnection]) { Self.find($1, on: $0) }
     }
 
     /// The requests of this tenant with these ids, newest first; unknown ids are left out. A single id joins the look-ups of

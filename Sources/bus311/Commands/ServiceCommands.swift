@@ -6,8 +6,6 @@ import Foundation
 import Hummingbird
 import Logging
 import Metrics
-import NIOCore
-import NIOPosix
 import Operations
 import ServiceLifecycle
 import Storage
@@ -29,9 +27,6 @@ struct Services {
         let level = settings.logLevel
         LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: level) }
         MetricsSystem.bootstrap(metrics)
-        // Tasks run on the event loops themselves: no change of thread between a socket and its handler. Without it the
-        // services work just as well, slower.
-        NIOSingletons.unsafeTryInstallSingletonPosixEventLoopGroupAsConcurrencyGlobalExecutor()
         Gauge(label: "o311_build_info", dimensions: [("version", Settings.version)]).record(1)
     }
 
