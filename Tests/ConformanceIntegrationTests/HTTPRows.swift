@@ -3,6 +3,31 @@ import Testing
 
 @Suite("HTTP and errors")
 struct HTTPRows {
+    @Test("H01 every refusal is an error document")
+    func h01() async throws {
+        try await row("H01", "every refusal: the error document in the path's format, `code` an integer, `description` not empty") { gateway in
+            for format in ["json", "xml"] {
+                for (path, status) in [
+                    ("services.\(format)", 400), ("services.\(format)?jurisdiction_id=x", 404), ("nothing.\(format)", 404),
+                    ("services/NOPE.\(format)?jurisdiction_id=a.example", 404), ("requests/0.\(format)?jurisdiction_id=a.example", 404),
+                    ("requests.\(format)?jurisdiction_id=a.example&status=x", 400),
+                    ("requests.\(format)?jurisdiction_id=a.example&start_date=x", 400), ("requests.\(format)?a=%zz", 400),
+                ] {
+                    let answer = try await gateway.get(path)
+                    try answer.requireRefusal(status)
+                    if !path.hasPrefix("nothing") { try #require(answer.contentType.contains(format)) }
+                }
+            }
+        }
+    }
+
+    @Test("H02 errors in JSON are an array")
+    func h02() async throws {
+        try await row("H02", "JSON errors: an array at the top, even of one") { gateway in
+            try #require(try await gateway.get("services.json").items().count == 1)
+        }
+    }
+
     @Test("H03 every answer may be read by a page of another origin")
     func h03() async throws {
         try await row("H03", "GET with `Origin`: `Access-Control-Allow-Origin: *`, on errors too") { gateway in

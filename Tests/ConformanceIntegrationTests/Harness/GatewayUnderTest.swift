@@ -149,15 +149,20 @@ struct GatewayUnderTest: Sendable {
         return id
     }
 
-    /// How many requests the city has, by whatever status: nothing may be stored by a refusal.
-    func countOfRequests(in city: City) async throws -> Int64 {
+    /// How many requests of any city have this description.
+    func count(describedAs description: String) async throws -> Int64 {
         try await owner.run { (session) throws(PostgresError) in
             let row = try session.execute(
-                Statement("conformance_count", "select count(*) from service_requests where tenant_id = $1::integer"),
-                [.int32(city.tenant.id.rawValue)]
+                Statement("conformance_described", "select count(*) from service_requests where description = $1::text"), [.text(description)]
             ).first
             return try row?.int64(0) ?? 0
         }
+    }
+
+    /// Ends a key at once.
+    func revoke(_ secret: AccessSecret, of city: City) async throws {
+        _ = try await store.revokeKey(publicID: secret.publicID, of: city.tenant.id)
+        try await directory.load()
     }
 
     // MARK: HTTP
@@ -176,7 +181,7 @@ struct GatewayUnderTest: Sendable {
     /// POST to A on the shared base with its key: `fields` win over, or leave out (empty), what is always sent.
     func postToA(_ fields: [(String, String)], format: String = "json", headers: [String: String] = [:]) async throws -> Answer {
         var all = [("jurisdiction_id", cityA.jurisdiction), ("api_key", cityA.key)].filter { name, _ in !fields.contains { $0.0 == name } }
-        all += fields
+        all += fields.filter { !$0.1.isEmpty }
         return try await post("requests.\(format)", all, headers: headers)
     }
 
