@@ -71,7 +71,7 @@ public struct GeoReportGateway: HTTPResponder {
         let start = ContinuousClock.now
         let target = GeoReportTarget(path: request.uri.path)
         let page = target == nil ? StaticPage(path: request.uri.path) : nil
-        let format = target?.format ?? ResponseFormat.negotiated(accept: request.headers[.accept])
+        let format = target?.format ?? ResponseFormat(extensionOf: request.uri.path) ?? ResponseFormat.negotiated(accept: request.headers[.accept])
         var response: Response
         do throws(GeoReportError) {
             if format == nil, target != nil { throw Self.notAcceptable }

@@ -9,6 +9,11 @@ public enum ResponseFormat: Sendable, Equatable {
         }
     }
 
+    /// The format that the end of a path names, even of one that is no resource's: its refusal is read by the same client.
+    init?(extensionOf path: String) {
+        if path.hasSuffix(".json") { self = .json } else if path.hasSuffix(".xml") { self = .xml } else { return nil }
+    }
+
     /// For a path without a known extension: JSON for who prefers it, otherwise XML.
     ///
     /// - Returns: nil when the caller accepts neither.
