@@ -1,6 +1,7 @@
 // What a plain C program does with librabbitmq and nothing of Bus311: the baseline of `make bench`, and its consumer.
 //
-//   plain-amqp publish URI EXCHANGE ROUTING_KEY COUNT BYTES WINDOW   publishes persistent, mandatory messages with confirms
+//   plain-amqp publish URI EXCHANGE ROUTING_KEY COUNT BYTES WINDOW   publishes persistent, mandatory messages with confirms,
+//                                                                     with as many properties and headers as the relay's have
 //   plain-amqp consume URI QUEUE COUNT PREFETCH                      takes COUNT messages, or ends after 10 s without one
 //
 // Both print one JSON object. `consume` tells how old the messages were in its hands, by the time in their message-id.
@@ -46,6 +47,13 @@ static amqp_connection_state_t login(char *uri) {
     return connection;
 }
 
+static amqp_table_entry_t header(const char *name, const char *text) {
+    amqp_table_entry_t entry = {.key = amqp_cstring_bytes(name)};
+    entry.value.kind = AMQP_FIELD_KIND_UTF8;
+    entry.value.value.bytes = amqp_cstring_bytes(text);
+    return entry;
+}
+
 static void publish(char **arguments) {
     amqp_connection_state_t connection = login(arguments[0]);
     amqp_bytes_t exchange = amqp_cstring_bytes(arguments[1]), key = amqp_cstring_bytes(arguments[2]);
@@ -56,10 +64,24 @@ static void publish(char **arguments) {
 
     amqp_bytes_t body = amqp_bytes_malloc(size);
     memset(body.bytes, 'x', size);
+    amqp_table_entry_t headers[] = {
+        header("ce-id", "00000000-0000-7000-8000-000000000000"), header("ce-specversion", "1.0"),
+        header("ce-source", "/open311/valmont-7f3a9c"), header("ce-subject", "2611000004217"),
+        header("ce-time", "2026-11-23T08:15:30Z"), header("ce-sequence", "1"), header("x-o311-schema", "1.0"),
+        header("x-o311-attempt", "1"),
+    };
     amqp_basic_properties_t properties = {
-        ._flags = AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_MESSAGE_ID_FLAG,
+        ._flags = AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_HEADERS_FLAG |
+                  AMQP_BASIC_CORRELATION_ID_FLAG | AMQP_BASIC_TYPE_FLAG | AMQP_BASIC_APP_ID_FLAG | AMQP_BASIC_REPLY_TO_FLAG |
+                  AMQP_BASIC_TIMESTAMP_FLAG,
         .delivery_mode = 2,
-        .content_type = amqp_cstring_bytes("application/json"),
+        .content_type = amqp_cstring_bytes("application/cloudevents+json; charset=utf-8"),
+        .correlation_id = amqp_cstring_bytes("2611000004217"),
+        .type = amqp_cstring_bytes("service_request.created.v1"),
+        .app_id = amqp_cstring_bytes("plain-amqp/1.0"),
+        .reply_to = amqp_cstring_bytes("o311.valmont-7f3a9c.status"),
+        .timestamp = (uint64_t)time(NULL),
+        .headers = {.num_entries = sizeof headers / sizeof *headers, .entries = headers},
     };
     bool *settled = calloc(count + 2, sizeof *settled);
     if (settled == NULL) exit(1);
