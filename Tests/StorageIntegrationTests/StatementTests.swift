@@ -29,7 +29,7 @@ struct StatementTests {
         "the hot statements use an index",
         arguments: [
             ("requests_find", "1, array[2611000000001::bigint]", "Index"),
-            ("requests_search", "1, now() - interval '90 days', now(), null, null, 1000", "service_requests_"),
+            ("requests_list", "1, 2600000000000, now() - interval '90 days', now(), now(), 1, null, null, 1000, 0", "service_requests_"),
             ("outbox_pending", "1::smallint, 0, 200, array[]::integer[]", "outbox_"),
             ("status_known", "1, 2611000000001, 'u-1'", "Index"),
         ])

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// Everything a test needs to store and read for one city.
-private struct City {
+struct City {
     let addresses: TestDatabase.Addresses
     let tenant: Tenant
     let recorder: SubmissionRecorder
@@ -60,8 +60,8 @@ struct SubmissionStorageTests {
         #expect(read.mediaURLs == ["https://img.example/a.jpg"])
         #expect(try await other.reader.find([stored.id], of: other.tenant.id).isEmpty)
         let filter = ServiceRequestFilter(requestedFrom: Timestamp.now.adding(days: -1), requestedTo: .now)
-        #expect(try await own.reader.search(filter, of: own.tenant.id).map(\.id) == [stored.id])
-        #expect(try await other.reader.search(filter, of: other.tenant.id).isEmpty)
+        #expect(try await own.reader.search(filter, of: own.tenant.id).requests.map(\.id) == [stored.id])
+        #expect(try await other.reader.search(filter, of: other.tenant.id).requests.isEmpty)
     }
 
     @Test("two hundred submissions at once get two hundred ids, and each has its event")
@@ -116,7 +116,7 @@ struct SubmissionStorageTests {
         let other = try Fixtures.submission(for: city.tenant, reference: try reference("r-1", "b"))
         await #expect(throws: StorageError.self) { try await city.recorder.record(other, tenant: city.tenant) }
         let filter = ServiceRequestFilter(requestedFrom: Timestamp.now.adding(days: -1), requestedTo: .now)
-        #expect(try await city.reader.search(filter, of: city.tenant.id).count == 1)
+        #expect(try await city.reader.search(filter, of: city.tenant.id).requests.count == 1)
     }
 
     @Test("row-level security shows nothing without the tenant's setting, and the insert role can only insert")
@@ -133,9 +133,8 @@ struct SubmissionStorageTests {
             try await ingest.run { (session) throws(PostgresError) in _ = try session.execute(count) }
         }
         let reporters = Statement("reporters", "select count(*) from reporters")
-        await #expect(throws: PostgresError.self) {
-            try await gateway.run { (session) throws(PostgresError) in _ = try session.execute(reporters) }
-        }
+        let people = try await gateway.run { (session) throws(PostgresError) in try session.execute(reporters).first?.int64(0) }
+        #expect(people == 0)
         await gateway.close()
         await ingest.close()
     }

@@ -1,4 +1,3 @@
-import Crypto
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -20,7 +19,7 @@ struct PreparedAnswer: Sendable {
     init(_ bytes: [UInt8], contentType: String, lastModified: Timestamp?, language: Language?, cacheControl: String = "public, max-age=300") {
         plain = ByteBuffer(bytes: bytes)
         compressed = Gzip.compressed(bytes).map { ByteBuffer(bytes: $0) }
-        let digest = SHA256.hash(data: bytes).prefix(16).map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }.joined()
+        let digest = Conditional.digest(bytes)
         plainTag = "\"\(digest)\""
         compressedTag = "\"\(digest)-gzip\""
         self.lastModified = lastModified.map { Timestamp(seconds: $0.seconds) }
@@ -38,22 +37,8 @@ struct PreparedAnswer: Sendable {
         var headers = headers
         let compressed = Gzip.isAccepted(request.headers[.acceptEncoding]) ? compressed : nil
         headers[.eTag] = compressed == nil ? plainTag : compressedTag
-        if isKnown(to: request) { return Response(status: .notModified, headers: headers) }
+        if Conditional.isKnown(to: request, tags: [plainTag, compressedTag], lastModified: lastModified) { return Response(status: .notModified, headers: headers) }
         if compressed != nil { headers[.contentEncoding] = "gzip" }
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: compressed ?? plain))
-    }
-
-    /// RFC 9110, 13.2.2: `If-None-Match` where it is sent, otherwise `If-Modified-Since`.
-    private func isKnown(to request: Request) -> Bool {
-        guard request.method == .get || request.method == .head else { return false }
-        if let known = request.headers[.ifNoneMatch] {
-            return known.split(separator: ",").contains { entry in
-                let tag = entry.drop { $0 == " " }
-                let strong = (tag.hasPrefix("W/") ? tag.dropFirst(2) : tag).prefix { $0 != " " }
-                return strong == "*" || strong == plainTag || strong == compressedTag
-            }
-        }
-        guard let lastModified, let since = request.headers[.ifModifiedSince].flatMap(HTTPDate.moment) else { return false }
-        return since >= lastModified
     }
 }

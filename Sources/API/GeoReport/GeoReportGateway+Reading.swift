@@ -1,36 +1,92 @@
+import HTTPTypes
 import Hummingbird
+import NIOCore
 import Open311
 import Storage
 
+/// A GET of service requests: who asks for what, and how to answer.
+struct Reading {
+    let request: Request
+    let query: FormFields
+    let tenant: Tenant
+    let languages: Languages
+    let format: ResponseFormat
+    let key: AccessKey?
+
+    /// Personal data go to a key of this tenant with both rights, to nobody else.
+    var showsReporters: Bool {
+        key.map { $0.tenant == tenant.id.production && $0.scopes.isSuperset(of: [.read, .personalData]) } ?? false
+    }
+}
+
 /// Service requests, as citizens read them.
 extension GeoReportGateway {
-    func find(_ text: String, _ tenant: Tenant, _ language: Language, _ format: ResponseFormat) async throws(GeoReportError) -> Response {
+    func find(_ text: String, _ reading: Reading) async throws(GeoReportError) -> Response {
+        let (tenant, language) = (reading.tenant, reading.languages.wanted)
         let ids = text.split(separator: ",").prefix(ServiceRequestFilter.maximumCount).compactMap { ServiceRequestID(parsing: String($0)) }
         let found = ids.isEmpty ? [] : try await read(language) { () async throws(StorageError) in try await reader.find(ids, of: tenant.id) }
-        guard !found.isEmpty else {
+        guard let newest = found.map(\.updatedAt).max() else {
             throw GeoReportError(
                 404, language, french: "service_request_id inconnu : aucune demande ne porte ce numéro.",
                 english: "service_request_id is unknown: no request has this number.")
         }
-        return Self.response(GeoReportDocuments.requests(found, format), format, cacheControl: "no-cache")
+        // Of one request nothing changes without its moment; a list of several may lose one.
+        return try await answer(found, reading, modified: newest, isExact: found.count == 1 && reading.query["extensions"] == nil)
     }
 
-    func search(
-        _ query: FormFields, _ tenant: Tenant, _ language: Language, _ format: ResponseFormat
-    ) async throws(GeoReportError) -> Response {
+    func search(_ reading: Reading) async throws(GeoReportError) -> Response {
+        let language = reading.languages.wanted
         let filter: ServiceRequestFilter
         do {
-            filter = try SearchQuery.filter(query, now: .now)
+            filter = try SearchQuery.filter(reading.query, now: .now, timeZone: reading.tenant.timeZone)
         } catch {
             throw GeoReportError(error, language: language)
         }
-        let found = try await read(language) { () async throws(StorageError) in try await reader.search(filter, of: tenant.id) }
-        return Self.response(GeoReportDocuments.requests(found, format), format, cacheControl: "no-cache")
+        let page = try await read(language) { () async throws(StorageError) in try await reader.search(filter, of: reading.tenant.id) }
+        var response = try await answer(page.requests, reading, modified: page.requests.map(\.updatedAt).max(), isExact: false)
+        PageHeaders(filter: filter, page: page, reading: reading, root: configuration.rootURL).write(into: &response)
+        return response
     }
 
-    private func read<Value>(
-        _ language: Language, _ work: () async throws(StorageError) -> Value
-    ) async throws(GeoReportError) -> Value {
+    private func answer(
+        _ found: [ServiceRequest], _ reading: Reading, modified: Timestamp?, isExact: Bool
+    ) async throws(GeoReportError) -> Response {
+        let details = try await details(of: found, reading)
+        let bytes = RequestDocuments.bytes(found, details, reading.format)
+        let isPrivate = details?.reporters.isEmpty == false
+        var response = Self.response(bytes, reading.format, cacheControl: isPrivate ? "private, no-store" : "no-cache")
+        let tag = "\"\(Conditional.digest(bytes))\""
+        response.headers[.eTag] = tag
+        response.headers[.vary] = details == nil ? "Accept-Encoding, Origin" : "Accept-Encoding, Accept-Language, Origin"
+        if let modified { response.headers[.lastModified] = HTTPDate.text(modified) }
+        if Conditional.isKnown(to: reading.request, tags: [tag], lastModified: isExact ? modified : nil) {
+            response.status = .notModified
+            response.body = ResponseBody()
+            response.headers[.contentType] = nil
+            response.headers[.contentLength] = nil
+        }
+        return response
+    }
+
+    /// What `extensions` asks for; nil, and no look at the database, when it asks for nothing.
+    private func details(of found: [ServiceRequest], _ reading: Reading) async throws(GeoReportError) -> RequestDocuments.Details? {
+        guard let extensions = Extensions(reading.query) else { return nil }
+        let ids = found.map(\.id)
+        let (tenant, language) = (reading.tenant, reading.languages.wanted)
+        let needsHistory = !ids.isEmpty && !extensions.isDisjoint(with: [.history, .log])
+        let needsReporters = !ids.isEmpty && extensions.contains(.requester) && reading.showsReporters
+        let catalogue = directory.current.catalogue(of: tenant.id)
+        return RequestDocuments.Details(
+            extensions: extensions,
+            history: needsHistory
+                ? try await read(language) { () async throws(StorageError) in try await reader.history(of: ids, of: tenant.id) } : [:],
+            reporters: needsReporters
+                ? try await read(language) { () async throws(StorageError) in try await reader.reporters(of: ids, of: tenant.id) } : [:],
+            catalogue: catalogue,
+            languages: reading.languages.order(in: catalogue))
+    }
+
+    func read<Value>(_ language: Language, _ work: () async throws(StorageError) -> Value) async throws(GeoReportError) -> Value {
         do { return try await work() } catch { throw GeoReportError(error, language) }
     }
 }

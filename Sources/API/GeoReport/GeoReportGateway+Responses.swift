@@ -11,7 +11,8 @@ extension GeoReportGateway {
             status: HTTPResponse.Status(code: status), headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }
 
-    static func response(to error: GeoReportError, _ format: ResponseFormat) -> Response {
+    static func response(to error: GeoReportError, _ wanted: ResponseFormat) -> Response {
+        let format = wanted.ofDocuments
         var response = response(
             GeoReportDocuments.errors(code: error.status, error.descriptions, format), format, status: error.status,
             cacheControl: "no-store")

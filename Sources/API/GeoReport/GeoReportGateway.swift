@@ -121,7 +121,7 @@ public struct GeoReportGateway: HTTPResponder {
         let key = await accessKey(request, query, at: .now)
         let verdict = try limits.admit(caller, key?.scopes.contains(.read) == true ? key : nil)
         let callback = try target.format == .json ? ScriptCallback(query["callback"]) : nil
-        var response = try await read(callback == nil ? request : ScriptCallback.plain(request), query, target, format)
+        var response = try await read(callback == nil ? request : ScriptCallback.plain(request), query, target, format, key)
         if let callback { response = await callback.wrap(response) }
         verdict?.tell(&response)
         return response
@@ -129,7 +129,7 @@ public struct GeoReportGateway: HTTPResponder {
 
     /// Every GET.
     private func read(
-        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat
+        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat, _ key: AccessKey?
     ) async throws(GeoReportError) -> Response {
         if target.resource == .discovery { return try await discovery(target, request, format) }
         let tenant = try await tenant(of: target, jurisdiction: query["jurisdiction_id"])
@@ -137,8 +137,10 @@ public struct GeoReportGateway: HTTPResponder {
         switch target.resource {
         case .services: return services(tenant, languages, request, format)
         case .service(let code): return try definition(code, tenant, languages, request, format)
-        case .requests: return try await search(query, tenant, languages.wanted, format)
-        case .request(let id): return try await find(id, tenant, languages.wanted, format)
+        case .requests, .request:
+            let reading = Reading(request: request, query: query, tenant: tenant, languages: languages, format: format, key: key)
+            if case .request(let id) = target.resource { return try await find(id, reading) }
+            return try await search(reading)
         case .discovery: return try await discovery(target, request, format)
         }
     }

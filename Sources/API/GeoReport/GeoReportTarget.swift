@@ -9,6 +9,14 @@ struct GeoReportTarget: Equatable {
         case requests
         case request(id: String)
 
+        /// Whether its answer is a list of service requests.
+        var isOfRequests: Bool {
+            switch self {
+            case .requests, .request: true
+            default: false
+            }
+        }
+
         var route: GeoReportRoute {
             switch self {
             case .discovery: .discovery
@@ -50,6 +58,7 @@ struct GeoReportTarget: Equatable {
         case (_, "discovery"): resource = .discovery
         default: return nil
         }
+        if format == .geojson, !resource.isOfRequests { return nil }
         let isUnderBase = words.suffix(2) == ["open311", "v2"]
         if isUnderBase { words.removeLast(2) }
         // No tenant's key can be this word: each ends in six hexadecimal digits.
@@ -63,6 +72,7 @@ struct GeoReportTarget: Equatable {
     private static func splitExtension(_ word: Substring) -> (Substring, ResponseFormat?) {
         if word.hasSuffix(".json") { return (word.dropLast(5), .json) }
         if word.hasSuffix(".xml") { return (word.dropLast(4), .xml) }
+        if word.hasSuffix(".geojson") { return (word.dropLast(8), .geojson) }
         return (word, nil)
     }
 }

@@ -7,7 +7,7 @@ enum GeoReportDocuments {
         _ format: ResponseFormat, capacity: Int = 1_024, _ json: (inout JSONWireWriter) -> Void, _ xml: (inout XMLWireWriter) -> Void
     ) -> [UInt8] {
         switch format {
-        case .json:
+        case .json, .geojson:
             var writer = JSONWireWriter(capacity: capacity)
             json(&writer)
             return writer.bytes
@@ -18,39 +18,7 @@ enum GeoReportDocuments {
         }
     }
 
-    // MARK: Service requests
-
-    static func requests(_ requests: [ServiceRequest], _ format: ResponseFormat) -> [UInt8] {
-        bytes(format, capacity: 128 + requests.count * 900, { write(requests, &$0) }, { write(requests, &$0) })
-    }
-
-    private static func write(_ requests: [ServiceRequest], _ writer: inout some WireWriter) {
-        writer.beginDocument(list: "service_requests")
-        for request in requests { write(request, &writer) }
-        writer.endDocument(list: "service_requests")
-    }
-
-    private static func write(_ request: ServiceRequest, _ writer: inout some WireWriter) {
-        writer.beginItem("request")
-        writer.identifier("service_request_id", request.id.rawValue)
-        writer.field("status", request.status.publicStatus.rawValue)
-        writer.field("status_notes", request.statusNotes)
-        writer.field("service_name", request.serviceName)
-        writer.field("service_code", request.serviceCode.rawValue)
-        writer.field("description", request.description)
-        writer.field("agency_responsible", request.agencyResponsible)
-        writer.field("service_notice", request.serviceNotice)
-        writer.field("requested_datetime", request.requestedAt)
-        writer.field("updated_datetime", max(request.updatedAt, request.requestedAt))
-        writer.field("expected_datetime", request.expectedAt)
-        writer.field("address", request.location.address)
-        writer.field("address_id", request.location.addressID)
-        writer.field("zipcode", request.location.zipcode)
-        writer.field("lat", request.location.coordinate?.latitude)
-        writer.field("long", request.location.coordinate?.longitude)
-        writer.field("media_url", request.mediaURLs.first)
-        writer.endItem("request")
-    }
+    // MARK: Submissions
 
     /// The reply to a submission. A blackbox service tells neither id nor token.
     static func created(_ id: ServiceRequestID?, accountID: String?, _ format: ResponseFormat) -> [UInt8] {

@@ -1,18 +1,30 @@
-/// The two formats of GeoReport, chosen by the path's extension.
+/// The two formats of GeoReport, chosen by the path's extension, and GeoJSON for lists of service requests.
 public enum ResponseFormat: Sendable, Equatable {
-    case json, xml
+    case json, xml, geojson
 
     var contentType: String {
         switch self {
         case .json: "application/json; charset=utf-8"
         case .xml: "text/xml; charset=utf-8"
+        case .geojson: "application/geo+json"
         }
     }
 
     /// The format that the end of a path names, even of one that is no resource's: its refusal is read by the same client.
     init?(extensionOf path: String) {
-        if path.hasSuffix(".json") { self = .json } else if path.hasSuffix(".xml") { self = .xml } else { return nil }
+        if path.hasSuffix(".json") {
+            self = .json
+        } else if path.hasSuffix(".xml") {
+            self = .xml
+        } else if path.hasSuffix(".geojson") {
+            self = .geojson
+        } else {
+            return nil
+        }
     }
+
+    /// Of whatever is no service request, such as an error.
+    var ofDocuments: ResponseFormat { self == .geojson ? .json : self }
 
     /// For a path without a known extension: JSON for who prefers it, otherwise XML.
     ///

@@ -15,7 +15,10 @@ protocol WireWriter {
     mutating func endList(_ name: StaticString)
     mutating func beginItem(_ name: StaticString)
     mutating func endItem(_ name: StaticString)
+    mutating func beginObject(_ name: StaticString)
+    mutating func endObject(_ name: StaticString)
     mutating func item(_ name: StaticString, _ text: String)
+    mutating func item(_ name: StaticString, _ number: Double)
 
     mutating func field(_ name: StaticString, _ text: String?)
     mutating func field(_ name: StaticString, _ flag: Bool)
@@ -46,7 +49,15 @@ struct JSONWireWriter: WireWriter {
     mutating func endList(_ name: StaticString) { json.endArray() }
     mutating func beginItem(_ name: StaticString) { json.beginObject() }
     mutating func endItem(_ name: StaticString) { json.endObject() }
+
+    mutating func beginObject(_ name: StaticString) {
+        json.name(name)
+        json.beginObject()
+    }
+
+    mutating func endObject(_ name: StaticString) { json.endObject() }
     mutating func item(_ name: StaticString, _ text: String) { json.value(text) }
+    mutating func item(_ name: StaticString, _ number: Double) { json.value(number) }
 
     mutating func field(_ name: StaticString, _ text: String?) {
         json.name(name)
@@ -98,7 +109,10 @@ struct XMLWireWriter: WireWriter {
     mutating func beginItem(_ name: StaticString) { open(name) }
     mutating func endItem(_ name: StaticString) { close(name) }
 
+    mutating func beginObject(_ name: StaticString) { open(name) }
+    mutating func endObject(_ name: StaticString) { close(name) }
     mutating func item(_ name: StaticString, _ text: String) { field(name, text) }
+    mutating func item(_ name: StaticString, _ number: Double) { field(name, number) }
 
     mutating func field(_ name: StaticString, _ text: String?) {
         open(name)

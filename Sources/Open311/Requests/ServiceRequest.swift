@@ -16,11 +16,14 @@ public struct ServiceRequest: Sendable, Equatable {
     /// Absolute http(s) URLs as given; the first is GeoReport's `media_url`.
     public var mediaURLs: [String]
     public var answers: [Answer]
+    public var title: String?
+    public var object: ServiceObject?
 
     public init(
         id: ServiceRequestID, status: DetailedStatus, statusNotes: String?, serviceCode: ServiceCode, serviceName: String,
         description: String, agencyResponsible: String?, serviceNotice: String?, requestedAt: Timestamp, updatedAt: Timestamp,
-        expectedAt: Timestamp?, location: Location, mediaURLs: [String], answers: [Answer]
+        expectedAt: Timestamp?, location: Location, mediaURLs: [String], answers: [Answer],
+        title: String? = nil, object: ServiceObject? = nil
     ) {
         self.id = id
         self.status = status
@@ -36,6 +39,20 @@ public struct ServiceRequest: Sendable, Equatable {
         self.location = location
         self.mediaURLs = mediaURLs
         self.answers = answers
+        self.title = title
+        self.object = object
+    }
+}
+
+/// The thing that a request is about (CitySDK, "service object"): a lamp post, a bench, a parking.
+public struct ServiceObject: Sendable, Equatable {
+    /// The namespace of the id; a URI where possible.
+    public let type: String
+    public let id: String
+
+    public init(type: String, id: String) {
+        self.type = type
+        self.id = id
     }
 }
 
@@ -59,18 +76,28 @@ public struct Reporter: Sendable, Equatable {
     public var phone: String?
     public var accountID: String?
     public var deviceID: String?
+    /// The legal person in whose name it was reported.
+    public var organisation: String?
+    /// Its establishment in the French register: 14 digits.
+    public var siret: String?
 
-    public init(firstName: String?, lastName: String?, email: String?, phone: String?, accountID: String?, deviceID: String?) {
+    public init(
+        firstName: String?, lastName: String?, email: String?, phone: String?, accountID: String?, deviceID: String?,
+        organisation: String? = nil, siret: String? = nil
+    ) {
         self.firstName = firstName
         self.lastName = lastName
         self.email = email
         self.phone = phone
         self.accountID = accountID
         self.deviceID = deviceID
+        self.organisation = organisation
+        self.siret = siret
     }
 
     /// Nobody named themselves: the submission is anonymous.
     public var isEmpty: Bool {
-        firstName == nil && lastName == nil && email == nil && phone == nil && accountID == nil && deviceID == nil
+        firstName == nil && lastName == nil && email == nil && phone == nil && accountID == nil && deviceID == nil && organisation == nil
+            && siret == nil
     }
 }

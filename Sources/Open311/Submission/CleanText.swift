@@ -44,7 +44,7 @@ public enum CleanText {
 }
 
 /// Decimal numbers as forms carry them.
-enum DecimalText {
+public enum DecimalText {
     /// `-?digits(.digits)?`, at most 40 characters: no exponent, no other separator.
     static func isDecimal(_ text: String) -> Bool {
         let body = text.utf8.first == UInt8(ascii: "-") ? text.utf8.dropFirst() : text.utf8[...]
@@ -53,7 +53,8 @@ enum DecimalText {
         return parts.count <= 2 && parts.allSatisfy { !$0.isEmpty && $0.allSatisfy { (48...57).contains($0) } }
     }
 
-    static func number(_ text: String) -> Double? {
+    /// The value of such a text, spaces around it and a plus before it aside; nil for anything else.
+    public static func number(_ text: String) -> Double? {
         let trimmed = CleanText.singleSpaced(text)
         let signed = trimmed.utf8.first == UInt8(ascii: "+") ? String(trimmed.dropFirst()) : trimmed
         return isDecimal(signed) ? Double(signed) : nil

@@ -24,7 +24,13 @@ extension Fault {
         case .unknownValue(let value, let allowed): "\(field): “\(value)” is unknown. Allowed: \(allowed.joined(separator: ", "))."
         case .malformed(let expectation): "\(field) \(expectation)."
         case .windowTooLong(let days): "\(field): start_date and end_date may be \(days) days apart at most. Ask for a shorter period."
-        case .windowReversed: "\(field): start_date must not be after end_date."
+        case .windowReversed: "\(field): the period ends before it begins."
+        case .notAPage: "\(field) must be a whole number, 1 or more."
+        case .pageTooFar(let maximum):
+            "\(field): pages beyond request \(maximum) are not reached by their number. Follow the Link header's next page instead."
+        case .notACursor: "\(field) is none that the Link header of this search gave: begin again without it."
+        case .notARadius(let maximum): "\(field) must be a number of metres from 0 to \(maximum)."
+        case .notABox: "\(field) must be four decimal numbers: minLong,minLat,maxLong,maxLat."
         }
     }
 
@@ -50,7 +56,13 @@ extension Fault {
         case .malformed(let expectation): "\(field) \(expectation)."
         case .windowTooLong(let days):
             "\(field) : start_date et end_date peuvent être séparées de \(days) jours au plus. Demandez une période plus courte."
-        case .windowReversed: "\(field) : start_date ne peut pas être après end_date."
+        case .windowReversed: "\(field) : la période finit avant de commencer."
+        case .notAPage: "\(field) doit être un nombre entier, 1 ou plus."
+        case .pageTooFar(let maximum):
+            "\(field) : au-delà de \(maximum) demandes, une page ne s’atteint pas par son numéro. Suivez la page « next » de l’en-tête Link."
+        case .notACursor: "\(field) ne vient pas de l’en-tête Link de cette recherche : recommencez sans lui."
+        case .notARadius(let maximum): "\(field) doit être un nombre de mètres entre 0 et \(maximum)."
+        case .notABox: "\(field) doit être quatre nombres décimaux : minLong,minLat,maxLong,maxLat."
         }
     }
 }

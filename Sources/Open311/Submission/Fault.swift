@@ -26,6 +26,15 @@ public struct Fault: Error, Sendable, Equatable {
         case malformed(expectation: String)
         case windowTooLong(days: Int64)
         case windowReversed
+        /// No whole number of a page.
+        case notAPage
+        /// So many requests may be passed over by a page's number.
+        case pageTooFar(maximum: Int)
+        /// No cursor that an answer gave, or none in this order.
+        case notACursor
+        /// In metres.
+        case notARadius(maximum: Int)
+        case notABox
     }
 
     public init(field: String, problem: Problem) {

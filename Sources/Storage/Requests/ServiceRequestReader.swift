@@ -30,30 +30,80 @@ public final class ServiceRequestReader: Sendable {
             guard let outcome = await lookups.submit(Lookup(id: id, tenant: tenant)) else { throw StorageError(.overloaded) }
             return try outcome.get().map { [$0] } ?? []
         }
-        let found = try await storing { () async throws(PostgresError) in
-            try await pool.run { (session) throws(PostgresError) in try Self.read(Array(Set(ids)), of: tenant, session) }
-        }
+        let found = try await run { (session) throws(PostgresError) in try Self.read(Array(Set(ids)), of: tenant, session) }
         return found.sorted { ($0.requestedAt, $0.id) > ($1.requestedAt, $1.id) }
     }
 
-    /// The tenant's requests that match, newest first.
-    public func search(_ filter: ServiceRequestFilter, of tenant: TenantID) async throws(StorageError) -> [ServiceRequest] {
-        if let ids = filter.ids { return Array(try await find(ids, of: tenant).prefix(filter.limit)) }
-        guard !filter.statuses.isEmpty else { return [] }
-        let isOpen: Parameter = filter.statuses.count == 1 ? .bool(filter.statuses.contains(.open)) : .null
-        let codes: Parameter = filter.serviceCodes.map { .texts($0.map(\.rawValue)) } ?? .null
-        let parameters: [Parameter] = [
-            .int32(tenant.rawValue), .timestamp(filter.requestedFrom.microseconds), .timestamp(filter.requestedTo.microseconds), codes,
-            isOpen, .int32(Int32(filter.limit)),
-        ]
-        return try await storing { () async throws(PostgresError) in
-            try await pool.run { (session) throws(PostgresError) in
-                let answers = try session.pipeline([
-                    (RequestSQL.tenant, [.text(String(tenant.rawValue))]), (RequestSQL.search, parameters),
-                ])
-                return try answers[1].map(ServiceRequestRow.request)
-            }
+    /// One page of the tenant's requests that match, in the filter's order.
+    public func search(_ filter: ServiceRequestFilter, of tenant: TenantID) async throws(StorageError) -> ServiceRequestPage {
+        if let ids = filter.ids {
+            let found = Array(try await find(ids, of: tenant).prefix(filter.limit))
+            return ServiceRequestPage(requests: found, hasMore: false, count: found.count)
         }
+        guard !filter.statuses.isEmpty else { return ServiceRequestPage(requests: [], hasMore: false, count: 0) }
+        let search = SearchStatement(filter, tenant)
+        return try await run { (session) throws(PostgresError) in
+            let answers = try session.pipeline(search.steps)
+            var found = try answers[1].map(ServiceRequestRow.request)
+            let hasMore = found.count > filter.limit
+            if hasMore { found.removeLast() }
+            let counted = answers.count > 2 ? try answers[2].first.map { (row) throws(PostgresError) in Int(try row.int64(0)) } : nil
+            return ServiceRequestPage(
+                requests: found, hasMore: hasMore, count: search.count(counted: counted, found: found.count, hasMore: hasMore))
+        }
+    }
+
+    /// The request behind a token: its id once the CRM knows it, nil before. Nil in all when no request of the tenant has it.
+    public func request(token: String, of tenant: TenantID) async throws(StorageError) -> TokenState? {
+        try await run { (session) throws(PostgresError) in
+            let answers = try session.pipeline([
+                RequestSQL.tenant(tenant), (RequestSQL.token, [.int32(tenant.rawValue), .text(token)]),
+            ])
+            guard let row = answers[1].first else { return nil }
+            return try row.bool(1) ? .resolved(ServiceRequestID(stored: try row.int64(0))) : .pending
+        }
+    }
+
+    /// What happened to these requests, oldest first, by request; those to which nothing happened are left out.
+    public func history(
+        of requests: [ServiceRequestID], of tenant: TenantID
+    ) async throws(StorageError) -> [ServiceRequestID: [HistoryEntry]] {
+        try await run { (session) throws(PostgresError) in
+            let answers = try session.pipeline([RequestSQL.tenant(tenant), (RequestSQL.history, Self.own(requests, tenant))])
+            var history: [ServiceRequestID: [HistoryEntry]] = [:]
+            for index in 0..<answers[1].count {
+                let row = answers[1][index]
+                let status = row.optionalText(2).flatMap { try? StatusUpdate.RequestedStatus(validating: $0) }
+                history[ServiceRequestID(stored: try row.int64(0)), default: []].append(
+                    HistoryEntry(
+                        at: Timestamp(microseconds: try row.timestamp(1)), status: status?.resolved(from: DetailedStatus(.inProcess)),
+                        notes: row.optionalText(3)))
+            }
+            return history
+        }
+    }
+
+    /// Who reported these requests; anonymous ones are left out.
+    public func reporters(
+        of requests: [ServiceRequestID], of tenant: TenantID
+    ) async throws(StorageError) -> [ServiceRequestID: Reporter] {
+        try await run { (session) throws(PostgresError) in
+            let answers = try session.pipeline([RequestSQL.tenant(tenant), (RequestSQL.reporters, Self.own(requests, tenant))])
+            var reporters: [ServiceRequestID: Reporter] = [:]
+            for index in 0..<answers[1].count {
+                let row = answers[1][index]
+                reporters[ServiceRequestID(stored: try row.int64(0))] = ServiceRequestRow.reporter(row, from: 1)
+            }
+            return reporters
+        }
+    }
+
+    private func run<Value: Sendable>(_ body: @Sendable (Session) throws(PostgresError) -> Value) async throws(StorageError) -> Value {
+        try await storing { () async throws(PostgresError) in try await pool.run(body) }
+    }
+
+    private static func own(_ ids: [ServiceRequestID], _ tenant: TenantID) -> [Parameter] {
+        [.int32(tenant.rawValue), .int64s(ids.map(\.rawValue))]
     }
 
     public func close() async {
@@ -62,10 +112,7 @@ public final class ServiceRequestReader: Sendable {
     }
 
     private static func read(_ ids: [ServiceRequestID], of tenant: TenantID, _ session: Session) throws(PostgresError) -> [ServiceRequest] {
-        let answers = try session.pipeline([
-            (RequestSQL.tenant, [.text(String(tenant.rawValue))]),
-            (RequestSQL.find, [.int32(tenant.rawValue), .int64s(ids.map(\.rawValue))]),
-        ])
+        let answers = try session.pipeline([RequestSQL.tenant(tenant), (RequestSQL.find, own(ids, tenant))])
         return try answers[1].map(ServiceRequestRow.request)
     }
 
@@ -84,4 +131,26 @@ public final class ServiceRequestReader: Sendable {
             return lookups.map { _ in .failure(StorageError(error)) }
         }
     }
+}
+
+/// One page of a search.
+public struct ServiceRequestPage: Sendable {
+    public let requests: [ServiceRequest]
+    public let hasMore: Bool
+    /// How many match on all pages; nil when that was not asked for, or when there are too many to count.
+    public let count: Int?
+}
+
+/// Whether a token stands for an id yet.
+public enum TokenState: Sendable, Equatable {
+    case pending
+    case resolved(ServiceRequestID)
+}
+
+/// One thing that happened to a service request.
+public struct HistoryEntry: Sendable, Equatable {
+    public let at: Timestamp
+    /// Nil when the status did not change.
+    public let status: DetailedStatus?
+    public let notes: String?
 }

@@ -31,8 +31,18 @@ enum ServiceRequestRow {
             location: Location(
                 coordinate: coordinate, address: row.optionalText(13), addressID: row.optionalText(14), zipcode: row.optionalText(15)),
             mediaURLs: try row.texts(16),
-            answers: try answers(row.json(17))
+            answers: try answers(row.json(17)),
+            title: row.optionalText(18),
+            object: row.optionalText(19).flatMap { type in row.optionalText(20).map { ServiceObject(type: type, id: $0) } }
         )
+    }
+
+    /// - Parameter column: the first of eight.
+    static func reporter(_ row: Row, from column: Int) -> Reporter {
+        Reporter(
+            firstName: row.optionalText(column), lastName: row.optionalText(column + 1), email: row.optionalText(column + 2),
+            phone: row.optionalText(column + 3), accountID: row.optionalText(column + 4), deviceID: row.optionalText(column + 5),
+            organisation: row.optionalText(column + 6), siret: row.optionalText(column + 7))
     }
 
     private static func answers(_ json: [UInt8]) throws(PostgresError) -> [Answer] {

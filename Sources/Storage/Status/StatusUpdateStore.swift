@@ -59,7 +59,7 @@ public final class StatusUpdateStore: Sendable {
     ) throws(PostgresError) -> Result<AppliedUpdate, StatusUpdateRefusal> {
         let own: [Parameter] = [.int32(tenant.rawValue), .int64(request.rawValue)]
         let answers = try session.pipeline([
-            (RequestSQL.tenant, [.text(String(tenant.rawValue))]), (StatusSQL.lock, own), (StatusSQL.known, own + [.text(update.id)]),
+            RequestSQL.tenant(tenant), (StatusSQL.lock, own), (StatusSQL.known, own + [.text(update.id)]),
         ])
         guard let row = answers[1].first else { return .failure(.unknownRequest) }
         guard let current = try? DetailedStatus(validating: try row.text(0)) else {
