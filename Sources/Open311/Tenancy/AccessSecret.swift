@@ -24,11 +24,12 @@ public struct AccessSecret: Sendable {
 
     /// Reads what a client presented. Nil when it cannot be one of ours, whatever it is.
     public init?(presented text: String, kind: Kind) {
-        let parts = text.split(separator: "_", omittingEmptySubsequences: false)
-        guard text.utf8.count <= 80, parts.count == 4, parts[0] == "o311", parts[1] == kind.rawValue, parts[2].utf8.count == 8,
-            parts[3].utf8.count == 43
+        guard text.utf8.count <= 80 else { return nil }
+        let parts = text.utf8.split(separator: UInt8(ascii: "_"), omittingEmptySubsequences: false)
+        guard parts.count == 4, parts[0].elementsEqual("o311".utf8), parts[1].elementsEqual(kind.rawValue.utf8), parts[2].count == 8,
+            parts[3].count == 43
         else { return nil }
-        self.init(kind: kind, publicID: String(parts[2]), text: text)
+        self.init(kind: kind, publicID: String(decoding: parts[2], as: UTF8.self), text: text)
     }
 
     private init(kind: Kind, publicID: String, text: String) {
@@ -38,7 +39,7 @@ public struct AccessSecret: Sendable {
     }
 
     /// What is stored: SHA-256 of the whole secret, 32 bytes.
-    public var hash: [UInt8] { Array(SHA256.hash(data: Array(text.utf8))) }
+    public var hash: [UInt8] { SHA256.hash(data: Array(text.utf8)).withUnsafeBytes { Array($0) } }
 
     /// Compares in a time that does not depend on where the two differ.
     public func matches(storedHash: [UInt8]) -> Bool {

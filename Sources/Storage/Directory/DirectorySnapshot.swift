@@ -1,7 +1,8 @@
 import Open311
 
-/// Every tenant, catalogue and key at one moment. Immutable, in memory: finding the tenant of a request never waits.
-public struct DirectorySnapshot: Sendable {
+/// Every tenant, catalogue and key at one moment. Immutable, in memory: finding the tenant of a request never waits. A class, for
+/// each request takes it several times.
+public final class DirectorySnapshot: Sendable {
     /// Sorted by key.
     public let tenants: [Tenant]
     private let byKey: [TenantKey: Int]
