@@ -157,6 +157,23 @@ def reading(city, table):
               f"{listed(ratios)}; {listed(rates, '{:.0f}')} ÷ {listed(bares, '{:.0f}')} requests/s")
 
 
+def catalogue(city, table):
+    """GET the services against a bare Hummingbird route with the same bytes."""
+    ratios, rates, bares = [], [], []
+    with Service(city, "gateway"):
+        path = f"/services.json?jurisdiction_id={city.settings['jurisdiction_id']}"
+        with bare_route(city, city.get(path), "application/json; charset=utf-8") as bare:
+            for number in range(ROUNDS):
+                ours = wrk(city.settings["gateway_url"] + path, SECONDS, 64)
+                plain = wrk(bare, SECONDS, 64)
+                rates.append(ours["rate"])
+                bares.append(plain["rate"])
+                ratios.append(ours["rate"] / plain["rate"])
+                say(f"catalogue round {number + 1}: {ours['rate']:.0f}/s, bare {plain['rate']:.0f}/s")
+    table.row("GET the catalogue, with ETag ÷ bare Hummingbird", f"{min(ratios):.2f} (worst of {ROUNDS})", "≥ 0.8", min(ratios) >= 0.8,
+              f"{listed(ratios)}; {listed(rates, '{:.0f}')} ÷ {listed(bares, '{:.0f}')} requests/s")
+
+
 def text_after(body, mark):
     return body.split(mark, 1)[1].split(b'"', 1)[0].decode()
 
@@ -255,7 +272,7 @@ def write(table, notes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, epilog="Example: make bench BENCH='relay latency'")
-    parser.add_argument("parts", nargs="*", help="ingest, through, relay, reading, latency, memory; all of them when none is named")
+    parser.add_argument("parts", nargs="*", help="ingest, through, relay, reading, catalogue, latency, memory; all of them when none is named")
     parts = parser.parse_args().parts
     table = Table()
     with City(servers_only=True) as city:
@@ -263,7 +280,7 @@ def main():
         rate = 0
         if not parts or "ingest" in parts or "latency" in parts:
             rate, _ = ingest(city, table)
-        for name, part in (("through", through), ("relay", relay), ("reading", reading), ("memory", memory)):
+        for name, part in (("through", through), ("relay", relay), ("reading", reading), ("catalogue", catalogue), ("memory", memory)):
             if not parts or name in parts:
                 part(city, table)
         if not parts or "latency" in parts:

@@ -5,7 +5,7 @@ import Testing
 struct HTTPRows {
     @Test("H01 every refusal is an error document")
     func h01() async throws {
-        try await row("H01", "every refusal: the error document in the path's format, `code` an integer, `description` not empty") { gateway in
+        try await row("H01", "every refusal: the error document in the path's format, an integer `code`, a `description`") { gateway in
             for format in ["json", "xml"] {
                 for (path, status) in [
                     ("services.\(format)", 400), ("services.\(format)?jurisdiction_id=x", 404), ("nothing.\(format)", 404),
@@ -83,7 +83,8 @@ struct HTTPRows {
         try await row("H07", "HEAD: status and headers of GET, no body") { gateway in
             for path in [
                 "services.json?jurisdiction_id=a.example", "services/POT.xml?jurisdiction_id=a.example", "services.json",
-                "requests.json?jurisdiction_id=a.example", "requests/\(gateway.requests.r1).xml?jurisdiction_id=a.example",
+                "requests.json?jurisdiction_id=a.example&service_request_id=\(gateway.requests.r1)",
+                "requests/\(gateway.requests.r1).xml?jurisdiction_id=a.example",
                 "\(gateway.root)/discovery.json",
             ] {
                 let (get, head) = (try await gateway.get(path), try await gateway.send("HEAD", path))

@@ -25,7 +25,8 @@ struct RefusalRows {
     @Test("E01") func e01() async throws {
         try await row("E01", "no key: 403, an error document") { gateway in
             try await refuse(gateway, 403, naming: "api_key", form(("description", "refused"), ("api_key", "")))
-            try (try await gateway.post("requests.json", form(("jurisdiction_id", "a.example"), ("description", "refused")))).requireRefusal(403)
+            let none = try await gateway.post("requests.json", form(("jurisdiction_id", "a.example"), ("description", "refused")))
+            try none.requireRefusal(403)
         }
     }
 
@@ -75,7 +76,8 @@ struct RefusalRows {
 
     @Test("E07") func e07() async throws {
         try await row("E07", "an unknown jurisdiction, even with a valid key: 404") { gateway in
-            try await refuse(gateway, 404, naming: "jurisdiction_id", form(("jurisdiction_id", "nowhere.example"), ("description", "refused")))
+            let fields = form(("jurisdiction_id", "nowhere.example"), ("description", "refused"))
+            try await refuse(gateway, 404, naming: "jurisdiction_id", fields)
         }
     }
 
@@ -120,7 +122,8 @@ struct RefusalRows {
 
     @Test("E14") func e14() async throws {
         try await row("E14", "`lat` without `long`, with an address: 400") { gateway in
-            try await refuse(gateway, 400, naming: "long", form(("long", ""), ("address_string", "1 rue du Pont"), ("description", "refused")))
+            let fields = form(("long", ""), ("address_string", "1 rue du Pont"), ("description", "refused"))
+            try await refuse(gateway, 400, naming: "long", fields)
         }
     }
 
@@ -148,14 +151,16 @@ struct RefusalRows {
 
     @Test("E18") func e18() async throws {
         try await row("E18", "a value that is no choice: 400 that names the question") { gateway in
-            let fields = form(("service_code", "POT"), ("attribute[depth]", "1"), ("attribute[shape]", "starfish"), ("description", "refused"))
+            let answers = [("attribute[depth]", "1"), ("attribute[shape]", "starfish")]
+            let fields = form(("service_code", "POT"), ("description", "refused")) + answers
             try await refuse(gateway, 400, naming: "shape", fields)
         }
     }
 
     @Test("E19") func e19() async throws {
         try await row("E19", "a number that is none: 400 that names the question") { gateway in
-            try await refuse(gateway, 400, naming: "depth", form(("service_code", "POT"), ("attribute[depth]", "deep"), ("description", "refused")))
+            let fields = form(("service_code", "POT"), ("attribute[depth]", "deep"), ("description", "refused"))
+            try await refuse(gateway, 400, naming: "depth", fields)
         }
     }
 

@@ -15,7 +15,8 @@ struct WholeClientRows {
         let sheet = folder.appendingPathComponent("sheet.json")
         let facts = [
             "root": gateway.root, "base": gateway.base, "jurisdiction_id": gateway.cityA.jurisdiction, "api_key": gateway.cityA.key,
-            "own_base": gateway.cityA.base, "own_key": gateway.cityA.tenant.key.rawValue, "r1": gateway.requests.r1, "picture": picture.path,
+            "own_base": gateway.cityA.base, "own_key": gateway.cityA.tenant.key.rawValue, "r1": gateway.requests.r1,
+            "picture": picture.path,
         ]
         try JSONEncoder().encode(facts).write(to: sheet)
         let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Clients/clients.py")
@@ -27,7 +28,9 @@ struct WholeClientRows {
     }
 
     @Test("W02") func w02() async throws {
-        try await row("W02", "PyPI `three` with its one shim, JSON: discovery, services, requests, post, token") { try await run("W02", $0) }
+        try await row("W02", "PyPI `three` with its one shim, JSON: discovery, services, requests, post, token") {
+            try await run("W02", $0)
+        }
     }
 
     @Test("W03") func w03() async throws {
@@ -47,7 +50,9 @@ struct WholeClientRows {
     }
 
     @Test("W06") func w06() async throws {
-        try await row("W06", "GeoReporter’s calls: multipart with `media`, then the request by id, the key on each") { try await run("W06", $0) }
+        try await row("W06", "GeoReporter’s calls: multipart with `media`, then the request by id, the key on each") {
+            try await run("W06", $0)
+        }
     }
 
     @Test("schemathesis finds no server error and no answer that openapi.json does not describe")

@@ -7,6 +7,9 @@ import Storage
 extension GeoReportGateway {
     private static let keyHeaders = [HTTPField.Name("X-API-Key"), HTTPField.Name("Api-Key")].compactMap { $0 }
 
+    /// Whether a header presents one, valid or not.
+    func presentsKey(_ request: Request) -> Bool { Self.keyHeaders.contains { request.headers.contains($0) } }
+
     /// The key presented as `api_key` or in a header, when it opens anything now; its use is noted.
     ///
     /// - Returns: nil for a missing, unknown, revoked or expired key.

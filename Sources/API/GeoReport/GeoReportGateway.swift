@@ -52,6 +52,7 @@ public struct GeoReportGateway: HTTPResponder {
     let configuration: GatewayConfiguration
     let limits: CallerLimits
     let catalogueAnswers = CatalogueAnswers()
+    let shortcuts = CatalogueShortcuts()
     let discoveryAnswers: DiscoveryAnswers
 
     public init(
@@ -69,9 +70,14 @@ public struct GeoReportGateway: HTTPResponder {
 
     public func respond(to request: Request, context: Context) async throws -> Response {
         let start = ContinuousClock.now
+        if let response = shortcut(request, context) {
+            HTTPMetrics.record(response.route, request.method, Int(response.response.status.code), since: start)
+            return response.response
+        }
         let target = GeoReportTarget(path: request.uri.path)
         let page = target == nil ? StaticPage(path: request.uri.path) : nil
-        let format = target?.format ?? ResponseFormat(extensionOf: request.uri.path) ?? ResponseFormat.negotiated(accept: request.headers[.accept])
+        let format = target?.format ?? ResponseFormat(extensionOf: request.uri.path)
+            ?? ResponseFormat.negotiated(accept: request.headers[.accept])
         var response: Response
         do throws(GeoReportError) {
             if format == nil, target != nil { throw Self.notAcceptable }
@@ -83,7 +89,7 @@ public struct GeoReportGateway: HTTPResponder {
         } catch {
             response = Self.response(to: error, format ?? .xml)
         }
-        CrossOrigin.open(&response)
+        CrossOrigin.open(&response.headers)
         response.headers[HTTPMetrics.requestID] = HTTPMetrics.requestID(of: request)
         if request.method == .head {
             // Replacing the body resets the length.
@@ -91,8 +97,21 @@ public struct GeoReportGateway: HTTPResponder {
             response.body = ResponseBody()
             response.headers[.contentLength] = length
         }
-        HTTPMetrics.record((target?.resource.route.rawValue ?? (page == nil ? "unknown" : "page")), request.method, Int(response.status.code), since: start)
+        let route = target?.resource.route.rawValue ?? (page == nil ? "unknown" : "page")
+        HTTPMetrics.record(route, request.method, Int(response.status.code), since: start)
         return response
+    }
+
+    /// The answer to an address that was asked before, for a caller without a key who may still ask.
+    private func shortcut(_ request: Request, _ context: Context) -> (response: Response, route: String)? {
+        guard let shortcut = shortcuts.shortcut(for: request, in: directory.current), !presentsKey(request) else { return nil }
+        let verdict: RateLimiter.Verdict?
+        // A refusal is written the long way.
+        do { verdict = try limits.admit(limits.caller(request, context), nil) } catch { return nil }
+        var response = shortcut.answer.response(to: request)
+        verdict?.tell(&response)
+        response.headers.append(HTTPField(name: HTTPMetrics.requestID, value: HTTPMetrics.requestID(of: request)))
+        return (response, shortcut.route.rawValue)
     }
 
     private static var notAcceptable: GeoReportError {
@@ -121,27 +140,33 @@ public struct GeoReportGateway: HTTPResponder {
         let key = await accessKey(request, query, at: .now)
         let verdict = try limits.admit(caller, key?.scopes.contains(.read) == true ? key : nil)
         let callback = try target.format == .json ? ScriptCallback(query["callback"]) : nil
-        var response = try await read(callback == nil ? request : ScriptCallback.plain(request), query, target, format, key)
+        let snapshot = directory.current
+        var response: Response
+        if let prepared = try await prepared(request, query, target, format) {
+            if callback == nil, query["api_key"] == nil {
+                shortcuts.keep(CatalogueShortcuts.Shortcut(answer: prepared, route: route), for: request, in: snapshot)
+            }
+            response = prepared.response(to: callback == nil ? request : ScriptCallback.plain(request))
+        } else {
+            response = try await read(callback == nil ? request : ScriptCallback.plain(request), query, target, format, key)
+        }
         if let callback { response = await callback.wrap(response) }
         verdict?.tell(&response)
         return response
     }
 
-    /// Every GET.
+    /// Every GET that no prepared answer fits.
     private func read(
         _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat, _ key: AccessKey?
     ) async throws(GeoReportError) -> Response {
-        if target.resource == .discovery { return try await discovery(target, request, format) }
         let tenant = try await tenant(of: target, jurisdiction: query["jurisdiction_id"])
-        let languages = Languages(tenant: tenant, locale: query["locale"], accept: request.headers[.acceptLanguage])
+        let languages = Languages(tenant: tenant, query, request)
         switch target.resource {
-        case .services: return services(tenant, languages, request, format)
-        case .service(let code): return try definition(code, tenant, languages, request, format)
         case .requests, .request:
             let reading = Reading(request: request, query: query, tenant: tenant, languages: languages, format: format, key: key)
             if case .request(let id) = target.resource { return try await find(id, reading) }
             return try await search(reading)
-        case .discovery: return try await discovery(target, request, format)
+        case .discovery, .services, .service: throw GeoReportError(500, "No answer was prepared.")
         }
     }
 }

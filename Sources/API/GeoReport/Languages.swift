@@ -1,3 +1,5 @@
+import HTTPTypes
+import Hummingbird
 import Open311
 
 /// In which language to answer.
@@ -12,6 +14,10 @@ struct Languages {
         preferences = LanguagePreferences(locale: locale, accept: accept)
         self.tenant = tenant
         wanted = preferences.wanted.first ?? tenant.language
+    }
+
+    init(tenant: Tenant, _ query: FormFields, _ request: Request) {
+        self.init(tenant: tenant, locale: query["locale"], accept: request.headers[.acceptLanguage])
     }
 
     /// In which order to look for each text of a catalogue.

@@ -10,9 +10,9 @@ enum CrossOrigin {
     private static let accepted =
         "Accept, Accept-Language, Api-Key, Content-Type, Idempotency-Key, If-Modified-Since, If-None-Match, X-API-Key, X-Request-Id"
 
-    static func open(_ response: inout Response) {
-        response.headers[.accessControlAllowOrigin] = "*"
-        response.headers[.accessControlExposeHeaders] = exposed
+    static func open(_ headers: inout HTTPFields) {
+        headers[.accessControlAllowOrigin] = "*"
+        headers[.accessControlExposeHeaders] = exposed
     }
 
     /// The answer to OPTIONS, preflight or not.

@@ -12,8 +12,16 @@ enum HTTPMetrics {
     /// holds nothing that a log or a header could take for its own syntax.
     static func requestID(of request: Request) -> String {
         if let given = request.headers[requestID], (1...128).contains(given.utf8.count), given.utf8.allSatisfy(isPlain) { return given }
-        return EventID(at: .now).description
+        let number = made.withLockedValue { number in
+            number += 1
+            return number
+        }
+        return process + String(number, radix: 16)
     }
+
+    /// Tells this process's ids from those of others.
+    private static let process = String(UInt64.random(in: 1 << 60..<UInt64.max), radix: 16) + "-"
+    private static let made = NIOLockedValueBox<UInt64>(0)
 
     private static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
@@ -26,14 +34,40 @@ enum HTTPMetrics {
     }
 
     private static let counters = NIOLockedValueBox<[String: Counter]>([:])
-    private static let timers = NIOLockedValueBox<[String: Metrics.Timer]>([:])
+
+    /// What every request is counted under; looked up without making a string.
+    private struct RequestLabels: Hashable {
+        let route: String
+        let method: HTTPRequest.Method
+        let statusClass: Int
+    }
+
+    private struct RequestHandles {
+        let count: Counter
+        let time: Metrics.Timer
+    }
+
+    private static let known: Set<HTTPRequest.Method> = [.get, .head, .post, .put, .options, .delete, .patch]
+    private static let requests = NIOLockedValueBox<[RequestLabels: RequestHandles]>([:])
 
     static func record(_ route: String, _ method: HTTPRequest.Method, _ status: Int, since start: ContinuousClock.Instant) {
-        let known: Set<HTTPRequest.Method> = [.get, .head, .post, .put, .options, .delete, .patch]
-        let name = known.contains(method) ? method.rawValue : "other"
-        counter("o311_http_requests_total", [("route", route), ("method", name), ("status_class", "\(status / 100)xx")]).increment()
+        // Others are counted together: their names are the callers' to choose.
+        let method = known.contains(method) ? method : .trace
+        let labels = RequestLabels(route: route, method: method, statusClass: status / 100)
+        let handles = requests.withLockedValue { requests in
+            if let handles = requests[labels] { return handles }
+            let name = method == .trace ? "other" : method.rawValue
+            let handles = RequestHandles(
+                count: Counter(
+                    label: "o311_http_requests_total",
+                    dimensions: [("route", route), ("method", name), ("status_class", "\(status / 100)xx")]),
+                time: Metrics.Timer(label: "o311_http_request_duration_seconds", dimensions: [("route", route)]))
+            requests[labels] = handles
+            return handles
+        }
+        handles.count.increment()
         let elapsed = start.duration(to: .now).components
-        timer(route).recordNanoseconds(elapsed.seconds * 1_000_000_000 + elapsed.attoseconds / 1_000_000_000)
+        handles.time.recordNanoseconds(elapsed.seconds * 1_000_000_000 + elapsed.attoseconds / 1_000_000_000)
     }
 
     static func created(tenant: String, channel: String) {
@@ -51,15 +85,6 @@ enum HTTPMetrics {
             let counter = Counter(label: name, dimensions: labels)
             counters[key] = counter
             return counter
-        }
-    }
-
-    private static func timer(_ route: String) -> Metrics.Timer {
-        timers.withLockedValue { timers in
-            if let timer = timers[route] { return timer }
-            let timer = Metrics.Timer(label: "o311_http_request_duration_seconds", dimensions: [("route", route)])
-            timers[route] = timer
-            return timer
         }
     }
 }

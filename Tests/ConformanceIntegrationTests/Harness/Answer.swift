@@ -53,6 +53,14 @@ struct Answer: Sendable {
     }
 }
 
+extension Answer {
+    /// A citizen's answer to one question, as the store keeps it.
+    struct Stored: Equatable, Decodable {
+        let code: String
+        let values: [String]
+    }
+}
+
 struct UnexpectedAnswer: Error, CustomStringConvertible {
     let what: String
     var description: String { what }

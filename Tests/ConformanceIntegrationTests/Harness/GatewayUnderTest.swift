@@ -159,6 +159,18 @@ struct GatewayUnderTest: Sendable {
         }
     }
 
+    /// The answers that a request's reporter gave to the service's questions.
+    func storedAnswers(of id: String) async throws -> [Answer.Stored] {
+        let number = try #require(Int64(id))
+        let bytes = try await owner.run { (session) throws(PostgresError) in
+            let row = try session.execute(
+                Statement("conformance_answers", "select answers from service_requests where id = $1::bigint"), [.int64(number)]
+            ).first
+            return try row?.json(0) ?? []
+        }
+        return try JSONDecoder().decode([Answer.Stored].self, from: Data(bytes))
+    }
+
     /// Ends a key at once.
     func revoke(_ secret: AccessSecret, of city: City) async throws {
         _ = try await store.revokeKey(publicID: secret.publicID, of: city.tenant.id)
