@@ -63,7 +63,7 @@ def w02_three(sheet):
     assert client.services("POT")["service_code"] == "POT"
     assert sheet["r1"] in [request["service_request_id"] for request in client.requests()]
     assert all(request["service_code"] == "BIN" for request in client.requests("BIN"))
-    assert client.requests(count=2)
+    assert len(client.requests(count=2)) == 2
     assert client.request(sheet["r1"])[0]["service_request_id"] == sheet["r1"]
     made = client.post("BIN", address="1 rue du Pont", name="Ada Lovelace", email="ada@mail.example", description="three")
     identifier = made[0]["service_request_id"]
