@@ -69,6 +69,24 @@ struct WireTests {
         }
     }
 
+    @Test("a JSON body is the form it stands for")
+    func jsonForm() throws {
+        let body = """
+            {"lat": 48.85, "long": 2, "description": "a\\nb", "email": null, "attribute": {"tags": ["a", "b"], "depth": 12, "ok": true},
+             "attribute[x]": "1", "media_url": ["https://a.example/1", "https://a.example/2"]}
+            """
+        let fields = try JSONFormReader.fields(Array(body.utf8))
+        #expect(fields["lat"] == "48.85" && fields["long"] == "2" && fields["description"] == "a\nb" && fields["email"] == nil)
+        #expect(fields.values("media_url").count == 2)
+        #expect(
+            Set(fields.answers.map { "\($0.code)=\($0.values.joined(separator: ","))" }) == ["tags=a,b", "depth=12", "ok=true", "x=1"])
+        let deep = String(repeating: "[", count: 5_000)
+        for bad in ["[]", "{", "{\"a\": {\"b\": 1}}", "{\"a\": [[1]]}", deep, "\u{0}"] {
+            #expect(throws: FormError.self) { try JSONFormReader.fields(Array(bad.utf8)) }
+        }
+        for _ in 0..<300 { _ = try? JSONFormReader.fields((0..<Int.random(in: 0..<60)).map { _ in UInt8.random(in: 0...255) }) }
+    }
+
     @Test("paths name resources, whatever slashes, prefixes and dots they have")
     func targets() {
         #expect(GeoReportTarget(path: "/open311/v2//services.json")?.resource == .services)

@@ -59,6 +59,9 @@ struct GeoReportError: Error {
             self.init(
                 400, language, french: "Le formulaire multipart est mal formé : \(detail).",
                 english: "The multipart form is malformed: \(detail).")
+        case .malformedJSON(let detail):
+            self.init(
+                400, language, french: "Le corps JSON est mal formé : \(detail).", english: "The JSON body is malformed: \(detail).")
         }
     }
 }

@@ -48,6 +48,23 @@ extension GeoReportGateway {
         return response
     }
 
+    /// The id behind a token; a known token without one yet is 200 all the same, because clients then ask again.
+    func resolve(
+        _ token: String, _ tenant: Tenant, _ language: Language, _ format: ResponseFormat
+    ) async throws(GeoReportError) -> Response {
+        let isPlausible = token.utf8.count == 32
+        let state = isPlausible
+            ? try await read(language) { () async throws(StorageError) in try await reader.request(token: token, of: tenant.id) } : nil
+        switch state {
+        case nil:
+            throw GeoReportError(
+                404, language, french: "token inconnu : aucune demande ne l’a reçu en réponse.",
+                english: "token is unknown: no request was answered with it.")
+        case .pending: return Self.response(GeoReportDocuments.token(token, nil, format), format, cacheControl: "no-store")
+        case .resolved(let id): return Self.response(GeoReportDocuments.token(token, id, format), format, cacheControl: "no-store")
+        }
+    }
+
     private func answer(
         _ found: [ServiceRequest], _ reading: Reading, modified: Timestamp?, isExact: Bool
     ) async throws(GeoReportError) -> Response {

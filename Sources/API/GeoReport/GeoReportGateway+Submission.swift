@@ -28,13 +28,14 @@ extension GeoReportGateway {
                 Faults(first: Fault(field: "service_code", problem: .missing)), language: language)
         }
         let service = try self.service(code, of: tenant, language)
-        let submission: Submission
+        var submission: Submission
         do {
             submission = try SubmissionValidator(tenant: tenant, service: service).submission(
                 from: fields, apiKey: usable, idempotencyKey: request.headers[Self.idempotencyKey], language: language, at: accepted)
         } catch {
             throw GeoReportError(error, language: language)
         }
+        if service.kind == .batch { submission.token = Self.newToken() }
         let recorded: RecordedSubmission
         do {
             recorded = try await recorder.record(submission, tenant: tenant)
@@ -42,25 +43,41 @@ extension GeoReportGateway {
             throw GeoReportError(error, language)
         }
         if !recorded.isRepetition { HTTPMetrics.created(tenant: tenant.key.rawValue, channel: usable.label) }
-        let shown = service.kind == .blackbox ? nil : recorded.id
-        let bytes = GeoReportDocuments.created(shown, accountID: submission.reporter?.accountID, format)
+        let answer: GeoReportDocuments.SubmissionAnswer
+        switch (service.kind, recorded.token) {
+        case (.blackbox, _): answer = .nothing
+        case (_, let token?): answer = .token(token)
+        case (_, nil): answer = .id(recorded.id)
+        }
+        let bytes = GeoReportDocuments.created(answer, accountID: submission.reporter?.accountID, format)
         var response = Self.response(bytes, format, cacheControl: "no-store")
         verdict?.tell(&response)
         return response
     }
 
+    /// 128 random bits: nobody finds another's.
+    private static func newToken() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<2).map { _ in
+            let digits = String(generator.next() as UInt64, radix: 16)
+            return String(repeating: "0", count: 16 - digits.count) + digits
+        }.joined()
+    }
+
     private static let maximumPassedOver = 33_554_432
     static let idempotencyKey = HTTPField.Name("Idempotency-Key") ?? .ifNoneMatch
 
-    private func form(_ request: Request) async throws(GeoReportError) -> FormFields {
+    func form(_ request: Request) async throws(GeoReportError) -> FormFields {
         let contentType = request.headers[.contentType] ?? "application/x-www-form-urlencoded"
         let kind = contentType.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
-        guard kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data" else {
-            throw GeoReportError(415, "Content-Type must be application/x-www-form-urlencoded or multipart/form-data.")
+        guard ["application/x-www-form-urlencoded", "multipart/form-data", "application/json"].contains(kind) else {
+            throw GeoReportError(
+                415, "Content-Type must be application/x-www-form-urlencoded, multipart/form-data or application/json.")
         }
         let body = try await collect(request)
         do {
             if kind == "multipart/form-data" { return try MultipartReader.fields(Array(body.readableBytesView), contentType: contentType) }
+            if kind == "application/json" { return try JSONFormReader.fields(Array(body.readableBytesView)) }
             return try FormReader.fields(body)
         } catch {
             throw GeoReportError(error, .english)

@@ -162,6 +162,7 @@ public struct GeoReportGateway: HTTPResponder {
         let tenant = try await tenant(of: target, jurisdiction: query["jurisdiction_id"])
         let languages = Languages(tenant: tenant, query, request)
         switch target.resource {
+        case .token(let token): return try await resolve(token, tenant, languages.wanted, format)
         case .requests, .request:
             let reading = Reading(request: request, query: query, tenant: tenant, languages: languages, format: format, key: key)
             if case .request(let id) = target.resource { return try await find(id, reading) }

@@ -5,6 +5,7 @@ enum GeoReportRoute: String, CaseIterable {
     case service
     case requests
     case request
+    case token
 
     /// Below a base, as in openapi.json.
     var template: String {
@@ -14,6 +15,7 @@ enum GeoReportRoute: String, CaseIterable {
         case .service: "/services/{service_code}.{format}"
         case .requests: "/requests.{format}"
         case .request: "/requests/{service_request_id}.{format}"
+        case .token: "/tokens/{token}.{format}"
         }
     }
 

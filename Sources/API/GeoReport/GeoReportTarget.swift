@@ -8,6 +8,7 @@ struct GeoReportTarget: Equatable {
         case service(code: String)
         case requests
         case request(id: String)
+        case token(String)
 
         /// Whether its answer is a list of service requests.
         var isOfRequests: Bool {
@@ -24,6 +25,7 @@ struct GeoReportTarget: Equatable {
             case .service: .service
             case .requests: .requests
             case .request: .request
+            case .token: .token
             }
         }
     }
@@ -53,6 +55,9 @@ struct GeoReportTarget: Equatable {
         case ("requests", _), ("request", _):
             words.removeLast()
             resource = .request(id: name)
+        case ("tokens", _):
+            words.removeLast()
+            resource = .token(name)
         case (_, "services"): resource = .services
         case (_, "requests"): resource = .requests
         case (_, "discovery"): resource = .discovery

@@ -8,6 +8,7 @@ enum FormError: Error, Sendable, Equatable {
     case invalidUTF8(field: String)
     case brokenEscape(field: String)
     case malformedMultipart(String)
+    case malformedJSON(String)
 }
 
 /// Reads `application/x-www-form-urlencoded` bytes: the hot path, so by hand and without a copy. `+` and `%20` are both a space.

@@ -20,17 +20,43 @@ enum GeoReportDocuments {
 
     // MARK: Submissions
 
-    /// The reply to a submission. A blackbox service tells neither id nor token.
-    static func created(_ id: ServiceRequestID?, accountID: String?, _ format: ResponseFormat) -> [UInt8] {
-        bytes(format, capacity: 256, { write(id, accountID, &$0) }, { write(id, accountID, &$0) })
+    /// What a submission is answered: of id and token one, and never an empty other (clients test for presence).
+    enum SubmissionAnswer {
+        case id(ServiceRequestID)
+        case token(String)
+        /// Of a blackbox service.
+        case nothing
     }
 
-    private static func write(_ id: ServiceRequestID?, _ accountID: String?, _ writer: inout some WireWriter) {
+    /// The reply to a submission.
+    static func created(_ answer: SubmissionAnswer, accountID: String?, _ format: ResponseFormat) -> [UInt8] {
+        bytes(format, capacity: 256, { write(answer, accountID, &$0) }, { write(answer, accountID, &$0) })
+    }
+
+    private static func write(_ answer: SubmissionAnswer, _ accountID: String?, _ writer: inout some WireWriter) {
+        writer.beginDocument(list: "service_requests")
+        writer.beginItem("request")
+        switch answer {
+        case .id(let id): writer.identifier("service_request_id", id.rawValue)
+        case .token(let token): writer.field("token", token)
+        case .nothing: break
+        }
+        writer.field("service_notice", String?.none)
+        writer.field("account_id", accountID)
+        writer.endItem("request")
+        writer.endDocument(list: "service_requests")
+    }
+
+    /// A token, with its id once there is one: without, clients ask again.
+    static func token(_ token: String, _ id: ServiceRequestID?, _ format: ResponseFormat) -> [UInt8] {
+        bytes(format, capacity: 256, { write(token, id, &$0) }, { write(token, id, &$0) })
+    }
+
+    private static func write(_ token: String, _ id: ServiceRequestID?, _ writer: inout some WireWriter) {
         writer.beginDocument(list: "service_requests")
         writer.beginItem("request")
         if let id { writer.identifier("service_request_id", id.rawValue) }
-        writer.field("service_notice", String?.none)
-        writer.field("account_id", accountID)
+        writer.field("token", token)
         writer.endItem("request")
         writer.endDocument(list: "service_requests")
     }

@@ -34,7 +34,8 @@ enum MultipartReader {
         else { throw .malformedMultipart("a part has no name") }
         guard parameter("filename", in: String(disposition)) == nil else { return }
         guard let value = String(validating: part[(blank + 4)...], as: UTF8.self) else { throw .invalidUTF8(field: name) }
-        fields.append(name: name, value: value)
+        // A documented client puts a space behind some names.
+        fields.append(name: CleanText.singleSpaced(name), value: value)
     }
 
     /// The value of `key=value` or `key="value"` in a header.

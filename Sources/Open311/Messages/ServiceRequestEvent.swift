@@ -110,6 +110,10 @@ extension JSONWriter {
         value(submission.serviceCode.rawValue)
         name("service_name")
         value(submission.serviceName)
+        if let title = submission.title {
+            name("title")
+            value(title)
+        }
         name("description")
         value(submission.description)
         name("requested_datetime")
@@ -121,6 +125,12 @@ extension JSONWriter {
         name("detailed_status")
         value(GeneralStatus.received.rawValue)
         place(submission.location)
+        if let object = submission.object {
+            name("service_object_type")
+            value(object.type)
+            name("service_object_id")
+            value(object.id)
+        }
         name("attributes")
         answers(submission.answers)
         name("anonymous")
@@ -173,6 +183,14 @@ extension JSONWriter {
         value(reporter.accountID)
         name("device_id")
         value(reporter.deviceID)
+        if let organisation = reporter.organisation {
+            name("organisation")
+            value(organisation)
+        }
+        if let siret = reporter.siret {
+            name("siret")
+            value(siret)
+        }
         endObject()
     }
 

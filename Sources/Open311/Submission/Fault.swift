@@ -35,6 +35,10 @@ public struct Fault: Error, Sendable, Equatable {
         /// In metres.
         case notARadius(maximum: Int)
         case notABox
+        /// The check digit is wrong, or there are not 14.
+        case notASIRET
+        /// Outside of the ground that the city answers for.
+        case outsideBoundary(city: String)
     }
 
     public init(field: String, problem: Problem) {

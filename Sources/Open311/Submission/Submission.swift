@@ -6,6 +6,8 @@ public struct Submission: Sendable {
     public var serviceCode: ServiceCode
     public var serviceName: String
     public var description: String
+    public var title: String?
+    public var object: ServiceObject?
     public var location: Location
     public var answers: [Answer]
     /// Nil when the submission is anonymous.
@@ -15,13 +17,17 @@ public struct Submission: Sendable {
     public var receivedVia: String
     public var language: Language
     public var receivedAt: Timestamp
+    /// Answered in place of the id until the CRM knows the request; nil where the id is answered at once.
+    public var token: String?
+    /// Whether lists and look-ups show it from the start.
+    public var isListed: Bool
     /// The client's own name for this submission, so that a repetition is recognised.
     public var clientReference: ClientReference?
 
     public init(
         tenant: TenantID, serviceCode: ServiceCode, serviceName: String, description: String, location: Location, answers: [Answer],
         reporter: Reporter?, mediaURLs: [String], receivedVia: String, language: Language, receivedAt: Timestamp,
-        clientReference: ClientReference?
+        clientReference: ClientReference?, title: String? = nil, object: ServiceObject? = nil, token: String? = nil, isListed: Bool = true
     ) {
         self.tenant = tenant
         self.serviceCode = serviceCode
@@ -35,6 +41,10 @@ public struct Submission: Sendable {
         self.language = language
         self.receivedAt = receivedAt
         self.clientReference = clientReference
+        self.title = title
+        self.object = object
+        self.token = token
+        self.isListed = isListed
     }
 }
 

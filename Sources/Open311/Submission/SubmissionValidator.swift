@@ -30,7 +30,9 @@ public struct SubmissionValidator: Sendable {
         from fields: FormFields, apiKey: AccessKey, idempotencyKey: String?, language: Language, at moment: Timestamp
     ) throws(Faults) -> Submission {
         var check = self
-        let location = check.location(fields)
+        let object = check.object(fields)
+        let location = check.location(fields, hasObject: object != nil)
+        let title = check.text("title", in: fields, maximum: 255)
         let description = check.description(fields)
         let answers = check.answers(fields.answers)
         let mediaURLs = check.mediaURLs(fields)
@@ -49,7 +51,11 @@ public struct SubmissionValidator: Sendable {
             receivedVia: apiKey.label,
             language: language,
             receivedAt: moment,
-            clientReference: reference
+            clientReference: reference,
+            title: title,
+            object: object,
+            // Nobody waits at the end of a test endpoint: there the token is resolved at once.
+            isListed: service.kind == .realtime || service.kind == .batch && tenant.id.isTest
         )
     }
 
@@ -62,7 +68,7 @@ public struct SubmissionValidator: Sendable {
         return clean.isEmpty ? nil : clean
     }
 
-    private mutating func location(_ fields: FormFields) -> Location {
+    private mutating func location(_ fields: FormFields, hasObject: Bool) -> Location {
         let address = text("address_string", in: fields)
         let addressID = text("address_id", in: fields, maximum: 255)
         let zipcode = text("zipcode", in: fields, maximum: 20)
@@ -70,9 +76,25 @@ public struct SubmissionValidator: Sendable {
         let longitude = coordinate("long", 180, in: fields)
         if fields["lat"] != nil, fields["long"] == nil { refuse("lat", .incompletePosition(missing: "long")) }
         if fields["long"] != nil, fields["lat"] == nil { refuse("long", .incompletePosition(missing: "lat")) }
-        if fields["lat"] == nil, fields["long"] == nil, address == nil, addressID == nil { refuse("lat", .noLocation) }
+        if fields["lat"] == nil, fields["long"] == nil, address == nil, addressID == nil, !hasObject { refuse("lat", .noLocation) }
         let position = latitude.flatMap { latitude in longitude.flatMap { Coordinate(latitude: latitude, longitude: $0) } }
+        if let position, let boundary = tenant.policies.boundary, !boundary.contains(position) {
+            refuse("lat", .outsideBoundary(city: tenant.name))
+        }
         return Location(coordinate: position, address: address, addressID: addressID, zipcode: zipcode)
+    }
+
+    /// Both halves of the pair, or neither (CitySDK reference 1.3).
+    private mutating func object(_ fields: FormFields) -> ServiceObject? {
+        let id = text("service_object_id", in: fields, maximum: 255)
+        let type = text("service_object_type", in: fields)
+        switch (type, id) {
+        case (let type?, let id?): return ServiceObject(type: type, id: id)
+        case (.some, nil): refuse("service_object_type", .incompletePosition(missing: "service_object_id"))
+        case (nil, .some): refuse("service_object_id", .incompletePosition(missing: "service_object_type"))
+        case (nil, nil): break
+        }
+        return nil
     }
 
     private mutating func coordinate(_ name: String, _ bound: Int, in fields: FormFields) -> Double? {
@@ -105,8 +127,17 @@ public struct SubmissionValidator: Sendable {
             email: text("email", in: fields, maximum: 320),
             phone: text("phone", in: fields, maximum: 64),
             accountID: text("account_id", in: fields, maximum: 255),
-            deviceID: text("device_id", in: fields, maximum: 255)
+            deviceID: text("device_id", in: fields, maximum: 255),
+            organisation: text(fields["organisation"] == nil ? "organization" : "organisation", in: fields, maximum: 255),
+            siret: siret(fields)
         )
+    }
+
+    private mutating func siret(_ fields: FormFields) -> String? {
+        guard let text = fields["siret"] else { return nil }
+        let digits = SIRET.digits(text)
+        if digits == nil { refuse("siret", .notASIRET) }
+        return digits
     }
 
     private mutating func clientReference(_ fields: FormFields, idempotencyKey: String?, apiKey: AccessKey) -> ClientReference? {

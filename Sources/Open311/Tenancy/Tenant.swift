@@ -75,9 +75,17 @@ public struct TenantPolicies: Sendable, Equatable {
     public var keepsUndeclaredAttributes: Bool
     /// Whether events carry the reporter's personal data, or only say that there is some.
     public var sendsPersonalData: Bool
+    /// Whether apps get a token, and the id only once the CRM knows the request: then every realtime service is a batch one.
+    public var defersIdentifiers: Bool
+    /// Positions outside of it are refused; nil takes requests from anywhere.
+    public var boundary: Boundary?
 
-    public init(keepsUndeclaredAttributes: Bool = true, sendsPersonalData: Bool = true) {
+    public init(
+        keepsUndeclaredAttributes: Bool = true, sendsPersonalData: Bool = true, defersIdentifiers: Bool = false, boundary: Boundary? = nil
+    ) {
         self.keepsUndeclaredAttributes = keepsUndeclaredAttributes
         self.sendsPersonalData = sendsPersonalData
+        self.defersIdentifiers = defersIdentifiers
+        self.boundary = boundary
     }
 }

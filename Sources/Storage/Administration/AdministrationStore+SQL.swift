@@ -2,7 +2,7 @@ import Postgres
 
 enum AdministrationSQL {
     static let all = [
-        setting, makePartitions, insertTenant, insertJurisdiction, deleteTenant, retireServices, putService,
+        setting, makePartitions, insertTenant, insertJurisdiction, deleteTenant, setPolicies, retireServices, putService,
         services,
     ]
 
@@ -29,6 +29,15 @@ enum AdministrationSQL {
     static let insertJurisdiction = Statement(
         "administration_insert_jurisdiction",
         "insert into jurisdictions (jurisdiction_id, tenant_id, position) values ($1::text, $2::integer, $3::smallint)")
+
+    static let setPolicies = Statement(
+        "administration_set_policies",
+        """
+        update tenants
+        set keeps_undeclared_attributes = $2::boolean, sends_personal_data = $3::boolean, defers_identifiers = $4::boolean,
+            boundary = $5::jsonb
+        where id = $1::integer
+        """)
 
     static let deleteTenant = Statement("administration_delete_tenant", "delete from tenants where key = $1::text")
 

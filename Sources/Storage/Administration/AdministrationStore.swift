@@ -99,6 +99,21 @@ public final class AdministrationStore: Sendable {
         }
     }
 
+    /// Changes where a tenant takes requests and how it answers them; its other policies stay.
+    ///
+    /// - Returns: whether there is such a tenant.
+    public func setPolicies(_ policies: TenantPolicies, of tenant: TenantID) async throws(StorageError) -> Bool {
+        try await run { (session) throws(PostgresError) in
+            try session.execute(
+                AdministrationSQL.setPolicies,
+                [
+                    .int32(tenant.rawValue), .bool(policies.keepsUndeclaredAttributes), .bool(policies.sendsPersonalData),
+                    .bool(policies.defersIdentifiers), policies.boundary.map { .json(BoundaryJSON.bytes($0)) } ?? .null,
+                ]
+            ).affected > 0
+        }
+    }
+
     public func tenant(_ key: TenantKey) async throws(StorageError) -> Tenant? {
         try await tenants().first { $0.key == key }
     }
@@ -121,7 +136,7 @@ public final class AdministrationStore: Sendable {
                 guard let code = try? ServiceCode(validating: try row.text(1)) else {
                     throw PostgresError(.decoding, detail: "a service_code breaks its rule")
                 }
-                return try TenantRow.service(row, code)
+                return try TenantRow.service(row, code, defersIdentifiers: false)
             }
         }
     }

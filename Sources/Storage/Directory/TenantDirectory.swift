@@ -96,19 +96,20 @@ public final class TenantDirectory: Sendable {
             if let tenant = try TenantRow.tenant(answers[0][index], jurisdictions: jurisdictions) { tenants.append(tenant) }
         }
         return DirectorySnapshot(
-            tenants: tenants, catalogues: try catalogues(answers[2]), accessKeys: try answers[3].map(TenantRow.accessKey), previous: previous)
+            tenants: tenants, catalogues: try catalogues(answers[2], of: tenants), accessKeys: try answers[3].map(TenantRow.accessKey), previous: previous)
     }
 
-    private static func catalogues(_ rows: Rows) throws(PostgresError) -> [TenantID: Catalogue] {
+    private static func catalogues(_ rows: Rows, of tenants: [Tenant]) throws(PostgresError) -> [TenantID: Catalogue] {
         var services: [TenantID: [Service]] = [:]
         var changes: [TenantID: Timestamp] = [:]
+        let deferring = Set(tenants.filter(\.policies.defersIdentifiers).map(\.id))
         for index in 0..<rows.count {
             let row = rows[index]
             let tenant = TenantID(try row.int32(0))
             let changedAt = Timestamp(microseconds: try row.timestamp(8))
             changes[tenant] = max(changes[tenant] ?? changedAt, changedAt)
             guard try row.bool(9), let code = try? ServiceCode(validating: try row.text(1)) else { continue }
-            services[tenant, default: []].append(try TenantRow.service(row, code))
+            services[tenant, default: []].append(try TenantRow.service(row, code, defersIdentifiers: deferring.contains(tenant)))
         }
         var catalogues: [TenantID: Catalogue] = [:]
         for (tenant, changedAt) in changes { catalogues[tenant] = Catalogue(services: services[tenant] ?? [], changedAt: changedAt) }

@@ -18,15 +18,19 @@ enum TenantRow {
             virtualHost: try row.text(6),
             contact: try row.text(7),
             keyService: try row.text(8),
-            policies: TenantPolicies(keepsUndeclaredAttributes: try row.bool(9), sendsPersonalData: try row.bool(10)),
+            policies: TenantPolicies(
+                keepsUndeclaredAttributes: try row.bool(9), sendsPersonalData: try row.bool(10), defersIdentifiers: try row.bool(14),
+                boundary: row.isNull(13) ? nil : try? BoundaryJSON.boundary(try row.json(13))),
             fallbackLanguages: try row.texts(12).compactMap { Language(parsing: $0) }
         )
     }
 
-    static func service(_ row: Row, _ code: ServiceCode) throws(PostgresError) -> Service {
-        Service(
+    /// - Parameter defersIdentifiers: the tenant's policy, which makes realtime services batch ones.
+    static func service(_ row: Row, _ code: ServiceCode, defersIdentifiers: Bool) throws(PostgresError) -> Service {
+        let kind = ServiceKind(rawValue: try row.text(2)) ?? .realtime
+        return Service(
             code: code,
-            kind: ServiceKind(rawValue: try row.text(2)) ?? .realtime,
+            kind: defersIdentifiers && kind == .realtime ? .batch : kind,
             name: CatalogueJSON.text(try row.json(3)),
             summary: CatalogueJSON.text(try row.json(4)),
             group: CatalogueJSON.text(try row.json(5)),

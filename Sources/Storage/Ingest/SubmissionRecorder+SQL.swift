@@ -32,23 +32,28 @@ enum IngestSQL {
         "ingest_requests",
         """
         insert into service_requests (id, tenant_id, service_code, service_name, description, requested_at, updated_at, lat, long,
-                                      address, address_id, zipcode, media_urls, answers, received_via, language)
+                                      address, address_id, zipcode, media_urls, answers, received_via, language,
+                                      title, service_object_type, service_object_id, token, listed)
         select id, tenant_id, service_code, service_name, description, requested_at, requested_at, lat, long, address, address_id,
-               zipcode, coalesce(string_to_array(media, ' '), '{}'), answers, received_via, language
+               zipcode, coalesce(string_to_array(media, ' '), '{}'), answers, received_via, language,
+               more ->> 'title', more ->> 'object_type', more ->> 'object_id', more ->> 'token',
+               coalesce((more -> 'listed')::boolean, true)
         from unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::double precision[],
                     $8::double precision[], $9::text[], $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::text[], $15::text[],
-                    $16::text[])
+                    $16::text[], $17::jsonb[])
             as given (id, tenant_id, service_code, service_name, description, requested_at, lat, long, address, address_id, zipcode,
-                      media, answers, received_via, language, reference)
+                      media, answers, received_via, language, reference, more)
         """, request: "id")
 
     static let reporters = Insert(
         "ingest_reporters",
         """
-        insert into reporters (request_id, tenant_id, first_name, last_name, email, phone, account_id, device_id)
-        select request_id, tenant_id, first_name, last_name, email, phone, account_id, device_id
-        from unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
-            as given (request_id, tenant_id, first_name, last_name, email, phone, account_id, device_id, reference)
+        insert into reporters (request_id, tenant_id, first_name, last_name, email, phone, account_id, device_id, organisation,
+                               siret)
+        select request_id, tenant_id, first_name, last_name, email, phone, account_id, device_id, organisation, siret
+        from unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                    $10::text[], $11::text[])
+            as given (request_id, tenant_id, first_name, last_name, email, phone, account_id, device_id, reference, organisation, siret)
         """, request: "request_id")
 
     static let events = Insert(
@@ -64,9 +69,10 @@ enum IngestSQL {
     static let references = Statement(
         "ingest_references",
         """
-        insert into client_references (tenant_id, key, fingerprint, request_id)
-        select tenant_id, key, fingerprint, request_id
-        from unnest($1::integer[], $2::text[], $3::bytea[], $4::bigint[]) as given (tenant_id, key, fingerprint, request_id)
+        insert into client_references (tenant_id, key, fingerprint, request_id, token)
+        select tenant_id, key, fingerprint, request_id, token
+        from unnest($1::integer[], $2::text[], $3::bytea[], $4::bigint[], $5::text[])
+            as given (tenant_id, key, fingerprint, request_id, token)
         order by tenant_id, key
         on conflict (tenant_id, key) do nothing
         """)
@@ -74,7 +80,7 @@ enum IngestSQL {
     static let recorded = Statement(
         "ingest_recorded",
         """
-        select r.tenant_id, r.key, r.fingerprint, r.request_id
+        select r.tenant_id, r.key, r.fingerprint, r.request_id, r.token
         from unnest($1::integer[], $2::text[]) as given (tenant_id, key)
         join client_references r on r.tenant_id = given.tenant_id and r.key = given.key
         """)

@@ -6,6 +6,8 @@ import Postgres
 /// What became of a submission that was stored.
 public struct RecordedSubmission: Sendable, Equatable {
     public let id: ServiceRequestID
+    /// What to answer in place of the id; nil where the id is answered at once.
+    public let token: String?
     /// Whether the client had sent the same before; then `id` is the first one's.
     public let isRepetition: Bool
 }

@@ -57,3 +57,15 @@ extension GatewayUnderTest {
         try await owner.run { (session) throws(PostgresError) in try session.script(sql, within: .seconds(60)) }
     }
 }
+
+extension GatewayUnderTest {
+    /// The ids of every request that a city has, shown or not.
+    func everyRequest(of city: City) async throws -> [String] {
+        try await owner.run { (session) throws(PostgresError) in
+            try session.execute(
+                Statement("conformance_every", "select id from service_requests where tenant_id = $1::integer order by id"),
+                [.int32(city.tenant.id.rawValue)]
+            ).map { (row) throws(PostgresError) in String(try row.int64(0)) }
+        }
+    }
+}
