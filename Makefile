@@ -28,8 +28,12 @@ deps: ## install the Debian packages that are missing (sudo when not root)
 build: deps ## debug build of everything but the tests
 	$(SWIFT) build
 
-release: deps ## release build of bus311
+release: deps .build/release/bus311 ## release build of bus311
+
+# Named as a file, so that a second `make run` starts at once instead of asking the package manager what changed.
+.build/release/bus311: Package.swift $(shell find Sources -type f) | deps
 	$(SWIFT) build -c release --product bus311
+	@touch $@
 
 run: release ## a whole demonstration city on this machine, in the foreground; Ctrl-C stops it
 	@exec .build/release/bus311 demo
@@ -60,8 +64,7 @@ test-sanitize: tools ## the C clients and their threads under the thread and the
 	$(SWIFT) test --sanitize thread --scratch-path .build-tsan --filter '$(SANITIZED)'
 	$(SWIFT) test --sanitize address --scratch-path .build-asan --filter '$(SANITIZED)'
 
-bench: tools ## every speed beside its baseline, in a release build; writes docs/benchmarks.md (BENCH='relay reading' for a part)
-	$(SWIFT) build -c release --product bus311
+bench: tools release ## every speed beside its baseline, in a release build; writes docs/benchmarks.md (BENCH='relay reading' for a part)
 	$(SWIFT) build -c release --product bare-route
 	$(SWIFT) build -c release --product plain-amqp
 	@.build/venv/bin/python Tests/Benchmarks/bench.py $(BENCH)

@@ -53,5 +53,8 @@ public struct Watch: ServiceLifecycle.Service {
             let age = backlog?.oldestCreatedAt.map { Double(now.microseconds - $0.microseconds) / 1e6 } ?? 0
             Gauge(label: "o311_outbox_oldest_age_seconds", dimensions: labels).record(max(0, age))
         }
+        for (tenant, count) in try await outbox.parked() {
+            Gauge(label: "o311_outbox_parked", dimensions: [("tenant", tenant.rawValue)]).record(count)
+        }
     }
 }

@@ -1,15 +1,41 @@
 import ArgumentParser
+import Bus
+import Foundation
+import Postgres
+import Storage
 
 @main
 struct Bus311: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bus311",
         abstract: "A service bus for Open311: from citizens' apps to each city's CRM, and back.",
-        discussion: "Try it: bus311 demo. Exit codes: 0 done, 1 failed or something is wrong, 2 the plan is not empty, 64 wrong usage.",
+        discussion: "Try it: bus311 demo. Exit codes: 0 done, 1 failed or something is wrong, 2 the plan is not empty, 64 wrong usage, 69 database or broker unreachable.",
         version: Settings.version,
         subcommands: [
             Demo.self, All.self, Gateway.self, Relay.self, StatusIngest.self, WatchCommand.self, Migrate.self, TenantCommand.self,
             KeyCommand.self, CatalogueCommand.self, CredentialCommand.self, Doctor.self,
         ]
     )
+
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
+        } catch {
+            guard isUnreachable(error) else { exit(withError: error) }
+            FileHandle.standardError.write(
+                Data("Error: \(error)\nCheck that the server runs and that its address in the settings is right.\n".utf8))
+            Foundation.exit(69)
+        }
+    }
+
+    /// Whether somebody else's server is away: trying again later may help, another command line would not.
+    private static func isUnreachable(_ error: any Error) -> Bool {
+        switch error {
+        case let error as StorageError: error.kind == .unavailable
+        case let error as PostgresError: error.kind == .cannotConnect
+        case BrokerAdministrationError.unreachable: true
+        default: false
+        }
+    }
 }

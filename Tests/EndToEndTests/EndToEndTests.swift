@@ -9,4 +9,7 @@ struct EndToEndTests {
 
     @Test("a tenant's credentials can do nothing to another tenant, over AMQP, HTTP or SQL")
     func isolation() throws { #expect(try PythonScript.run("isolation.py") == 0, "see its output above") }
+
+    @Test("the administration commands answer people and scripts; health page and log tell when PostgreSQL is away")
+    func commands() throws { #expect(try PythonScript.run("commands.py") == 0, "see its output above") }
 }

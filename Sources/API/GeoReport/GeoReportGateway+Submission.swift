@@ -8,7 +8,8 @@ import Storage
 extension GeoReportGateway {
     /// POST requests: jurisdiction, then key, then service, then everything else with all its faults at once.
     func submit(
-        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat, _ caller: ClientAddress?
+        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat, _ caller: ClientAddress?,
+        _ trail: RequestTrail
     ) async throws(GeoReportError) -> Response {
         try limits.precheck(caller)
         let accepted = Timestamp.now
@@ -21,6 +22,7 @@ extension GeoReportGateway {
         } else {
             tenant = try await self.tenant(of: target, jurisdiction: fields["jurisdiction_id"])
         }
+        trail.tenant = tenant.key
         let language = Languages(tenant: tenant, locale: fields["locale"], accept: request.headers[.acceptLanguage]).wanted
         let usable = try mayPost(key, to: tenant, language)
         guard let code = fields["service_code"] else {

@@ -54,16 +54,18 @@ public struct GeoReportGateway: HTTPResponder {
     let catalogueAnswers = CatalogueAnswers()
     let shortcuts = CatalogueShortcuts()
     let discoveryAnswers: DiscoveryAnswers
+    let logger: Logger
 
     public init(
         directory: TenantDirectory, recorder: SubmissionRecorder, reader: ServiceRequestReader, keyUses: KeyUseRecorder,
-        configuration: GatewayConfiguration
+        configuration: GatewayConfiguration, logger: Logger
     ) {
         self.directory = directory
         self.recorder = recorder
         self.reader = reader
         self.keyUses = keyUses
         self.configuration = configuration
+        self.logger = logger
         limits = CallerLimits(configuration)
         discoveryAnswers = DiscoveryAnswers(configuration)
     }
@@ -78,19 +80,21 @@ public struct GeoReportGateway: HTTPResponder {
         let page = target == nil ? StaticPage(path: request.uri.path) : nil
         let format = target?.format ?? ResponseFormat(extensionOf: request.uri.path)
             ?? ResponseFormat.negotiated(accept: request.headers[.accept])
+        let trail = RequestTrail()
         var response: Response
         do throws(GeoReportError) {
             if format == nil, target != nil { throw Self.notAcceptable }
             if let page {
                 response = try page.response(to: request)
             } else {
-                response = try await answer(request, target, format ?? .xml, limits.caller(request, context))
+                response = try await answer(request, target, format ?? .xml, limits.caller(request, context), trail)
             }
         } catch {
             response = Self.response(to: error, format ?? .xml)
         }
         CrossOrigin.open(&response.headers)
-        response.headers[HTTPMetrics.requestID] = HTTPMetrics.requestID(of: request)
+        let requestID = HTTPMetrics.requestID(of: request)
+        response.headers[HTTPMetrics.requestID] = requestID
         if request.method == .head {
             // Replacing the body resets the length.
             let length = response.headers[.contentLength]
@@ -99,6 +103,7 @@ public struct GeoReportGateway: HTTPResponder {
         }
         let route = target?.resource.route.rawValue ?? (page == nil ? "unknown" : "page")
         HTTPMetrics.record(route, request.method, Int(response.status.code), since: start)
+        trail.log(logger, route, request.method, Int(response.status.code), requestID, since: start)
         return response
     }
 
@@ -119,7 +124,7 @@ public struct GeoReportGateway: HTTPResponder {
     }
 
     private func answer(
-        _ request: Request, _ target: GeoReportTarget?, _ format: ResponseFormat, _ caller: ClientAddress?
+        _ request: Request, _ target: GeoReportTarget?, _ format: ResponseFormat, _ caller: ClientAddress?, _ trail: RequestTrail
     ) async throws(GeoReportError) -> Response {
         guard let target else { throw GeoReportError(404, "No such resource: \(String(request.uri.path.prefix(200))).") }
         let route = target.resource.route
@@ -136,7 +141,7 @@ public struct GeoReportGateway: HTTPResponder {
         } catch {
             throw GeoReportError(error, .english)
         }
-        if isPost { return try await submit(request, query, target, format, caller) }
+        if isPost { return try await submit(request, query, target, format, caller, trail) }
         let key = await accessKey(request, query, at: .now)
         let verdict = try limits.admit(caller, key?.scopes.contains(.read) == true ? key : nil)
         let callback = try target.format == .json ? ScriptCallback(query["callback"]) : nil
@@ -148,7 +153,7 @@ public struct GeoReportGateway: HTTPResponder {
             }
             response = prepared.response(to: callback == nil ? request : ScriptCallback.plain(request))
         } else {
-            response = try await read(callback == nil ? request : ScriptCallback.plain(request), query, target, format, key)
+            response = try await read(callback == nil ? request : ScriptCallback.plain(request), query, target, format, key, trail)
         }
         if let callback { response = await callback.wrap(response) }
         verdict?.tell(&response)
@@ -157,9 +162,11 @@ public struct GeoReportGateway: HTTPResponder {
 
     /// Every GET that no prepared answer fits.
     private func read(
-        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat, _ key: AccessKey?
+        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat, _ key: AccessKey?,
+        _ trail: RequestTrail
     ) async throws(GeoReportError) -> Response {
         let tenant = try await tenant(of: target, jurisdiction: query["jurisdiction_id"])
+        trail.tenant = tenant.key
         let languages = Languages(tenant: tenant, query, request)
         switch target.resource {
         case .token(let token): return try await resolve(token, tenant, languages.wanted, format)

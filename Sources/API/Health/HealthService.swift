@@ -1,5 +1,7 @@
 import HTTPTypes
 import Hummingbird
+import Logging
+import Metrics
 import NIOConcurrencyHelpers
 import NIOCore
 import Open311
@@ -13,20 +15,29 @@ public final class HealthRegistry: Sendable {
     }
 
     private let entries = NIOLockedValueBox<[String: Entry]>([:])
+    private let logger: Logger
 
-    public init() {}
+    public init(logger: Logger) { self.logger = logger }
 
+    /// Keeps what a service says, and tells the log and the metrics when it is news.
+    ///
     /// - Parameters:
-    ///   - dependency: `postgresql`, `broker`.
+    ///   - dependency: who needs what: `gateway.postgresql`, `relay.broker`.
     ///   - detail: for operators; never a secret, never data.
     public func report(_ dependency: String, isOK: Bool, detail: String = "") {
-        entries.withLockedValue { entries in
-            if var entry = entries[dependency], entry.isOK == isOK {
-                entry.detail = detail
-                entries[dependency] = entry
-            } else {
-                entries[dependency] = Entry(isOK: isOK, detail: detail, since: .now)
-            }
+        let previous = entries.withLockedValue { entries -> Entry? in
+            let previous = entries[dependency]
+            let since = previous.flatMap { $0.isOK == isOK ? $0.since : nil } ?? .now
+            entries[dependency] = Entry(isOK: isOK, detail: detail, since: since)
+            return previous
+        }
+        guard previous?.isOK != isOK else { return }
+        Gauge(label: "o311_dependency_up", dimensions: [("dependency", dependency)]).record(isOK ? 1 : 0)
+        if !isOK {
+            logger.warning("dependency lost", metadata: ["dependency": "\(dependency)", "error": "\(detail)"])
+        } else if let previous {
+            let seconds = (Timestamp.now.microseconds - previous.since.microseconds) / 1_000_000
+            logger.notice("dependency back", metadata: ["dependency": "\(dependency)", "after_seconds": "\(seconds)"])
         }
     }
 

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import Logging
 import NIOCore
 import Open311
 import Storage
@@ -11,26 +12,31 @@ public struct StatusIngestService: HTTPResponder {
     let directory: TenantDirectory
     let updates: StatusUpdateStore
     let keyUses: KeyUseRecorder
+    let logger: Logger
 
     /// Of a body, in bytes.
     static let maximumBody = 65_536
 
-    public init(directory: TenantDirectory, updates: StatusUpdateStore, keyUses: KeyUseRecorder) {
+    public init(directory: TenantDirectory, updates: StatusUpdateStore, keyUses: KeyUseRecorder, logger: Logger) {
         self.directory = directory
         self.updates = updates
         self.keyUses = keyUses
+        self.logger = logger
     }
 
     public func respond(to request: Request, context: Context) async throws -> Response {
         let start = ContinuousClock.now
+        let trail = RequestTrail()
         var response: Response
-        do { response = try await answer(request) } catch { response = error.response }
-        response.headers[HTTPMetrics.requestID] = HTTPMetrics.requestID(of: request)
+        do { response = try await answer(request, trail) } catch { response = error.response }
+        let requestID = HTTPMetrics.requestID(of: request)
+        response.headers[HTTPMetrics.requestID] = requestID
         HTTPMetrics.record("status_update", request.method, Int(response.status.code), since: start)
+        trail.log(logger, "status_update", request.method, Int(response.status.code), requestID, since: start)
         return response
     }
 
-    private func answer(_ request: Request) async throws(Problem) -> Response {
+    private func answer(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> Response {
         let words = request.uri.path.split(separator: "/")
         guard words.count == 5, words[0] == "v1", words[1] == "service-requests", words[3] == "updates",
             let requestText = FormReader.pathSegment(words[2]), let updateID = FormReader.pathSegment(words[4])
@@ -43,6 +49,7 @@ public struct StatusIngestService: HTTPResponder {
             throw problem
         }
         let tenant = try await authenticated(request)
+        trail.tenant = tenant.key
         guard (1...128).contains(updateID.count), !updateID.unicodeScalars.contains(where: { $0.value < 32 }) else {
             throw Problem(400, "invalid-update-id", "Invalid update id", "update_id must be 1 to 128 characters without control characters.")
         }

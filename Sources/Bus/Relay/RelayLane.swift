@@ -28,6 +28,8 @@ final class RelayLane: Sendable {
         var refusals: [Refusal] = []
         var accepted: Set<TenantID> = []
         var lostConnection = false
+        /// When the broker was last seen to block the connection.
+        var blockedAt: ContinuousClock.Instant?
     }
 
     private let configuration: RelayConfiguration
@@ -36,6 +38,9 @@ final class RelayLane: Sendable {
     private let report: @Sendable (String, Bool, String) -> Void
     private let state: NIOLockedValueBox<State>
     private let published: Counter
+    private let confirmDuration: Metrics.Timer
+    private let connectionState: Gauge
+    private let blockedSeconds: FloatingPointCounter
     private let shard: String
 
     init(
@@ -50,7 +55,11 @@ final class RelayLane: Sendable {
         broker.virtualHost = host
         broker.connectionName = "bus311 relay, shard \(shard)"
         self.broker = broker
-        published = Counter(label: "o311_relay_published_total", dimensions: [("shard", String(shard))])
+        let labels = [("shard", String(shard))]
+        published = Counter(label: "o311_relay_published_total", dimensions: labels)
+        confirmDuration = Metrics.Timer(label: "o311_relay_confirm_duration_seconds")
+        connectionState = Gauge(label: "o311_relay_connection_state", dimensions: labels)
+        blockedSeconds = FloatingPointCounter(label: "o311_relay_blocked_seconds_total")
         state = NIOLockedValueBox(
             State(
                 window: RelayWindow(
@@ -97,15 +106,13 @@ final class RelayLane: Sendable {
         }
         guard inFlight > 0 else { return }
         if !publications.isEmpty { FailPoint.relayBeforePublish.reach(configuration.failPoint) }
-        do {
+        do throws(AMQPError) {
             let resolutions = try await publisher.exchange(publications, minimum: max(1, min(inFlight / 2, 100)), wait: .milliseconds(50))
             if !publications.isEmpty { FailPoint.relayAfterPublish.reach(configuration.failPoint) }
             apply(resolutions)
             try await checkConfirms(publisher)
-        } catch let error as AMQPError {
-            await fail(error, publisher)
         } catch {
-            logger.error("unexpected failure while publishing", metadata: ["error": "\(error)"])
+            await fail(error, publisher)
         }
     }
 
@@ -125,6 +132,7 @@ final class RelayLane: Sendable {
                 $0.publisher = publisher
                 $0.backoff.reset()
             }
+            connectionState.record(1)
             report("broker", true, "")
             return publisher
         } catch {
@@ -149,6 +157,7 @@ final class RelayLane: Sendable {
                     state.toSettle.append(entry.seq)
                     state.accepted.insert(entry.tenant)
                     published.increment()
+                    confirmDuration.record(duration: resolution.confirmLatency)
                 case .withheld:
                     // The broker has blocked the connection: it waits in the window again.
                     if let entry = state.window.returned(resolution.tag) { state.window.add([entry]) }
@@ -170,12 +179,20 @@ final class RelayLane: Sendable {
     /// A confirm that does not come makes the whole connection suspect, unless the broker said that it is blocked.
     private func checkConfirms(_ publisher: ConfirmedPublisher) async throws(AMQPError) {
         if case .blocked(let reason, _) = publisher.state {
+            connectionState.record(2)
             report("broker", false, "blocked by the broker: \(reason)")
-            state.withLockedValue { state in
+            let seconds = state.withLockedValue { state in
                 let now = ContinuousClock.now
                 for seq in state.oldestSent.keys { state.oldestSent[seq] = now }
+                defer { state.blockedAt = now }
+                return state.blockedAt.map { $0.duration(to: now) / .seconds(1) } ?? 0
             }
+            blockedSeconds.increment(by: seconds)
             return
+        }
+        if take(\.blockedAt, nil) != nil {
+            connectionState.record(1)
+            report("broker", true, "")
         }
         let limit = ContinuousClock.now.advanced(by: .zero - configuration.confirmTimeout)
         let isLate = state.withLockedValue { $0.oldestSent.values.contains { $0 < limit } }
@@ -209,6 +226,7 @@ final class RelayLane: Sendable {
 
     private func disconnect(_ publisher: ConfirmedPublisher, reason: String) async {
         Counter(label: "o311_relay_failures_total", dimensions: [("reason", reason)]).increment()
+        connectionState.record(0)
         state.withLockedValue { state in
             state.window.abandonAll()
             state.oldestSent.removeAll()

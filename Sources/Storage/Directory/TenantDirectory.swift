@@ -9,6 +9,7 @@ public final class TenantDirectory: Sendable {
     private let reading: PostgresConnection
     private let listening: PostgresConnection
     private let logger: Logger
+    private let report: @Sendable (Bool, String) -> Void
     private let snapshot = NIOLockedValueBox(DirectorySnapshot.empty)
     private let lastMiss = NIOLockedValueBox<ContinuousClock.Instant?>(nil)
 
@@ -16,11 +17,14 @@ public final class TenantDirectory: Sendable {
     /// A flood of unknown keys costs the database five reads a second at most.
     private static let missPause = Duration.milliseconds(200)
 
-    /// - Parameter configuration: of a role that may read tenants, catalogues and keys.
-    public init(configuration: PostgresConfiguration, logger: Logger) throws {
+    /// - Parameters:
+    ///   - configuration: of a role that may read tenants, catalogues and keys.
+    ///   - report: told after every reading whether the database answered, and why not.
+    public init(configuration: PostgresConfiguration, logger: Logger, report: @escaping @Sendable (Bool, String) -> Void = { _, _ in }) throws {
         reading = try PostgresConnection(configuration: configuration)
         listening = try PostgresConnection(configuration: configuration)
         self.logger = logger
+        self.report = report
     }
 
     /// The newest snapshot, without waiting.
@@ -28,13 +32,18 @@ public final class TenantDirectory: Sendable {
 
     /// Reads everything now.
     public func load() async throws(StorageError) {
-        try await storing { () async throws(PostgresError) in
+        do {
             try await reading.run { [snapshot] (session) throws(PostgresError) in
                 // Loads run one after the other on this connection, so nothing is lost between reading and keeping.
                 let loaded = try Self.read(session, after: snapshot.withLockedValue { $0 })
                 snapshot.withLockedValue { $0 = loaded }
             }
+        } catch {
+            let error = StorageError(error)
+            report(false, error.description)
+            throw error
         }
+        report(true, "")
     }
 
     /// Reads again because a name was not found, unless that was just done; an unreachable database leaves what is known.
@@ -62,7 +71,7 @@ public final class TenantDirectory: Sendable {
             let isListening = NIOLockedValueBox(false)
             for await _ in occasions {
                 if !isListening.withLockedValue({ $0 }) { await listen(isListening, continuation) }
-                do { try await load() } catch { logger.warning("directory not refreshed", metadata: ["error": "\(error)"]) }
+                do { try await load() } catch { logger.debug("directory not refreshed", metadata: ["error": "\(error)"]) }
             }
             group.cancelAll()
         }

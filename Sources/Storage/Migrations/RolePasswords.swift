@@ -11,7 +11,7 @@ public enum RolePasswords {
     public static func set(_ passwords: [String: String], configuration: PostgresConfiguration) async throws(StorageError) {
         let connection: PostgresConnection
         do { connection = try PostgresConnection(configuration: configuration) } catch { throw StorageError(.internalFault) }
-        do {
+        do throws(PostgresError) {
             for (role, password) in passwords where roles.contains(role) {
                 try await connection.run { (session) throws(PostgresError) in
                     // ALTER ROLE takes no parameters; format() quotes, and the setting lives for this transaction only.
@@ -22,11 +22,9 @@ public enum RolePasswords {
                     }
                 }
             }
-        } catch let error as PostgresError {
+        } catch {
             await connection.close()
             throw StorageError(error)
-        } catch {
-            throw StorageError(.internalFault)
         }
         await connection.close()
     }

@@ -1,7 +1,7 @@
 import Postgres
 
 enum OutboxSQL {
-    static let all = [lead, release, pending, confirm, postpone, park, statistics]
+    static let all = [lead, release, pending, confirm, postpone, park, statistics, parked]
 
     /// A session lock: it ends with the connection, so a dead relay never keeps a shard.
     static let lead = Statement("outbox_lead", "select pg_try_advisory_lock(3111, $1::integer)")
@@ -32,6 +32,12 @@ enum OutboxSQL {
     static let park = Statement(
         "outbox_park",
         "update outbox set state = 'parked', attempts = attempts + 1, last_error = $2::text where seq = $1::bigint and state = 'pending'")
+
+    static let parked = Statement(
+        "outbox_parked",
+        """
+        select t.key, count(o.seq) from tenants t left join outbox o on o.tenant_id = t.id and o.state = 'parked' group by t.key order by t.key
+        """)
 
     static let statistics = Statement(
         "outbox_statistics",

@@ -18,7 +18,7 @@ import UnixSignals
 /// The long-running services; each can be a process of its own, with its own database role and broker user.
 struct Services {
     private let settings: Settings
-    private let registry = HealthRegistry()
+    private let registry: HealthRegistry
     private let metrics = PrometheusMetrics()
     private var list: [any ServiceLifecycle.Service] = []
 
@@ -27,6 +27,7 @@ struct Services {
         let level = settings.logLevel
         LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: level) }
         MetricsSystem.bootstrap(metrics)
+        registry = HealthRegistry(logger: Logger(label: "health"))
         Gauge(label: "o311_build_info", dimensions: [("version", Settings.version)]).record(1)
     }
 
@@ -40,9 +41,22 @@ struct Services {
             logger: logger(name))
     }
 
-    mutating func addGateway() async throws {
-        let directory = try TenantDirectory(configuration: try settings.database(.gateway), logger: logger("gateway"))
+    /// How a service of this process says what has become of what it depends on.
+    private func report(_ service: String) -> @Sendable (String, Bool, String) -> Void {
+        let registry = self.registry
+        return { registry.report("\(service).\($0)", isOK: $1, detail: $2) }
+    }
+
+    /// An unreachable database does not stop the start: the directory goes on trying, and the health page says so meanwhile.
+    private func directory(_ role: Settings.DatabaseRole, of service: String) async throws -> TenantDirectory {
+        let report = report(service)
+        let directory = try TenantDirectory(configuration: try settings.database(role), logger: logger(service)) { report("postgresql", $0, $1) }
         try? await directory.load()
+        return directory
+    }
+
+    mutating func addGateway() async throws {
+        let directory = try await directory(.gateway, of: "gateway")
         let recorder = try SubmissionRecorder(
             configuration: try settings.database(.ingest), origin: settings.origin, logger: logger("gateway"))
         let reader = try ServiceRequestReader(configuration: try settings.database(.gateway), connections: settings.readConnections)
@@ -52,39 +66,35 @@ struct Services {
             configuration: GatewayConfiguration(
                 publicURL: settings.gatewayURL, maximumBodyBytes: settings.maximumBodyBytes,
                 trustedProxies: try settings.trustedProxies, addressLimit: settings.addressLimit, keyLimit: settings.keyLimit,
-                contact: settings.contact, keyService: settings.keyService))
+                contact: settings.contact, keyService: settings.keyService),
+            logger: logger("gateway"))
         list.append(DirectoryService(directory: directory))
         list.append(KeyUseService(keyUses: keyUses))
         list.append(http(gateway, host: settings.host, port: settings.gatewayPort, "gateway"))
     }
 
     mutating func addStatusIngest() async throws {
-        let directory = try TenantDirectory(configuration: try settings.database(.status), logger: logger("status-ingest"))
-        try? await directory.load()
+        let directory = try await directory(.status, of: "status-ingest")
         let updates = try StatusUpdateStore(configuration: try settings.database(.status))
         let keyUses = try KeyUseRecorder(configuration: try settings.database(.status), logger: logger("status-ingest"))
         list.append(DirectoryService(directory: directory))
         list.append(KeyUseService(keyUses: keyUses))
-        list.append(
-            http(
-                StatusIngestService(directory: directory, updates: updates, keyUses: keyUses), host: settings.host, port: settings.statusIngestPort, "status-ingest"))
+        let service = StatusIngestService(directory: directory, updates: updates, keyUses: keyUses, logger: logger("status-ingest"))
+        list.append(http(service, host: settings.host, port: settings.statusIngestPort, "status-ingest"))
     }
 
     mutating func addRelay() throws {
-        let registry = self.registry
         list.append(
-            try OutboxRelay(database: try settings.database(.relay), configuration: try settings.relay, logger: logger("relay")) {
-                registry.report($0, isOK: $1, detail: $2)
-            })
+            try OutboxRelay(
+                database: try settings.database(.relay), configuration: try settings.relay, logger: logger("relay"), report: report("relay")))
     }
 
     mutating func addWatch() throws {
-        let registry = self.registry
         list.append(
             Watch(
                 partitions: try PartitionKeeper(configuration: try settings.database(.watch)),
-                outbox: try OutboxStore(configuration: try settings.database(.watch)), logger: logger("watch")
-            ) { registry.report($0, isOK: $1, detail: $2) })
+                outbox: try OutboxStore(configuration: try settings.database(.watch)), logger: logger("watch"),
+                report: report("watch")))
     }
 
     /// Runs until SIGTERM or SIGINT, then stops in order.

@@ -73,7 +73,8 @@ struct DemoCity {
         }
         let settings: [String: Any] = [
             "bus311": [
-                "gateway": ["port": home.ports.gateway, "url": gatewayURL],
+                // One key stands for a whole city here: the usual limit of a key would stop whoever tries the machine's speed.
+                "gateway": ["port": home.ports.gateway, "url": gatewayURL, "keyLimit": 6_000_000] as [String: Any],
                 "status": ["port": home.ports.statusIngest, "url": statusIngestURL],
                 "health": ["port": home.ports.health],
                 "migrations": home.repository.appendingPathComponent("migrations").path,

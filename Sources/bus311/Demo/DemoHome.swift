@@ -35,7 +35,8 @@ struct DemoHome: Sendable {
     /// `bus311 all` as a process of its own, with the settings in this folder.
     func services() -> PrivateCommand {
         let health = ports.health
-        var environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("BUS311_") || $0.key == "BUS311_FAILPOINT" }
+        let passedOn = ["BUS311_FAILPOINT", "BUS311_LOG_LEVEL", "BUS311_GATEWAY_KEY_LIMIT", "BUS311_GATEWAY_ADDRESS_LIMIT"]
+        var environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("BUS311_") || passedOn.contains($0.key) }
         environment["BUS311_CONFIG"] = root.appendingPathComponent("settings.json").path
         return PrivateCommand(
             name: "bus311 all",

@@ -10,11 +10,48 @@ final class PrometheusMetrics: MetricsFactory {
         var value: Double = 0
         var sum: Double = 0
         var buckets: [UInt64] = []
+        /// A handle that was made and never used is not shown.
+        var isUsed = false
     }
 
     private struct Family {
         let kind: Kind
-        var series: [String: Series] = [:]
+        var series: [String: Cell] = [:]
+    }
+
+    /// One name with one set of labels. Every handle of it works on the same cell, without looking anything up.
+    private final class Cell: CounterHandler, FloatingPointCounterHandler, RecorderHandler, TimerHandler {
+        private let kind: Kind
+        private let series = NIOLockedValueBox(Series())
+
+        init(_ kind: Kind) { self.kind = kind }
+
+        var now: Series { series.withLockedValue { $0 } }
+
+        func increment(by amount: Int64) { increment(by: Double(amount)) }
+        func increment(by amount: Double) { change { $0.value += amount } }
+        func reset() { change { $0.value = 0 } }
+        func record(_ value: Int64) { record(Double(value)) }
+        func recordNanoseconds(_ duration: Int64) { record(Double(duration) / 1e9) }
+
+        func record(_ value: Double) {
+            change { series in
+                guard kind == .histogram else {
+                    series.value = value
+                    return
+                }
+                if series.buckets.isEmpty { series.buckets = [UInt64](repeating: 0, count: PrometheusMetrics.bounds.count + 1) }
+                series.buckets[PrometheusMetrics.bounds.firstIndex { value <= $0 } ?? PrometheusMetrics.bounds.count] += 1
+                series.sum += value
+            }
+        }
+
+        private func change(_ body: (inout Series) -> Void) {
+            series.withLockedValue { series in
+                series.isUsed = true
+                body(&series)
+            }
+        }
     }
 
     private let families = NIOLockedValueBox<[String: Family]>([:])
@@ -32,58 +69,41 @@ final class PrometheusMetrics: MetricsFactory {
         "o311_relay_published_total": "Events that the broker confirmed.",
         "o311_relay_failures_total": "Events or connections that failed on the way to the broker.",
         "o311_relay_leader": "Whether this process leads the shard.",
+        "o311_relay_confirm_duration_seconds": "Time from publishing an event to the broker's confirm.",
+        "o311_relay_connection_state": "The shard's connection to the broker: 0 none, 1 open, 2 blocked by the broker.",
+        "o311_relay_blocked_seconds_total": "Time for which the broker had blocked publishing.",
+        "o311_outbox_parked": "Events that wait for a person.",
+        "o311_dependency_up": "Whether what a service needs was there when last asked.",
         "o311_build_info": "The version that runs.",
     ]
 
     // MARK: Factory
 
-    func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
-        Handle(self, label, dimensions, .counter)
+    func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler { cell(label, dimensions, .counter) }
+
+    func makeFloatingPointCounter(label: String, dimensions: [(String, String)]) -> any FloatingPointCounterHandler {
+        cell(label, dimensions, .counter)
     }
 
     func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
-        Handle(self, label, dimensions, aggregate ? .histogram : .gauge)
+        cell(label, dimensions, aggregate ? .histogram : .gauge)
     }
 
-    func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler { Handle(self, label, dimensions, .histogram) }
+    func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler { cell(label, dimensions, .histogram) }
     func destroyCounter(_ handler: any CounterHandler) {}
+    func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
     func destroyRecorder(_ handler: any RecorderHandler) {}
     func destroyTimer(_ handler: any TimerHandler) {}
 
-    private final class Handle: CounterHandler, RecorderHandler, TimerHandler {
-        private let owner: PrometheusMetrics
-        private let name: String
-        private let labels: String
-        private let kind: Kind
-
-        init(_ owner: PrometheusMetrics, _ name: String, _ dimensions: [(String, String)], _ kind: Kind) {
-            self.owner = owner
-            self.name = name
-            self.kind = kind
-            labels = dimensions.map { "\($0.0)=\"\(PrometheusMetrics.escaped($0.1))\"" }.joined(separator: ",")
-        }
-
-        func increment(by amount: Int64) { owner.change(name, labels, kind) { $0.value += Double(amount) } }
-        func reset() { owner.change(name, labels, kind) { $0.value = 0 } }
-        func record(_ value: Int64) { record(Double(value)) }
-        func recordNanoseconds(_ duration: Int64) { record(Double(duration) / 1e9) }
-
-        func record(_ value: Double) {
-            owner.change(name, labels, kind) { series in
-                guard self.kind == .histogram else {
-                    series.value = value
-                    return
-                }
-                if series.buckets.isEmpty { series.buckets = [UInt64](repeating: 0, count: PrometheusMetrics.bounds.count + 1) }
-                series.buckets[PrometheusMetrics.bounds.firstIndex { value <= $0 } ?? PrometheusMetrics.bounds.count] += 1
-                series.sum += value
-            }
-        }
-    }
-
-    private func change(_ name: String, _ labels: String, _ kind: Kind, _ body: (inout Series) -> Void) {
-        families.withLockedValue { families in
-            body(&families[name, default: Family(kind: kind)].series[labels, default: Series()])
+    private func cell(_ name: String, _ dimensions: [(String, String)], _ kind: Kind) -> Cell {
+        let labels = dimensions.map { "\($0.0)=\"\(Self.escaped($0.1))\"" }.joined(separator: ",")
+        return families.withLockedValue { families in
+            var family = families[name] ?? Family(kind: kind)
+            // A name keeps the kind it had first: a scrape with two kinds would be refused as a whole.
+            let cell = family.series[labels] ?? Cell(family.kind)
+            family.series[labels] = cell
+            families[name] = family
+            return cell
         }
     }
 
@@ -93,15 +113,17 @@ final class PrometheusMetrics: MetricsFactory {
 
     // MARK: Text
 
-    /// The exposition format 0.0.4.
+    /// The exposition format 0.0.4, with what the operating system says of this process.
     func exposition() -> String {
         let families = self.families.withLockedValue { $0 }
         var text = ""
         for (name, family) in families.sorted(by: { $0.key < $1.key }) {
+            let used = family.series.sorted { $0.key < $1.key }.map { (labels: $0.key, series: $0.value.now) }.filter(\.series.isUsed)
+            if used.isEmpty { continue }
             text += "# HELP \(name) \(Self.help[name] ?? name.replacing("_", with: " "))\n# TYPE \(name) \(family.kind.rawValue)\n"
-            for (labels, series) in family.series.sorted(by: { $0.key < $1.key }) { text += Self.lines(name, labels, family.kind, series) }
+            for (labels, series) in used { text += Self.lines(name, labels, family.kind, series) }
         }
-        return text
+        return text + ProcessMetrics.exposition()
     }
 
     private static func lines(_ name: String, _ labels: String, _ kind: Kind, _ series: Series) -> String {

@@ -15,10 +15,25 @@ struct Settings: Sendable {
 
     private let reader: ConfigReader
 
-    /// - Parameter file: JSON, its members under `bus311`; environment variables (`BUS311_…`) win over it.
-    init(file: String?) async throws {
-        var providers: [any ConfigProvider] = [EnvironmentVariablesProvider()]
+    /// Every setting there is; docs/configuration.md has one row for each.
+    static let known = [
+        "host", "gateway.port", "gateway.url", "gateway.maximumBodyBytes", "gateway.readConnections", "gateway.contact",
+        "gateway.keyService", "gateway.addressLimit", "gateway.keyLimit", "gateway.trustedProxies", "status.port", "status.url",
+        "health.port", "database.ingest", "database.gateway", "database.status", "database.relay", "database.watch", "database.admin",
+        "database.owner", "broker.relay", "broker.management", "broker.provisionerUser", "broker.provisionerPassword",
+        "events.typePrefix", "events.schemaBase", "log.level", "migrations", "failpoint",
+    ]
+
+    /// - Parameters:
+    ///   - file: JSON, its members under `bus311`; environment variables (`BUS311_…`) win over it.
+    ///   - flags: `key=value` each; they win over both.
+    init(file: String?, flags: [String] = []) async throws {
+        let chosen = try Dictionary(flags.map(Self.flag), uniquingKeysWith: { $1 })
+        var providers: [any ConfigProvider] = [
+            EnvironmentVariablesProvider(environmentVariables: chosen), EnvironmentVariablesProvider(),
+        ]
         if let file = file ?? ProcessInfo.processInfo.environment["BUS311_CONFIG"] {
+            try Self.checkNames(in: file)
             providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(file)))
         }
         reader = ConfigReader(providers: providers).scoped(to: "bus311")
@@ -27,6 +42,38 @@ struct Settings: Sendable {
     }
 
     // MARK: Checks
+
+    private static func flag(_ text: String) throws -> (String, String) {
+        let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2 else { throw ValidationError("--set \(parts[0]): write it as key=value, as in --set gateway.port=9311.") }
+        guard known.contains(parts[0]) else { throw ValidationError("--set: there is no setting \(parts[0]). They are listed in docs/configuration.md.") }
+        return (variable(for: parts[0]), parts[1])
+    }
+
+    /// A mistyped name would leave its default in force without a word.
+    private static func checkNames(in file: String) throws {
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw ValidationError("The settings file \(file) cannot be read. Check the path given with --config or BUS311_CONFIG, and its rights.")
+        }
+        let document: Any
+        do { document = try JSONSerialization.jsonObject(with: data) } catch {
+            throw ValidationError("The settings file \(file) is not JSON: \(error.localizedDescription)")
+        }
+        guard let settings = (document as? [String: Any])?["bus311"] as? [String: Any] else {
+            throw ValidationError("The settings file \(file) has no object bus311: its settings stand in there.")
+        }
+        let unknown = names(in: settings).filter { !known.contains($0) }.sorted()
+        guard unknown.isEmpty else {
+            throw ValidationError(
+                "The settings file \(file) has unknown settings: \(unknown.joined(separator: ", ")). They are listed in docs/configuration.md.")
+        }
+    }
+
+    private static func names(in object: [String: Any], under prefix: String = "") -> [String] {
+        object.flatMap { name, value in
+            (value as? [String: Any]).map { names(in: $0, under: prefix + name + ".") } ?? [prefix + name]
+        }
+    }
 
     private static let numbers: [(key: String, range: ClosedRange<Int>)] = [
         ("gateway.port", 1...65_535),
@@ -61,7 +108,7 @@ struct Settings: Sendable {
 
     /// Where an operator sets `key`.
     private static func place(of key: String) -> String {
-        "Set it in the file named by --config, or in \(variable(for: key))."
+        "Set it in the file named by --config, in \(variable(for: key)), or with --set \(key)=…"
     }
 
     /// The environment variable that holds `key`: `broker.provisionerUser` is BUS311_BROKER_PROVISIONER_USER.
@@ -150,7 +197,10 @@ struct CommonOptions: ParsableArguments {
 
     enum OutputFormat: String, ExpressibleByArgument { case text, json }
 
-    func settings() async throws -> Settings { try await Settings(file: config) }
+    @Option(name: .customLong("set"), help: "One setting, before environment and file: --set gateway.port=9311. Repeat for more.")
+    var flags: [String] = []
+
+    func settings() async throws -> Settings { try await Settings(file: config, flags: flags) }
 
     /// Prints one or the other form.
     func show(text: String, json: any Encodable) throws {

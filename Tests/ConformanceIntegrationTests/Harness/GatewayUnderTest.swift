@@ -62,7 +62,8 @@ struct GatewayUnderTest: Sendable {
             keyUses: try KeyUseRecorder(configuration: addresses.role("bus311_gateway"), logger: logger),
             configuration: GatewayConfiguration(
                 publicURL: base, trustedProxies: try #require(TrustedProxies(parsing: "127.0.0.1")),
-                addressLimit: RateLimit(perMinute: 20)))
+                addressLimit: RateLimit(perMinute: 20)),
+            logger: logger)
         // Ends with the process.
         Task {
             try await Application(

@@ -159,7 +159,7 @@ public struct BrokerDoctor: Sendable {
                     .warning,
                     .noConsumer,
                     "nobody consumes \(names.statusQueue): statuses sent over AMQP wait",
-                    remedy: "start bus311 status-ingest"
+                    remedy: "this version takes statuses over HTTP only: ask the CRM's operator to send them to status-ingest (docs/first-consumer.md)"
                 )
             )
         }
