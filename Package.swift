@@ -95,7 +95,7 @@ let package = Package(
         tests("StorageIntegrationTests", ["Storage", "Open311", "Postgres", "TestSupport", log]),
         .testTarget(
             name: "ConformanceIntegrationTests",
-            dependencies: ["API", "Storage", "Open311", "Postgres", "Curl", "TestSupport", hummingbird, log], exclude: ["Clients"],
+            dependencies: ["API", "Storage", "Open311", "Postgres", "Curl", "TestSupport", hummingbird, log, locks], exclude: ["Clients"],
             swiftSettings: settings),
         tests("BusTests", ["Bus", "Open311", "Storage"]),
         tests("BusIntegrationTests", ["Bus", "Open311", "Curl", "AMQP", "PrivateServers"]),

@@ -21,35 +21,12 @@ public enum PythonScript {
         return process.terminationStatus
     }
 
-    /// Runs a script that asks a server of this very process: no thread waits for it, and what it prints is kept.
+    /// Runs a script that asks a server of this very process.
     ///
-    /// - Throws: ``Failure`` with what it printed, unless its exit code is 0.
-    public static func run(at file: URL, _ arguments: [String]) async throws {
-        let process = Process()
-        let log = FileManager.default.temporaryDirectory.appendingPathComponent("bus311-\(UUID().uuidString).log")
-        guard FileManager.default.createFile(atPath: log.path, contents: nil) else { throw Failure(status: -1, output: "no log file") }
-        defer { try? FileManager.default.removeItem(at: log) }
-        let output = try FileHandle(forWritingTo: log)
-        process.executableURL = URL(fileURLWithPath: ProcessInfo.processInfo.environment["BUS311_TEST_PYTHON"] ?? "/usr/bin/python3")
-        process.arguments = [file.path] + arguments
-        process.standardOutput = output
-        process.standardError = output
-        let (ended, end) = AsyncStream.makeStream(of: Int32.self)
-        process.terminationHandler = { end.yield($0.terminationStatus) }
-        try process.run()
-        var status: Int32 = -1
-        for await code in ended {
-            status = code
-            break
-        }
-        try? output.close()
-        guard status == 0 else { throw Failure(status: status, output: (try? String(contentsOf: log, encoding: .utf8)) ?? "") }
-    }
-
-    /// Why a script is not content.
-    public struct Failure: Error, CustomStringConvertible {
-        public let status: Int32
-        public let output: String
-        public var description: String { "exit code \(status):\n\(output.suffix(6_000))" }
+    /// - Returns: what it printed.
+    /// - Throws: ``Program/Failure`` unless its exit code is 0.
+    @discardableResult
+    public static func run(at file: URL, _ arguments: [String]) async throws -> String {
+        try await Program.run(ProcessInfo.processInfo.environment["BUS311_TEST_PYTHON"] ?? "/usr/bin/python3", [file.path] + arguments)
     }
 }

@@ -114,6 +114,43 @@ struct HTTPRows {
         }
     }
 
+    @Test("H11 the store is down")
+    func h11() async throws {
+        try await row("H11", "the store cannot be reached: 503 error document with `Retry-After`; the catalogue goes on") { gateway in
+            let broken = try await SecondGateway(besides: gateway, hasStore: false)
+            let fields = [
+                ("jurisdiction_id", "a.example"), ("api_key", gateway.cityA.key), ("service_code", "BIN"), ("lat", "1"), ("long", "2"),
+                ("description", "x"),
+            ]
+            for format in ["json", "xml"] {
+                let query = "jurisdiction_id=a.example"
+                for answer in [
+                    try await gateway.get("\(broken.base)/requests.\(format)?\(query)"),
+                    try await gateway.get("\(broken.base)/requests/\(gateway.requests.r1).\(format)?\(query)"),
+                    try await gateway.post("\(broken.base)/requests.\(format)", fields),
+                ] {
+                    try answer.requireRefusal(503)
+                    try #require((Int(answer.header("Retry-After") ?? "") ?? 0) >= 1)
+                }
+            }
+            try #require(try await gateway.get("\(broken.base)/services.json?jurisdiction_id=a.example").status == 200)
+        }
+    }
+
+    @Test("H12 no key in any log")
+    func h12() async throws {
+        try await row("H12", "a key in the query or the body is in no log, at any level") { gateway in
+            let second = try await SecondGateway(besides: gateway, hasStore: true)
+            let fields = [("service_code", "BIN"), ("lat", "1"), ("long", "2"), ("description", "x")]
+            let query = GatewayUnderTest.form([("jurisdiction_id", "a.example"), ("api_key", gateway.cityA.key)])
+            try #require(try await gateway.post("\(second.base)/requests.json?\(query)", fields).status == 200)
+            let body = fields + [("jurisdiction_id", "a.example"), ("api_key", gateway.cityA.key)]
+            try #require(try await gateway.post("\(second.base)/requests.json", body).status == 200)
+            try #require(try await gateway.get("\(second.base)/requests.json?\(query)").status == 200)
+            try #require(!second.log.text.isEmpty && !second.log.text.contains(gateway.cityA.key))
+        }
+    }
+
     @Test("the description of the API and the page to try it on are served by the gateway alone, under a strict policy")
     func pages() async throws {
         let gateway = try await GatewayUnderTest.shared()

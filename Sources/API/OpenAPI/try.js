@@ -8,6 +8,9 @@ const make = (name, text) => {
   return element;
 };
 
+// Descriptions mark code as Markdown does.
+const plain = (text) => text.replaceAll("`", "");
+
 let description;
 
 const resolve = (part) =>
@@ -27,7 +30,7 @@ function field(place, name, schema, text, required) {
   const label = make("label", name + (required ? " *" : ""));
   const id = `field-${place}-${name}`;
   label.htmlFor = id;
-  if (text) label.append(" ", make("small", text));
+  if (text) label.append(" ", make("small", plain(text)));
   let input;
   if (schema && schema.enum) {
     input = make("select");
@@ -47,7 +50,7 @@ function field(place, name, schema, text, required) {
 
 function showOperation() {
   const { operation } = chosen();
-  byId("about").textContent = operation.description || "";
+  byId("about").textContent = plain(operation.description || "");
   byId("fields").replaceChildren();
   for (const parameter of (operation.parameters || []).map(resolve)) {
     if (parameter.name === "callback") continue;

@@ -160,6 +160,22 @@ struct GatewayUnderTest: Sendable {
         }
     }
 
+    /// Waits until a request with this description is stored.
+    func request(describedAs description: String) async throws -> ServiceRequestID {
+        let deadline = ContinuousClock.now + .seconds(60)
+        while true {
+            let found = try await owner.run { (session) throws(PostgresError) in
+                let row = try session.execute(
+                    Statement("conformance_find", "select id from service_requests where description = $1::text"), [.text(description)]
+                ).first
+                return try row?.int64(0)
+            }
+            if let found { return ServiceRequestID(stored: found) }
+            guard ContinuousClock.now < deadline else { throw UnexpectedAnswer(what: "nobody reported “\(description)” within 60 s") }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+    }
+
     /// The answers that a request's reporter gave to the service's questions.
     func storedAnswers(of id: String) async throws -> [Answer.Stored] {
         let number = try #require(Int64(id))
