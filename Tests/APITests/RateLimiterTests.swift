@@ -69,7 +69,10 @@ struct ClientAddressTests {
         #expect(!four.isLoopback)
     }
 
-    @Test("what is no address is none", arguments: ["", "unknown", "192.0.2", "192.0.2.7:80", "[2001:db8::1]", String(repeating: "1", count: 100)])
+    @Test(
+        "what is no address is none",
+        arguments: ["", "unknown", "192.0.2", "192.0.2.7:80", "[2001:db8::1]", String(repeating: "1", count: 100)]
+    )
     func notAddresses(text: String) { #expect(ClientAddress(parsing: text) == nil) }
 
     @Test(
@@ -82,7 +85,8 @@ struct ClientAddressTests {
             ("10.1.2.3", ["rubbish, 10.9.9.9"], "10.9.9.9"),
             ("10.1.2.3", [], "10.1.2.3"),
             ("2001:db8::5", ["192.0.2.9"], "192.0.2.9"),
-        ])
+        ]
+    )
     func forwarding(peer: String, forwarded: [String], expected: String) throws {
         let proxies = try #require(TrustedProxies(parsing: "10.0.0.0/8, 2001:db8::/32"))
         let address = try #require(ClientAddress(parsing: peer))
@@ -101,6 +105,7 @@ struct ResponseFormatTests {
             (nil, ResponseFormat.xml), ("*/*", .xml), ("application/json", .json), ("text/xml", .xml), ("application/xml", .xml),
             ("text/html, application/json;q=0.9, */*;q=0.1", .json), ("application/json;q=0.2, text/xml;q=0.8", .xml),
             ("application/json;q=0", nil), ("image/png", nil), ("", .xml),
-        ] as [(String?, ResponseFormat?)])
+        ] as [(String?, ResponseFormat?)]
+    )
     func negotiation(accept: String?, expected: ResponseFormat?) { #expect(ResponseFormat.negotiated(accept: accept) == expected) }
 }

@@ -164,7 +164,9 @@ struct CatalogueRows {
                 try #require(try await gateway.get(url, headers: ["If-None-Match": "\"other\""]).status == 200)
                 try #require(try await gateway.get(url, headers: ["If-Modified-Since": moment]).status == 304)
                 try #require(try await gateway.get(url, headers: ["If-Modified-Since": "Thu, 01 Jan 2015 00:00:00 GMT"]).status == 200)
-                try #require(try await gateway.get(url, headers: ["If-None-Match": "\"other\"", "If-Modified-Since": moment]).status == 200)
+                try #require(
+                    try await gateway.get(url, headers: ["If-None-Match": "\"other\"", "If-Modified-Since": moment]).status == 200
+                )
             }
             let old = try #require(try await gateway.get("\(city.base)/services.json").header("ETag"))
             services[0].name = Fixtures.text("Autre nom", "Another name")

@@ -14,7 +14,9 @@ struct CitySDKCreateRows {
     private static let making = Task { try await GatewayUnderTest.shared().city("writing", services: CitySDKTown.services()) }
 
     private func row(
-        _ id: String, _ title: String, refusedBecause refusal: String? = nil,
+        _ id: String,
+        _ title: String,
+        refusedBecause refusal: String? = nil,
         _ body: (GatewayUnderTest, GatewayUnderTest.City) async throws -> Void
     ) async throws {
         try await ConformanceIntegrationTests.row(id, title, refusedBecause: refusal) { try await body($0, try await Self.making.value) }
@@ -25,7 +27,9 @@ struct CitySDKCreateRows {
     }
 
     private func multipart(
-        _ fields: [(String, String)], files: [(name: String, file: String, bytes: [UInt8])], _ gateway: GatewayUnderTest,
+        _ fields: [(String, String)],
+        files: [(name: String, file: String, bytes: [UInt8])],
+        _ gateway: GatewayUnderTest,
         _ city: GatewayUnderTest.City
     ) async throws -> Answer {
         var bytes: [UInt8] = []
@@ -43,7 +47,10 @@ struct CitySDKCreateRows {
 
     /// What was just created, with its extensions.
     private func created(
-        _ answer: Answer, _ gateway: GatewayUnderTest, _ city: GatewayUnderTest.City, sourceLocation: SourceLocation = #_sourceLocation
+        _ answer: Answer,
+        _ gateway: GatewayUnderTest,
+        _ city: GatewayUnderTest.City,
+        sourceLocation: SourceLocation = #_sourceLocation
     ) async throws -> JSON {
         try #require(answer.status == 200, "\(answer.text)", sourceLocation: sourceLocation)
         let id = try #require(try answer.item()["service_request_id"]?.string, sourceLocation: sourceLocation)
@@ -53,7 +60,9 @@ struct CitySDKCreateRows {
     // MARK: Objects
 
     @Test("P-45") func p45() async throws {
-        try await row("P-45", "an object in place of a position: created; its position is copied", refusedBecause: Self.objects) { gateway, city in
+        try await row("P-45", "an object in place of a position: created; its position is copied", refusedBecause: Self.objects) {
+            gateway,
+            city in
             let request = try await created(try await post(Self.fields + Self.object, gateway, city), gateway, city)
             try #require(request["extended_attributes"]?["service_object_id"]?.string == "p-17")
             try #require(request["extended_attributes"]?["service_object_type"]?.string == CitySDKTown.namespace)
@@ -117,7 +126,9 @@ struct CitySDKCreateRows {
 
     /// Posts files and requires the report stored without them.
     private func requireReadPast(
-        _ files: [(name: String, file: String, bytes: [UInt8])], _ gateway: GatewayUnderTest, _ city: GatewayUnderTest.City
+        _ files: [(name: String, file: String, bytes: [UInt8])],
+        _ gateway: GatewayUnderTest,
+        _ city: GatewayUnderTest.City
     ) async throws {
         let answer = try await multipart(Self.fields + Self.place, files: files, gateway, city)
         let request = try await created(answer, gateway, city)
@@ -187,7 +198,11 @@ struct CitySDKCreateRows {
     @Test("P-44") func p44() async throws {
         let why = "requests are not moderated yet: each is listed as soon as it is stored, without personal data"
         try await row("P-44", "a request that no moderator has published is in no list", refusedBecause: why) { gateway, city in
-            let request = try await created(try await post(Self.fields + Self.place + [("email", "p44@mail.example")], gateway, city), gateway, city)
+            let request = try await created(
+                try await post(Self.fields + Self.place + [("email", "p44@mail.example")], gateway, city),
+                gateway,
+                city
+            )
             let list = try await gateway.get("\(city.base)/requests.json")
             try #require(try list.ids().contains(try #require(request["service_request_id"]?.string)) && !list.text.contains("p44@"))
         }

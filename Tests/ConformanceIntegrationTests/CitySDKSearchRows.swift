@@ -8,7 +8,10 @@ struct CitySDKSearchRows {
     private static let here = [("lat", "43.6"), ("long", "3.2")]
 
     private func row(
-        _ id: String, _ title: String, refusedBecause refusal: String? = nil, _ body: (GatewayUnderTest, CitySDKTown) async throws -> Void
+        _ id: String,
+        _ title: String,
+        refusedBecause refusal: String? = nil,
+        _ body: (GatewayUnderTest, CitySDKTown) async throws -> Void
     ) async throws {
         try await ConformanceIntegrationTests.row(id, title, refusedBecause: refusal) { try await body($0, try await CitySDKTown.shared()) }
     }
@@ -32,7 +35,9 @@ struct CitySDKSearchRows {
     }
 
     @Test("P-03") func p03() async throws {
-        try await row("P-03", "`extensions=true`: each has `extended_attributes` with `detailed_status`") { try await requireDetailed($0, $1, "true") }
+        try await row("P-03", "`extensions=true`: each has `extended_attributes` with `detailed_status`") {
+            try await requireDetailed($0, $1, "true")
+        }
     }
 
     @Test("P-04") func p04() async throws {
@@ -57,7 +62,9 @@ struct CitySDKSearchRows {
     }
 
     @Test("P-07") func p07() async throws {
-        try await row("P-07", "one request with extensions: detailed status whole, `media_url` the first of `media_urls`") { gateway, town in
+        try await row("P-07", "one request with extensions: detailed status whole, `media_url` the first of `media_urls`") {
+            gateway,
+            town in
             let url = "\(town.city.base)/requests/\(try town.id("r-002")).json?extensions=true"
             let items = try await gateway.get(url).items()
             let extended = items.first?["extended_attributes"]
@@ -76,11 +83,15 @@ struct CitySDKSearchRows {
     }
 
     @Test("P-10") func p10() async throws {
-        try await row("P-10", "300 m around: the one at the spot") { try await $1.require($0, Self.here + [("radius", "300")], are: "r-001") }
+        try await row("P-10", "300 m around: the one at the spot") {
+            try await $1.require($0, Self.here + [("radius", "300")], are: "r-001")
+        }
     }
 
     @Test("P-11") func p11() async throws {
-        try await row("P-11", "400 m: the one at 333 m too") { try await $1.require($0, Self.here + [("radius", "400")], are: "r-001", "r-002") }
+        try await row("P-11", "400 m: the one at 333 m too") {
+            try await $1.require($0, Self.here + [("radius", "400")], are: "r-001", "r-002")
+        }
     }
 
     @Test("P-12") func p12() async throws {
@@ -110,7 +121,9 @@ struct CitySDKSearchRows {
 
     @Test("P-16") func p16() async throws {
         try await row("P-16", "`radius=abc`, `radius=-1`, `lat=95`: 400 each") { gateway, town in
-            for radius in ["abc", "-1"] { try (try await town.get(Self.here + [("radius", radius)], gateway)).requireRefusal(400, naming: "radius") }
+            for radius in ["abc", "-1"] {
+                try (try await town.get(Self.here + [("radius", radius)], gateway)).requireRefusal(400, naming: "radius")
+            }
             try (try await town.get([("lat", "95"), ("long", "3.2"), ("radius", "1")], gateway)).requireRefusal(400, naming: "lat")
         }
     }
@@ -183,7 +196,8 @@ struct CitySDKSearchRows {
     @Test("P-27") func p27() async throws {
         try await row("P-27", "`start_date` and `end_date`, both included") { gateway, town in
             let period = [
-                ("start_date", try CitySDKTown.moment("2026-03-07T12:00:00Z")), ("end_date", try CitySDKTown.moment("2026-03-10T07:15:00Z")),
+                ("start_date", try CitySDKTown.moment("2026-03-07T12:00:00Z")),
+                ("end_date", try CitySDKTown.moment("2026-03-10T07:15:00Z")),
             ]
             try await town.require(gateway, period, are: "r-003", "r-004")
         }
@@ -192,7 +206,8 @@ struct CitySDKSearchRows {
     @Test("P-28") func p28() async throws {
         try await row("P-28", "more than 90 days: 400") { gateway, town in
             let period = [
-                ("start_date", try CitySDKTown.moment("2025-01-01T00:00:00Z")), ("end_date", try CitySDKTown.moment("2026-03-01T00:00:00Z")),
+                ("start_date", try CitySDKTown.moment("2025-01-01T00:00:00Z")),
+                ("end_date", try CitySDKTown.moment("2026-03-01T00:00:00Z")),
             ]
             try (try await town.get(period, gateway)).requireRefusal(400)
         }
@@ -207,11 +222,15 @@ struct CitySDKSearchRows {
     }
 
     @Test("P-31") func p31() async throws {
-        try await row("P-31", "`status=pending`: 400") { try (try await $1.get([("status", "pending")], $0)).requireRefusal(400, naming: "status") }
+        try await row("P-31", "`status=pending`: 400") {
+            try (try await $1.get([("status", "pending")], $0)).requireRefusal(400, naming: "status")
+        }
     }
 
     @Test("P-32") func p32() async throws {
-        try await row("P-32", "`detailed_status=IN_PROCESS`") { try await $1.require($0, [("detailed_status", "IN_PROCESS")], are: "r-002") }
+        try await row("P-32", "`detailed_status=IN_PROCESS`") {
+            try await $1.require($0, [("detailed_status", "IN_PROCESS")], are: "r-002")
+        }
     }
 
     @Test("P-33") func p33() async throws {
@@ -221,7 +240,9 @@ struct CitySDKSearchRows {
     }
 
     @Test("P-34") func p34() async throws {
-        try await row("P-34", "a finer status") { try await $1.require($0, [("detailed_status", "PUBLIC_WORKS_IN_PROGRESS")], are: "r-002") }
+        try await row("P-34", "a finer status") {
+            try await $1.require($0, [("detailed_status", "PUBLIC_WORKS_IN_PROGRESS")], are: "r-002")
+        }
     }
 
     @Test("P-35") func p35() async throws {
@@ -245,7 +266,12 @@ struct CitySDKSearchRows {
 
     @Test("P-38") func p38() async throws {
         try await row("P-38", "ids override the status") {
-            try await $1.require($0, [("service_request_id", "\(try $1.id("r-001")),\(try $1.id("r-004"))"), ("status", "open")], are: "r-001", "r-004")
+            try await $1.require(
+                $0,
+                [("service_request_id", "\(try $1.id("r-001")),\(try $1.id("r-004"))"), ("status", "open")],
+                are: "r-001",
+                "r-004"
+            )
         }
     }
 
@@ -292,7 +318,9 @@ struct CitySDKSearchRows {
 
     @Test("P-66") func p66() async throws {
         let why = "members without value are `null`, as GeoReport's own schema says and its apps read them; one validator wants `\"\"`"
-        try await row("P-66", "every item by the 6aika validator’s schema, which has no null in texts", refusedBecause: why) { gateway, town in
+        try await row("P-66", "every item by the 6aika validator’s schema, which has no null in texts", refusedBecause: why) {
+            gateway,
+            town in
             let known: Set<String> = [
                 "service_request_id", "status", "status_notes", "service_name", "service_code", "description", "agency_responsible",
                 "service_notice", "requested_datetime", "updated_datetime", "expected_datetime", "address", "address_id", "zipcode", "lat",

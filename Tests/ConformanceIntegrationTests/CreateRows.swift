@@ -125,7 +125,8 @@ struct CreateRows {
     }
 
     /// Posts bytes as they stand, after A's jurisdiction and key.
-    private func raw(_ gateway: GatewayUnderTest, _ form: String, type: String = "application/x-www-form-urlencoded") async throws -> Answer {
+    private func raw(_ gateway: GatewayUnderTest, _ form: String, type: String = "application/x-www-form-urlencoded") async throws -> Answer
+    {
         let start = "jurisdiction_id=a.example&api_key=\(gateway.cityA.key)&"
         return try await gateway.send("POST", "requests.json", headers: ["Content-Type": type], body: Array((start + form).utf8))
     }
@@ -163,8 +164,11 @@ struct CreateRows {
             let fields = Self.bin + Self.place + [("jurisdiction_id", "a.example"), ("api_key", gateway.cityA.key)]
             let parts = fields.map { "--mark\r\nContent-Disposition: form-data; name=\"\($0.0)\"\r\n\r\n\($0.1)\r\n" }.joined()
             let answer = try await gateway.send(
-                "POST", "requests.json", headers: ["Content-Type": "multipart/form-data; boundary=mark"],
-                body: Array((parts + "--mark--\r\n").utf8))
+                "POST",
+                "requests.json",
+                headers: ["Content-Type": "multipart/form-data; boundary=mark"],
+                body: Array((parts + "--mark--\r\n").utf8)
+            )
             _ = try id(of: answer)
         }
     }
@@ -196,7 +200,9 @@ struct CreateRows {
     }
 
     @Test("P21") func p21() async throws {
-        try await row("P21", "`attribute[tags][]` twice: both values") { try await severalValues($0, "attribute[tags][]", "attribute[tags][]") }
+        try await row("P21", "`attribute[tags][]` twice: both values") {
+            try await severalValues($0, "attribute[tags][]", "attribute[tags][]")
+        }
     }
 
     @Test("P22") func p22() async throws {

@@ -23,8 +23,15 @@ struct ExampleTests {
         async let printed = run(arguments)
         let id = try await gateway.request(describedAs: description)
         let close = StatusUpdate(
-            id: "example", occurredAt: .now, status: .general(.closed), statusNotes: "Réparé", agencyResponsible: nil, expectedAt: nil,
-            serviceNotice: nil, externalReference: nil)
+            id: "example",
+            occurredAt: .now,
+            status: .general(.closed),
+            statusNotes: "Réparé",
+            agencyResponsible: nil,
+            expectedAt: nil,
+            serviceNotice: nil,
+            externalReference: nil
+        )
         _ = try await gateway.updates.apply(close, to: id, of: gateway.cityA.tenant.id)
         #expect(try await printed.contains("reported: \(id)\nclosed: Réparé"))
     }
@@ -44,7 +51,9 @@ struct ExampleTests {
         let built = FileManager.default.temporaryDirectory.appendingPathComponent("bus311-report-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: built) }
         try await Program.run(
-            try program("swiftc"), [Self.folder.appendingPathComponent("report.swift").path, "-o", built.path])
+            try program("swiftc"),
+            [Self.folder.appendingPathComponent("report.swift").path, "-o", built.path]
+        )
         try await follow { try await Program.run(built.path, $0) }
     }
 

@@ -60,7 +60,9 @@ struct HTTPRows {
         try await row("H05", "`callback=f` on a GET of `.json`: `application/javascript`, the answer wrapped in `f(…)`") { gateway in
             let plain = try await gateway.get("services.json?jurisdiction_id=a.example")
             let wrapped = try await gateway.get(
-                "services.json?jurisdiction_id=a.example&callback=f", headers: ["Accept-Encoding": "gzip", "If-None-Match": "*"])
+                "services.json?jurisdiction_id=a.example&callback=f",
+                headers: ["Accept-Encoding": "gzip", "If-None-Match": "*"]
+            )
             try #require(wrapped.status == 200 && wrapped.contentType == "application/javascript; charset=utf-8")
             try #require(wrapped.text == "/**/f(\(plain.text));" && wrapped.header("X-Content-Type-Options") == "nosniff")
             let xml = try await gateway.get("services.xml?jurisdiction_id=a.example&callback=f")

@@ -12,7 +12,10 @@ struct RefusalRows {
 
     /// Requires the refusal in both formats, and that nothing is stored.
     private func refuse(
-        _ gateway: GatewayUnderTest, _ status: Int, naming word: String = "", _ fields: [(String, String)],
+        _ gateway: GatewayUnderTest,
+        _ status: Int,
+        naming word: String = "",
+        _ fields: [(String, String)],
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         for format in ["json", "xml"] {

@@ -8,9 +8,19 @@ struct CatalogueTests {
 
     init() throws {
         tenant = Tenant(
-            id: TenantID(1), key: try TenantKey(validating: "valmont-7f3a9c"), name: "Valmont", jurisdictions: [], language: .french,
-            timeZone: "Europe/Paris", shard: 0, virtualHost: "open311", contact: "-", keyService: "-", policies: TenantPolicies(),
-            fallbackLanguages: [.english])
+            id: TenantID(1),
+            key: try TenantKey(validating: "valmont-7f3a9c"),
+            name: "Valmont",
+            jurisdictions: [],
+            language: .french,
+            timeZone: "Europe/Paris",
+            shard: 0,
+            virtualHost: "open311",
+            contact: "-",
+            keyService: "-",
+            policies: TenantPolicies(),
+            fallbackLanguages: [.english]
+        )
     }
 
     @Test(
@@ -19,7 +29,8 @@ struct CatalogueTests {
             (nil, nil, "fr en"), ("en", nil, "en fr"), ("EN_gb", nil, "en fr"), ("xx", nil, "fr en"), ("", "en", "en fr"),
             (nil, "de, en;q=0.5", "en fr"), (nil, "fr;q=0.5, en;q=0.9", "en fr"), (nil, "en;q=0", "fr en"), ("fr", "en", "fr en"),
             (nil, "nl", "nl-BE fr en"), (nil, "nl, en", "nl-BE en fr"), (nil, ";;,,q=", "fr en"), (nil, "*", "fr en"),
-        ] as [(String?, String?, String)])
+        ] as [(String?, String?, String)]
+    )
     func languageOrder(locale: String?, accept: String?, expected: String) throws {
         let available: Set<Language> = [.french, .english, try #require(Language(parsing: "nl-BE"))]
         let order = LanguagePreferences(locale: locale, accept: accept).order(for: tenant, available: available)

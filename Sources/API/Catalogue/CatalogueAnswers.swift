@@ -25,7 +25,11 @@ final class CatalogueAnswers: Sendable {
 
     /// - Parameter make: writes the answer's bytes, when none is kept.
     func answer(
-        _ resource: Resource, of tenant: Tenant, in snapshot: DirectorySnapshot, _ languages: [Language], _ format: ResponseFormat,
+        _ resource: Resource,
+        of tenant: Tenant,
+        in snapshot: DirectorySnapshot,
+        _ languages: [Language],
+        _ format: ResponseFormat,
         _ make: () -> [UInt8]
     ) -> PreparedAnswer {
         let id = tenant.id.production
@@ -34,7 +38,11 @@ final class CatalogueAnswers: Sendable {
         let found = kept.withLockedValue { kept in kept[id].flatMap { $0.revision == revision ? $0.answers[key] : nil } }
         if let found { return found }
         let answer = PreparedAnswer(
-            make(), contentType: format.contentType, lastModified: snapshot.catalogue(of: id).changedAt, language: languages.first)
+            make(),
+            contentType: format.contentType,
+            lastModified: snapshot.catalogue(of: id).changedAt,
+            language: languages.first
+        )
         kept.withLockedValue { kept in
             if kept[id]?.revision != revision { kept[id] = Kept(revision: revision) }
             kept[id]?.answers[key] = answer

@@ -32,9 +32,15 @@ final class DiscoveryAnswers: Sendable {
             let changeset = snapshot.catalogue(of: tenant.id).changedAt
             return [
                 GeoReportDocuments.Endpoint(
-                    url: "\(configuration.rootURL)/\(tenant.key)/open311/v2", changeset: changeset, isProduction: true),
+                    url: "\(configuration.rootURL)/\(tenant.key)/open311/v2",
+                    changeset: changeset,
+                    isProduction: true
+                ),
                 GeoReportDocuments.Endpoint(
-                    url: "\(configuration.rootURL)/\(tenant.key)/test/open311/v2", changeset: changeset, isProduction: false),
+                    url: "\(configuration.rootURL)/\(tenant.key)/test/open311/v2",
+                    changeset: changeset,
+                    isProduction: false
+                ),
             ]
         }
         // A lone tenant speaks for the installation that says nothing of its own.
@@ -43,7 +49,9 @@ final class DiscoveryAnswers: Sendable {
             contact: (tenant == nil ? configuration.contact : nil) ?? spokesman?.contact ?? "See the discovery document of each city.",
             keyService: (tenant == nil ? configuration.keyService : nil) ?? spokesman?.keyService
                 ?? "Each city gives its own keys: see key_service in its discovery document.",
-            endpoints: endpoints, format)
+            endpoints: endpoints,
+            format
+        )
         let changed = endpoints.map(\.changeset).max() ?? Timestamp(seconds: 0)
         return PreparedAnswer(bytes, contentType: format.contentType, lastModified: changed, language: nil)
     }

@@ -19,7 +19,8 @@ struct PreparedAnswer: Sendable {
     /// - Parameters:
     ///   - lastModified: whole seconds count; nil for what has no date.
     ///   - language: the first in which texts were looked for; nil where there are none.
-    init(_ bytes: [UInt8], contentType: String, lastModified: Timestamp?, language: Language?, cacheControl: String = "public, max-age=300") {
+    init(_ bytes: [UInt8], contentType: String, lastModified: Timestamp?, language: Language?, cacheControl: String = "public, max-age=300")
+    {
         let digest = Conditional.digest(bytes)
         var headers = HTTPFields()
         headers[.contentType] = contentType

@@ -41,7 +41,9 @@ struct CallerLimits: Sendable {
     private static func checked(_ verdict: RateLimiter.Verdict, _ who: String) throws(GeoReportError) -> RateLimiter.Verdict {
         guard verdict.isAllowed else {
             var refusal = GeoReportError(
-                429, "\(who) sent more than \(verdict.limit) requests a minute. Wait \(verdict.retryAfter) seconds.")
+                429,
+                "\(who) sent more than \(verdict.limit) requests a minute. Wait \(verdict.retryAfter) seconds."
+            )
             refusal.retryAfter = verdict.retryAfter
             throw refusal
         }

@@ -60,8 +60,10 @@ enum HTTPMetrics {
             let handles = RequestHandles(
                 count: Counter(
                     label: "o311_http_requests_total",
-                    dimensions: [("route", route), ("method", name), ("status_class", "\(status / 100)xx")]),
-                time: Metrics.Timer(label: "o311_http_request_duration_seconds", dimensions: [("route", route)]))
+                    dimensions: [("route", route), ("method", name), ("status_class", "\(status / 100)xx")]
+                ),
+                time: Metrics.Timer(label: "o311_http_request_duration_seconds", dimensions: [("route", route)])
+            )
             requests[labels] = handles
             return handles
         }

@@ -15,7 +15,8 @@ enum StaticPage: String, CaseIterable {
         uniqueKeysWithValues: allCases.map { page in
             // They change with the program only; a restart with the same program changes neither bytes nor tag.
             (page, PreparedAnswer(page.bytes, contentType: page.contentType, lastModified: nil, language: nil))
-        })
+        }
+    )
 
     func response(to request: Request) throws(GeoReportError) -> Response {
         if request.method == .options { return CrossOrigin.options(GeoReportRoute.discovery.allowed) }

@@ -78,12 +78,23 @@ public enum CatalogueCheck {
         var advice: [CatalogueFinding] = []
         if service.group.translations.isEmpty {
             advice.append(
-                CatalogueFinding(kind: .advice, service: service.code, place: "group", text: "is empty: apps show groups as their first screen"))
+                CatalogueFinding(
+                    kind: .advice,
+                    service: service.code,
+                    place: "group",
+                    text: "is empty: apps show groups as their first screen"
+                )
+            )
         }
         for keyword in service.keywords where reservedKeywords.contains(keyword.lowercased()) {
             advice.append(
                 CatalogueFinding(
-                    kind: .advice, service: service.code, place: "keywords", text: "“\(keyword)” is an instruction to FixMyStreet, not a word"))
+                    kind: .advice,
+                    service: service.code,
+                    place: "keywords",
+                    text: "“\(keyword)” is an instruction to FixMyStreet, not a word"
+                )
+            )
         }
         return advice
     }

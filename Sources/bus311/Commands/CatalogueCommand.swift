@@ -5,7 +5,10 @@ import Storage
 
 struct CatalogueCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "catalogue", abstract: "A tenant's services and their questions.", subcommands: [Load.self, Check.self])
+        commandName: "catalogue",
+        abstract: "A tenant's services and their questions.",
+        subcommands: [Load.self, Check.self]
+    )
 
     struct View: Encodable {
         let kind: String
@@ -24,7 +27,8 @@ struct CatalogueCommand: AsyncParsableCommand {
     struct Load: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a file's services the tenant's catalogue; services that are not in it are retired.",
-            discussion: "Example: bus311 catalogue load valmont-7f3a9c catalogue.json")
+            discussion: "Example: bus311 catalogue load valmont-7f3a9c catalogue.json"
+        )
         @OptionGroup var common: CommonOptions
         @Argument var tenant: String
         @Argument(help: "JSON file of services, as in examples/demo-catalogue.json.") var file: String
@@ -48,7 +52,8 @@ struct CatalogueCommand: AsyncParsableCommand {
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List what is wrong or missing, each text in each of the tenant's languages; exit code 1 when anything is.",
-            discussion: "Example: bus311 catalogue check valmont-7f3a9c --language nl")
+            discussion: "Example: bus311 catalogue check valmont-7f3a9c --language nl"
+        )
         @OptionGroup var common: CommonOptions
         @Argument var tenant: String
         @Option(help: "Check for this language too; may be repeated.") var language: [String] = []
@@ -61,7 +66,10 @@ struct CatalogueCommand: AsyncParsableCommand {
                     return language
                 }
                 let services = try await administration.store.services(of: tenant.id)
-                let findings = CatalogueCheck.findings(services, languages: tenant.languages + more.filter { !tenant.languages.contains($0) })
+                let findings = CatalogueCheck.findings(
+                    services,
+                    languages: tenant.languages + more.filter { !tenant.languages.contains($0) }
+                )
                 let text = findings.isEmpty ? "Nothing is missing." : findings.map(\.description).joined(separator: "\n")
                 try common.show(text: text, json: findings.map(View.init))
                 if findings.contains(where: { $0.kind != .advice }) { throw ExitCode(1) }

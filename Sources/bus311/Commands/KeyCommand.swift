@@ -56,12 +56,16 @@ struct Expiry: ExpressibleByArgument {
 
 struct KeyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "key", abstract: "API keys of apps.", subcommands: [Create.self, List.self, Rotate.self, Revoke.self])
+        commandName: "key",
+        abstract: "API keys of apps.",
+        subcommands: [Create.self, List.self, Rotate.self, Revoke.self]
+    )
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make an API key; it is shown this once.",
-            discussion: "Example: bus311 key create valmont-7f3a9c --label 'Mobile app' --scope write --scope personal-data --expires 365d")
+            discussion: "Example: bus311 key create valmont-7f3a9c --label 'Mobile app' --scope write --scope personal-data --expires 365d"
+        )
         @OptionGroup var common: CommonOptions
         @Argument var tenant: String
         @Option(help: "Who uses it; CRMs see it as received_via.") var label: String
@@ -73,21 +77,30 @@ struct KeyCommand: AsyncParsableCommand {
             try await common.administer { administration in
                 let tenant = try await administration.tenant(tenant)
                 let secret = try await administration.store.createKey(
-                    kind: .apiKey, tenant: tenant.id, label: label, scopes: scope.isEmpty ? nil : Set(scope),
-                    expiresAt: expires?.moment)
+                    kind: .apiKey,
+                    tenant: tenant.id,
+                    label: label,
+                    scopes: scope.isEmpty ? nil : Set(scope),
+                    expiresAt: expires?.moment
+                )
                 try common.show(text: secret.reveal(), json: ["id": secret.publicID, "api_key": secret.reveal()])
             }
         }
     }
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "A tenant's API keys.", discussion: "Example: bus311 key list valmont-7f3a9c")
+        static let configuration = CommandConfiguration(
+            abstract: "A tenant's API keys.",
+            discussion: "Example: bus311 key list valmont-7f3a9c"
+        )
         @OptionGroup var common: CommonOptions
         @Argument var tenant: String
 
         func run() async throws {
             try await common.administer { administration in
-                let views = try await administration.store.keys(of: try await administration.tenant(tenant).id, kind: .apiKey).map(AccessKeyView.init)
+                let views = try await administration.store.keys(of: try await administration.tenant(tenant).id, kind: .apiKey).map(
+                    AccessKeyView.init
+                )
                 try common.show(text: views.map(\.line).joined(separator: "\n"), json: views)
             }
         }
@@ -96,7 +109,8 @@ struct KeyCommand: AsyncParsableCommand {
     struct Rotate: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a successor with the same label and scopes; the old key works on for the overlap.",
-            discussion: "Example: bus311 key rotate valmont-7f3a9c Ab12Cd34 --overlap 7d --expires 365d")
+            discussion: "Example: bus311 key rotate valmont-7f3a9c Ab12Cd34 --overlap 7d --expires 365d"
+        )
         @OptionGroup var common: CommonOptions
         @Argument var tenant: String
         @Argument(help: "The old key's public id, as in key list.") var id: String
@@ -109,18 +123,25 @@ struct KeyCommand: AsyncParsableCommand {
                 let overlapEnd = (overlap ?? Expiry(days: 7)).moment
                 guard
                     let secret = try await administration.store.rotateKey(
-                        publicID: id, of: owner.id, overlapEnd: overlapEnd, expiresAt: expires?.moment)
+                        publicID: id,
+                        of: owner.id,
+                        overlapEnd: overlapEnd,
+                        expiresAt: expires?.moment
+                    )
                 else { throw ValidationError("\(tenant) has no usable key \(id). List them: bus311 key list \(tenant)") }
                 try common.show(
                     text: "\(secret.reveal())\nThe old key \(id) ends at \(overlapEnd.iso8601) at the latest.",
-                    json: ["id": secret.publicID, "api_key": secret.reveal(), "old_key_ends": overlapEnd.iso8601])
+                    json: ["id": secret.publicID, "api_key": secret.reveal(), "old_key_ends": overlapEnd.iso8601]
+                )
             }
         }
     }
 
     struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "End an API key at once.", discussion: "Example: bus311 key revoke valmont-7f3a9c Ab12Cd34")
+            abstract: "End an API key at once.",
+            discussion: "Example: bus311 key revoke valmont-7f3a9c Ab12Cd34"
+        )
         @OptionGroup var common: CommonOptions
         @Argument var tenant: String
         @Argument(help: "Its public id, as in key list.") var id: String

@@ -49,7 +49,11 @@ struct Answer: Sendable {
         try #require(status == expected, "\(status): \(text)", sourceLocation: sourceLocation)
         let errors = try errors()
         try #require(errors.allSatisfy { $0.code == expected }, "\(text)", sourceLocation: sourceLocation)
-        try #require(word.isEmpty || errors.contains { $0.description.contains(word) }, "no \(word) in \(text)", sourceLocation: sourceLocation)
+        try #require(
+            word.isEmpty || errors.contains { $0.description.contains(word) },
+            "no \(word) in \(text)",
+            sourceLocation: sourceLocation
+        )
     }
 }
 

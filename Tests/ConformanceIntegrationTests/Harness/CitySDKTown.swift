@@ -31,18 +31,61 @@ struct CitySDKTown: Sendable {
     }
 
     private static let entries = [
-        Entry(name: "r-001", service: "101", description: "Trou dans la chaussée", status: "RECEIVED", isOpen: true,
-            requested: "2026-03-02T08:00:00Z", updated: "2026-03-02T08:00:00Z", place: (43.6000, 3.2000)),
-        Entry(name: "r-002", service: "101", description: "Bordure cassée", status: "IN_PROCESS,PUBLIC_WORKS_IN_PROGRESS", isOpen: true,
-            requested: "2026-03-05T09:30:00Z", updated: "2026-03-06T10:00:00Z", place: (43.6030, 3.2000),
-            media: ["https://img.example/1.jpg", "https://img.example/2.jpg"]),
-        Entry(name: "r-003", service: "102", description: "Lampadaire éteint", status: "PROCESSED", isOpen: false,
-            requested: "2026-03-07T12:00:00Z", updated: "2026-03-20T16:45:00Z", place: (43.6000, 3.2100), object: "p-17",
-            media: ["https://img.example/3.jpg"]),
-        Entry(name: "r-004", service: "103", description: "Banc cassé", status: "REJECTED", isOpen: false,
-            requested: "2026-03-10T07:15:00Z", updated: "2026-03-11T07:00:00Z", place: (43.6500, 3.2000), object: "k-2"),
-        Entry(name: "r-005", service: "103", description: "Poubelle renversée", status: "RECEIVED", isOpen: true,
-            requested: "2026-03-12T18:00:00Z", updated: "2026-03-12T18:00:00Z", place: (43.6000, 3.2100), object: "p-17"),
+        Entry(
+            name: "r-001",
+            service: "101",
+            description: "Trou dans la chaussée",
+            status: "RECEIVED",
+            isOpen: true,
+            requested: "2026-03-02T08:00:00Z",
+            updated: "2026-03-02T08:00:00Z",
+            place: (43.6000, 3.2000)
+        ),
+        Entry(
+            name: "r-002",
+            service: "101",
+            description: "Bordure cassée",
+            status: "IN_PROCESS,PUBLIC_WORKS_IN_PROGRESS",
+            isOpen: true,
+            requested: "2026-03-05T09:30:00Z",
+            updated: "2026-03-06T10:00:00Z",
+            place: (43.6030, 3.2000),
+            media: ["https://img.example/1.jpg", "https://img.example/2.jpg"]
+        ),
+        Entry(
+            name: "r-003",
+            service: "102",
+            description: "Lampadaire éteint",
+            status: "PROCESSED",
+            isOpen: false,
+            requested: "2026-03-07T12:00:00Z",
+            updated: "2026-03-20T16:45:00Z",
+            place: (43.6000, 3.2100),
+            object: "p-17",
+            media: ["https://img.example/3.jpg"]
+        ),
+        Entry(
+            name: "r-004",
+            service: "103",
+            description: "Banc cassé",
+            status: "REJECTED",
+            isOpen: false,
+            requested: "2026-03-10T07:15:00Z",
+            updated: "2026-03-11T07:00:00Z",
+            place: (43.6500, 3.2000),
+            object: "k-2"
+        ),
+        Entry(
+            name: "r-005",
+            service: "103",
+            description: "Poubelle renversée",
+            status: "RECEIVED",
+            isOpen: true,
+            requested: "2026-03-12T18:00:00Z",
+            updated: "2026-03-12T18:00:00Z",
+            place: (43.6000, 3.2100),
+            object: "p-17"
+        ),
     ]
 
     static func services() throws -> [Service] {
@@ -56,7 +99,10 @@ struct CitySDKTown: Sendable {
             var submission = try Fixtures.submission(for: city.tenant, description: entry.description)
             submission.serviceCode = try ServiceCode(validating: entry.service)
             submission.location = Location(
-                coordinate: Coordinate(latitude: entry.place.0, longitude: entry.place.1), address: nil, addressID: nil)
+                coordinate: Coordinate(latitude: entry.place.0, longitude: entry.place.1),
+                address: nil,
+                addressID: nil
+            )
             submission.mediaURLs = entry.media
             submission.object = entry.object.map { ServiceObject(type: Self.namespace, id: $0) }
             let id = try await gateway.recorder.record(submission, tenant: city.tenant).id
@@ -66,7 +112,8 @@ struct CitySDKTown: Sendable {
                 update service_requests set status = '\(entry.status)', open = \(entry.isOpen),
                     requested_at = '\(try Self.moment(entry.requested))', updated_at = '\(try Self.moment(entry.updated))'
                 where id = \(id)
-                """)
+                """
+            )
         }
         identifiers = made
     }
@@ -92,7 +139,9 @@ struct CitySDKTown: Sendable {
 
     /// Requires exactly these requests, in whatever order.
     func require(
-        _ gateway: GatewayUnderTest, _ arguments: [(String, String)], are expected: String...,
+        _ gateway: GatewayUnderTest,
+        _ arguments: [(String, String)],
+        are expected: String...,
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         let found = try await names(arguments, gateway)

@@ -16,8 +16,13 @@ enum ConformanceFixture {
 
     static func plain(_ code: String, kind: ServiceKind = .realtime, name: String? = nil) throws -> Service {
         Service(
-            code: try ServiceCode(validating: code), kind: kind, name: Fixtures.text(name ?? "Service \(code)", name ?? "Service \(code)"),
-            summary: Fixtures.text("Description", "Description"), group: Fixtures.text("Divers", "Other"), keywords: ["divers"],
-            attributes: [])
+            code: try ServiceCode(validating: code),
+            kind: kind,
+            name: Fixtures.text(name ?? "Service \(code)", name ?? "Service \(code)"),
+            summary: Fixtures.text("Description", "Description"),
+            group: Fixtures.text("Divers", "Other"),
+            keywords: ["divers"],
+            attributes: []
+        )
     }
 }

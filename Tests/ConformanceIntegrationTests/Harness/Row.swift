@@ -10,7 +10,10 @@ import Testing
 ///   - title: what is asked and what must come, in one line of docs/conformance.md.
 ///   - refusal: why the gateway does otherwise on purpose; then the row proves what it does instead.
 func row(
-    _ id: String, _ title: String, refusedBecause refusal: String? = nil, _ body: (GatewayUnderTest) async throws -> Void
+    _ id: String,
+    _ title: String,
+    refusedBecause refusal: String? = nil,
+    _ body: (GatewayUnderTest) async throws -> Void
 ) async throws {
     do {
         try await body(try await GatewayUnderTest.shared())

@@ -26,11 +26,14 @@ struct SecondGateway {
                 ? gateway.recorder : try SubmissionRecorder(configuration: nowhere, origin: Fixtures.origin, logger: logger),
             reader: hasStore ? gateway.reader : try ServiceRequestReader(configuration: nowhere, connections: 1),
             keyUses: try KeyUseRecorder(configuration: nowhere, logger: logger),
-            configuration: GatewayConfiguration(publicURL: "http://127.0.0.1:\(port)/open311/v2"))
+            configuration: GatewayConfiguration(publicURL: "http://127.0.0.1:\(port)/open311/v2")
+        )
         // Ends with the process.
         Task {
             try await Application(
-                responder: responder, configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: port)), logger: logger
+                responder: responder,
+                configuration: ApplicationConfiguration(address: .hostname("127.0.0.1", port: port)),
+                logger: logger
             ).runService()
         }
         base = "http://127.0.0.1:\(port)/open311/v2"
