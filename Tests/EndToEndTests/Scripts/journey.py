@@ -127,7 +127,12 @@ def main():
         assert status(city, "2611999999999", "u-5", {"status": "closed"})[0] == 404
         assert status(city, request_id, "u-6", {"status": "closed"}, token="broken")[0] == 401
 
+        assert city.post("", email="canary@mail.example", lat="")[0] == 400
         assert "canary@mail.example" not in city.log() and city.settings["api_key"] not in city.log()
+        lines = [json.loads(line) for line in city.log().splitlines() if line.startswith("{")]
+        refused = [line for line in lines if line.get("status") == "400" and line["service"] == "gateway"]
+        assert refused and all(line["request_id"] for line in refused), refused
+        assert any(line.get("tenant") == city.settings["tenant"] for line in refused), refused
         metrics = urllib.request.urlopen(city.settings["health_url"] + "/metrics", timeout=10).read()
         subprocess.run(["promtool", "check", "metrics"], input=metrics, check=True)
     print("journey: 1 passed, 0 failed")
