@@ -85,6 +85,8 @@ let package = Package(
         tests("ConnectionThreadTests", ["ConnectionThread"]),
         tests("AMQPTests", ["AMQP"]),
         tests("AMQPIntegrationTests", ["AMQP"]),
+        tests("PostgresTests", ["Postgres"]),
+        tests("PostgresIntegrationTests", ["Postgres", "PrivateServers", locks]),
         tests("CurlTests", ["Curl", locks]),
         tests("Open311Tests", ["Open311", "TestSupport"]),
         tests("APITests", ["API", "Open311"]),

@@ -8,6 +8,8 @@ public actor PostgresConnection {
     private let configuration: PostgresConfiguration
     private var session: Session?
     private var isClosed = false
+    /// Told of notifications, and of the loss of the connection.
+    private var listener: (@Sendable (String?) -> Void)?
     private var lastFailure: (error: PostgresError, at: ContinuousClock.Instant)?
 
     /// How long a failed attempt to connect answers for those that follow.
@@ -30,7 +32,7 @@ public actor PostgresConnection {
         do {
             return try body(session)
         } catch {
-            if error.endsConnection { self.session = nil }
+            if error.endsConnection { lose() }
             throw error
         }
     }
@@ -60,20 +62,28 @@ public actor PostgresConnection {
             for channel in channels { try session.script("listen \(channel)") }
         }
         guard let descriptor = session?.descriptor else { return }
+        listener = handler
         thread.watch(descriptor, every: .seconds(5)) { [weak self] _ in
-            self?.assumeIsolated { connection in connection.deliver(to: handler) }
+            self?.assumeIsolated { connection in connection.deliver() }
         }
     }
 
-    private func deliver(to handler: @Sendable (String?) -> Void) {
-        guard let session else { return }
+    private func deliver() {
+        guard let session, let listener else { return }
         do {
-            for channel in try session.takeNotifications() { handler(channel) }
+            for channel in try session.takeNotifications() { listener(channel) }
         } catch {
-            thread.unwatch()
-            self.session = nil
-            handler(nil)
+            lose()
         }
+    }
+
+    /// The descriptor is no longer watched before it is closed with the session.
+    private func lose() {
+        thread.unwatch()
+        session = nil
+        let told = listener
+        listener = nil
+        told?(nil)
     }
 
     /// Closes the connection and ends its thread; later calls throw `closed`.
@@ -81,6 +91,7 @@ public actor PostgresConnection {
         isClosed = true
         thread.unwatch()
         session = nil
+        listener = nil
         thread.stop()
     }
 }

@@ -14,9 +14,12 @@ public final class Session {
             throw PostgresError(.cannotConnect, detail: "out of memory")
         }
         self.connection = connection
+        // By default notices go to standard error, past the log, and may quote data.
+        PQsetNoticeProcessor(connection, { _, _ in }, nil)
         try finishConnecting(by: .after(configuration.connectTimeout))
         PQsetnonblocking(connection, 1)
-        let milliseconds = configuration.statementTimeout.components.seconds * 1_000
+        // Zero would mean no limit at all.
+        let milliseconds = max(1, Int64(configuration.statementTimeout / .milliseconds(1)))
         let own = configuration.sessionSettings.map { "; set \($0.key) = \($0.value)" }.sorted().joined()
         try script("set statement_timeout = \(milliseconds); set client_min_messages = warning; set time zone 'UTC'" + own)
     }
@@ -93,18 +96,32 @@ public final class Session {
         return answers
     }
 
-    /// Runs the body between `begin` and `commit`; an error rolls back.
+    /// Runs the body between `begin` and `commit`; an error rolls back, one that the body passed over too.
     public func transaction<Value>(_ body: (Session) throws(PostgresError) -> Value) throws(PostgresError) -> Value {
         try script("begin")
         let value: Value
         do {
             value = try body(self)
         } catch {
-            if !error.endsConnection { try? script("rollback") }
+            if !error.endsConnection { try rollback() }
             throw error
+        }
+        // PostgreSQL would answer this commit with a rollback, and call it a success.
+        guard PQtransactionStatus(connection) != PQTRANS_INERROR else {
+            try rollback()
+            throw PostgresError(.refused, sqlState: "25P02", detail: "a statement of the transaction failed and its error was passed over")
         }
         try script("commit")
         return value
+    }
+
+    /// - Throws: only when the session must be given up: it would go on inside the transaction.
+    private func rollback() throws(PostgresError) {
+        do {
+            try script("rollback")
+        } catch where !error.endsConnection {
+            throw lost(nil)
+        }
     }
 
     /// Runs SQL text of ours (migrations, `listen`): several statements, no parameters, no rows. Without an explicit

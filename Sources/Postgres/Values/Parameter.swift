@@ -11,7 +11,7 @@ public enum Parameter: Sendable {
     case bytes([UInt8])
     /// `uuid`, as its two halves.
     case uuid(high: UInt64, low: UInt64)
-    /// `timestamptz`, in microseconds since 1970-01-01T00:00:00Z.
+    /// `timestamptz`, in microseconds since 1970-01-01T00:00:00Z; the ends of the range are minus infinity and infinity.
     case timestamp(Int64)
     /// `jsonb`, as JSON text.
     case json([UInt8])
@@ -47,8 +47,22 @@ private enum TypeID {
     static let jsonb: Int32 = 3802
 }
 
-/// Microseconds from 1970-01-01 to PostgreSQL's own zero, 2000-01-01.
-let postgresEpoch: Int64 = 946_684_800_000_000
+/// Moments on the wire: microseconds from 2000-01-01, whose ends are PostgreSQL's infinities.
+enum WireMoment {
+    private static let epoch: Int64 = 946_684_800_000_000
+
+    /// - Parameter microseconds: since 1970; `max` is infinity, `min` and what lies below the wire's range is minus infinity.
+    static func encoded(_ microseconds: Int64) -> Int64 {
+        let (value, overflows) = microseconds.subtractingReportingOverflow(epoch)
+        return microseconds == .max ? .max : overflows ? .min : value
+    }
+
+    /// - Returns: microseconds since 1970; what lies beyond 64 bits of them is `max`.
+    static func decoded(_ value: Int64) -> Int64 {
+        let (microseconds, overflows) = value.addingReportingOverflow(epoch)
+        return value == .min ? .min : overflows ? .max : microseconds
+    }
+}
 
 /// The bytes of one statement's parameters, one after the other, with where each begins.
 struct ParameterBytes {
@@ -78,7 +92,7 @@ struct ParameterBytes {
         case .uuid(let high, let low):
             big(high)
             big(low)
-        case .timestamp(let value): big(value - postgresEpoch)
+        case .timestamp(let value): big(WireMoment.encoded(value))
         case .json(let value):
             bytes.append(1)
             bytes.append(contentsOf: value)
@@ -94,7 +108,7 @@ struct ParameterBytes {
                 $0.big($1.high)
                 $0.big($1.low)
             }
-        case .timestamps(let values): array(values, TypeID.timestamptz) { $0.big($1 - postgresEpoch) }
+        case .timestamps(let values): array(values, TypeID.timestamptz) { $0.big(WireMoment.encoded($1)) }
         case .jsons(let values):
             array(values, TypeID.jsonb) {
                 $0.bytes.append(1)

@@ -75,8 +75,8 @@ public struct Row {
         try required(bytes(column).map { Array($0) }, column, "bytea")
     }
 
-    /// Microseconds since 1970-01-01T00:00:00Z.
-    public func optionalTimestamp(_ column: Int) -> Int64? { integer(column, as: Int64.self).map { $0 + postgresEpoch } }
+    /// Microseconds since 1970-01-01T00:00:00Z; the ends of the range are minus infinity and infinity.
+    public func optionalTimestamp(_ column: Int) -> Int64? { integer(column, as: Int64.self).map(WireMoment.decoded) }
     public func timestamp(_ column: Int) throws(PostgresError) -> Int64 {
         try required(optionalTimestamp(column), column, "timestamptz")
     }
