@@ -12,4 +12,7 @@ struct EndToEndTests {
 
     @Test("the administration commands answer people and scripts; health page and log tell when PostgreSQL is away")
     func commands() throws { #expect(try PythonScript.run("commands.py") == 0, "see its output above") }
+
+    @Test("keys and catalogues change by command, and apps see it within seconds")
+    func administration() throws { #expect(try PythonScript.run("administration.py") == 0, "see its output above") }
 }
