@@ -26,9 +26,7 @@ extension GeoReportGateway {
         let ids = text.split(separator: ",").prefix(ServiceRequestFilter.maximumCount).compactMap { ServiceRequestID(parsing: String($0)) }
         let found = ids.isEmpty ? [] : try await read(language) { () async throws(StorageError) in try await reader.find(ids, of: tenant.id) }
         guard let newest = found.map(\.updatedAt).max() else {
-            throw GeoReportError(
-                404, language, french: "service_request_id inconnu : aucune demande ne porte ce numéro.",
-                english: "service_request_id is unknown: no request has this number.")
+            throw Self.unknownRequest(language)
         }
         // Of one request nothing changes without its moment; a list of several may lose one.
         return try await answer(found, reading, modified: newest, isExact: found.count == 1 && reading.query["extensions"] == nil)

@@ -6,11 +6,20 @@ import Open311
 import Storage
 
 extension GeoReportGateway {
-    /// POST requests: jurisdiction, then key, then service, then everything else with all its faults at once.
-    func submit(
-        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat, _ caller: ClientAddress?,
-        _ trail: RequestTrail
-    ) async throws(GeoReportError) -> Response {
+    /// A POST whose sender may post.
+    struct Posting {
+        let fields: FormFields
+        let tenant: Tenant
+        let key: AccessKey
+        let language: Language
+        let verdict: RateLimiter.Verdict?
+        let at: Timestamp
+    }
+
+    /// Reads the body and finds out who posts where: jurisdiction first, then the key.
+    func posting(
+        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ caller: ClientAddress?, _ trail: RequestTrail
+    ) async throws(GeoReportError) -> Posting {
         try limits.precheck(caller)
         let accepted = Timestamp.now
         let fields = try await form(request).completed(by: query)
@@ -23,8 +32,18 @@ extension GeoReportGateway {
             tenant = try await self.tenant(of: target, jurisdiction: fields["jurisdiction_id"])
         }
         trail.tenant = tenant.key
-        let language = Languages(tenant: tenant, locale: fields["locale"], accept: request.headers[.acceptLanguage]).wanted
-        let usable = try mayPost(key, to: tenant, language)
+        let language = Languages(tenant: tenant, fields, request).wanted
+        return Posting(
+            fields: fields, tenant: tenant, key: try mayPost(key, to: tenant, language), language: language, verdict: verdict, at: accepted)
+    }
+
+    /// POST requests: jurisdiction, then key, then service, then everything else with all its faults at once.
+    func submit(
+        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat, _ caller: ClientAddress?,
+        _ trail: RequestTrail
+    ) async throws(GeoReportError) -> Response {
+        let posting = try await posting(request, query, target, caller, trail)
+        let (fields, tenant, language) = (posting.fields, posting.tenant, posting.language)
         guard let code = fields["service_code"] else {
             throw GeoReportError(
                 Faults(first: Fault(field: "service_code", problem: .missing)), language: language)
@@ -33,7 +52,7 @@ extension GeoReportGateway {
         var submission: Submission
         do {
             submission = try SubmissionValidator(tenant: tenant, service: service).submission(
-                from: fields, apiKey: usable, idempotencyKey: request.headers[Self.idempotencyKey], language: language, at: accepted)
+                from: fields, apiKey: posting.key, idempotencyKey: request.headers[Self.idempotencyKey], language: language, at: posting.at)
         } catch {
             throw GeoReportError(error, language: language)
         }
@@ -44,7 +63,7 @@ extension GeoReportGateway {
         } catch {
             throw GeoReportError(error, language)
         }
-        if !recorded.isRepetition { HTTPMetrics.created(tenant: tenant.key.rawValue, channel: usable.label) }
+        if !recorded.isRepetition { HTTPMetrics.created(tenant: tenant.key.rawValue, channel: posting.key.label) }
         let answer: GeoReportDocuments.SubmissionAnswer
         switch (service.kind, recorded.token) {
         case (.blackbox, _): answer = .nothing
@@ -53,7 +72,7 @@ extension GeoReportGateway {
         }
         let bytes = GeoReportDocuments.created(answer, accountID: submission.reporter?.accountID, format)
         var response = Self.response(bytes, format, cacheControl: "no-store")
-        verdict?.tell(&response)
+        posting.verdict?.tell(&response)
         return response
     }
 

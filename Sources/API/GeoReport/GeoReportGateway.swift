@@ -49,6 +49,7 @@ public struct GeoReportGateway: HTTPResponder {
     let recorder: SubmissionRecorder
     let reader: ServiceRequestReader
     let keyUses: KeyUseRecorder
+    let citizenUpdates: CitizenUpdateStore
     let configuration: GatewayConfiguration
     let limits: CallerLimits
     let catalogueAnswers = CatalogueAnswers()
@@ -58,12 +59,13 @@ public struct GeoReportGateway: HTTPResponder {
 
     public init(
         directory: TenantDirectory, recorder: SubmissionRecorder, reader: ServiceRequestReader, keyUses: KeyUseRecorder,
-        configuration: GatewayConfiguration, logger: Logger
+        citizenUpdates: CitizenUpdateStore, configuration: GatewayConfiguration, logger: Logger
     ) {
         self.directory = directory
         self.recorder = recorder
         self.reader = reader
         self.keyUses = keyUses
+        self.citizenUpdates = citizenUpdates
         self.configuration = configuration
         self.logger = logger
         limits = CallerLimits(configuration)
@@ -141,7 +143,11 @@ public struct GeoReportGateway: HTTPResponder {
         } catch {
             throw GeoReportError(error, .english)
         }
-        if isPost { return try await submit(request, query, target, format, caller, trail) }
+        if isPost {
+            return target.resource == .updates
+                ? try await takeUpdate(request, query, target, format, caller, trail)
+                : try await submit(request, query, target, format, caller, trail)
+        }
         let key = await accessKey(request, query, at: .now)
         let verdict = try limits.admit(caller, key?.scopes.contains(.read) == true ? key : nil)
         let callback = try target.format == .json ? ScriptCallback(query["callback"]) : nil
@@ -170,6 +176,7 @@ public struct GeoReportGateway: HTTPResponder {
         let languages = Languages(tenant: tenant, query, request)
         switch target.resource {
         case .token(let token): return try await resolve(token, tenant, languages.wanted, format)
+        case .updates: return try await updates(query, tenant, languages.wanted, format)
         case .requests, .request:
             let reading = Reading(request: request, query: query, tenant: tenant, languages: languages, format: format, key: key)
             if case .request(let id) = target.resource { return try await find(id, reading) }

@@ -6,6 +6,7 @@ enum GeoReportRoute: String, CaseIterable {
     case requests
     case request
     case token
+    case updates
 
     /// Below a base, as in openapi.json.
     var template: String {
@@ -16,10 +17,11 @@ enum GeoReportRoute: String, CaseIterable {
         case .requests: "/requests.{format}"
         case .request: "/requests/{service_request_id}.{format}"
         case .token: "/tokens/{token}.{format}"
+        case .updates: "/servicerequestupdates.{format}"
         }
     }
 
-    var takesPost: Bool { self == .requests }
+    var takesPost: Bool { self == .requests || self == .updates }
 
     /// As in `Allow`.
     var allowed: String { takesPost ? "GET, HEAD, POST, OPTIONS" : "GET, HEAD, OPTIONS" }

@@ -9,6 +9,7 @@ struct GeoReportTarget: Equatable {
         case requests
         case request(id: String)
         case token(String)
+        case updates
 
         /// Whether its answer is a list of service requests.
         var isOfRequests: Bool {
@@ -26,6 +27,7 @@ struct GeoReportTarget: Equatable {
             case .requests: .requests
             case .request: .request
             case .token: .token
+            case .updates: .updates
             }
         }
     }
@@ -58,6 +60,7 @@ struct GeoReportTarget: Equatable {
         case ("tokens", _):
             words.removeLast()
             resource = .token(name)
+        case (_, "servicerequestupdates"): resource = .updates
         case (_, "services"): resource = .services
         case (_, "requests"): resource = .requests
         case (_, "discovery"): resource = .discovery

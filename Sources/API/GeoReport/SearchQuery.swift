@@ -17,6 +17,17 @@ struct SearchQuery {
         return filter
     }
 
+    /// The window of an update query: what is missing reaches from ninety days before the end to now.
+    static func updateWindow(_ query: FormFields, now: Timestamp, timeZone: String) throws(Faults) -> ClosedRange<Timestamp> {
+        var reader = SearchQuery(query: query, now: now, timeZone: TimeZone(identifier: timeZone))
+        let start = reader.moment("start_date")
+        let end = reader.moment("end_date") ?? now
+        let from = start ?? end.adding(days: -ServiceRequestFilter.windowDays)
+        if from > end { reader.refuse("start_date", .windowReversed) }
+        if let first = reader.faults.first { throw Faults(first: first, others: Array(reader.faults.dropFirst())) }
+        return from...end
+    }
+
     private init(query: FormFields, now: Timestamp, timeZone: TimeZone?) {
         self.query = query
         self.now = now

@@ -61,7 +61,9 @@ public struct ServiceRequestEvent: Sendable {
         writer.envelope(
             id: eventID, kind: .created, tenant: tenant.key, requestID: requestID, sequence: 1, time: submission.receivedAt, origin: origin)
         writer.name("data")
+        writer.beginObject()
         writer.snapshot(of: submission, as: requestID, tenant: tenant, origin: origin)
+        writer.endObject()
         writer.endObject()
         return ServiceRequestEvent(
             id: eventID, kind: .created, tenant: tenant.key, requestID: requestID, sequence: 1, time: submission.receivedAt,
@@ -69,7 +71,61 @@ public struct ServiceRequestEvent: Sendable {
     }
 }
 
+extension ServiceRequestEvent {
+    /// The event of an update that a citizen sent to a stored request.
+    ///
+    /// - Parameter sequence: of this event.
+    public static func updated(
+        _ request: ServiceRequest, reporter: Reporter?, receivedVia: String, language: Language, by update: CitizenUpdate, sequence: Int32,
+        tenant: Tenant, origin: Origin
+    ) -> ServiceRequestEvent {
+        let now = Timestamp.now
+        let eventID = EventID(at: now)
+        let submission = Submission(
+            tenant: tenant.id, serviceCode: request.serviceCode, serviceName: request.serviceName, description: request.description,
+            location: request.location, answers: request.answers, reporter: reporter, mediaURLs: request.mediaURLs,
+            receivedVia: receivedVia, language: language, receivedAt: request.requestedAt, clientReference: nil, title: request.title,
+            object: request.object)
+        var writer = JSONWriter(capacity: 2_048 + request.description.utf8.count + update.description.utf8.count)
+        writer.beginObject()
+        writer.envelope(
+            id: eventID, kind: .updated, tenant: tenant.key, requestID: request.id, sequence: sequence, time: now, origin: origin)
+        writer.name("data")
+        writer.beginObject()
+        writer.snapshot(
+            of: submission, as: request.id, tenant: tenant, origin: origin, sequence: sequence, status: request.status,
+            updatedAt: request.updatedAt)
+        writer.name("changed")
+        writer.beginArray()
+        writer.value("citizen_update")
+        writer.endArray()
+        writer.name("citizen_update")
+        writer.citizenUpdate(update, sendsPersonalData: tenant.policies.sendsPersonalData)
+        writer.endObject()
+        writer.endObject()
+        return ServiceRequestEvent(
+            id: eventID, kind: .updated, tenant: tenant.key, requestID: request.id, sequence: sequence, time: now, body: writer.bytes)
+    }
+}
+
 extension JSONWriter {
+    fileprivate mutating func citizenUpdate(_ update: CitizenUpdate, sendsPersonalData: Bool) {
+        beginObject()
+        name("update_id")
+        value(update.id)
+        name("updated_datetime")
+        value(update.occurredAt)
+        name("status")
+        value(update.status)
+        name("description")
+        value(update.description)
+        name("media")
+        media(update.mediaURLs)
+        name("requester")
+        requester(sendsPersonalData ? update.author : nil)
+        endObject()
+    }
+
     fileprivate mutating func envelope(
         id: EventID, kind: ServiceRequestEvent.Kind, tenant: TenantKey, requestID: ServiceRequestID, sequence: Int32, time: Timestamp,
         origin: ServiceRequestEvent.Origin
@@ -95,9 +151,9 @@ extension JSONWriter {
     }
 
     fileprivate mutating func snapshot(
-        of submission: Submission, as requestID: ServiceRequestID, tenant: Tenant, origin: ServiceRequestEvent.Origin
+        of submission: Submission, as requestID: ServiceRequestID, tenant: Tenant, origin: ServiceRequestEvent.Origin,
+        sequence: Int32 = 1, status: DetailedStatus = DetailedStatus(.received), updatedAt: Timestamp? = nil
     ) {
-        beginObject()
         name("service_request_id")
         quoted(requestID.rawValue)
         name("tenant")
@@ -105,7 +161,7 @@ extension JSONWriter {
         name("jurisdiction_id")
         value(tenant.jurisdictions.first?.rawValue)
         name("sequence")
-        value(Int64(1))
+        value(Int64(sequence))
         name("service_code")
         value(submission.serviceCode.rawValue)
         name("service_name")
@@ -119,11 +175,11 @@ extension JSONWriter {
         name("requested_datetime")
         value(submission.receivedAt)
         name("updated_datetime")
-        value(submission.receivedAt)
+        value(updatedAt ?? submission.receivedAt)
         name("status")
-        value(PublicStatus.open.rawValue)
+        value(status.publicStatus.rawValue)
         name("detailed_status")
-        value(GeneralStatus.received.rawValue)
+        value(status.refinements.isEmpty ? status.general.rawValue : status.description)
         place(submission.location)
         if let object = submission.object {
             name("service_object_type")
@@ -150,7 +206,6 @@ extension JSONWriter {
         value(submission.receivedVia)
         name("language")
         value(submission.language.rawValue)
-        endObject()
     }
 
     private mutating func place(_ location: Location) {

@@ -62,9 +62,9 @@ public enum DecimalText {
 }
 
 /// Addresses on the web.
-enum WebAddress {
+public enum WebAddress {
     /// `http://` or `https://`, then a host, at most 2,000 characters, no space and nothing a page would have to escape.
-    static func isAbsolute(_ text: String) -> Bool {
+    public static func isAbsolute(_ text: String) -> Bool {
         guard text.utf8.count <= 2_000, let scheme = ["http://", "https://"].first(where: { text.lowercased().hasPrefix($0) }) else {
             return false
         }

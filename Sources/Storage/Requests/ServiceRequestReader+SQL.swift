@@ -48,7 +48,7 @@ enum RequestSQL {
     static let reporters = Statement(
         "requests_reporters",
         """
-        select request_id, first_name, last_name, email, phone, account_id, device_id, organisation, siret from reporters
-        where tenant_id = $1::integer and request_id = any($2::bigint[])
+        select request_id, first_name, last_name, email, phone, account_id, device_id, organisation, siret
+        from bus311_reporters($1::bigint[])
         """)
 }

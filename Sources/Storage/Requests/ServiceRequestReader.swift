@@ -88,7 +88,7 @@ public final class ServiceRequestReader: Sendable {
         of requests: [ServiceRequestID], of tenant: TenantID
     ) async throws(StorageError) -> [ServiceRequestID: Reporter] {
         try await run { (session) throws(PostgresError) in
-            let answers = try session.pipeline([RequestSQL.tenant(tenant), (RequestSQL.reporters, Self.own(requests, tenant))])
+            let answers = try session.pipeline([RequestSQL.tenant(tenant), (RequestSQL.reporters, [.int64s(requests.map(\.rawValue))])])
             var reporters: [ServiceRequestID: Reporter] = [:]
             for index in 0..<answers[1].count {
                 let row = answers[1][index]

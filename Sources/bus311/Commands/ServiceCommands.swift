@@ -63,6 +63,7 @@ struct Services {
         let keyUses = try KeyUseRecorder(configuration: try settings.database(.gateway), logger: logger("gateway"))
         let gateway = GeoReportGateway(
             directory: directory, recorder: recorder, reader: reader, keyUses: keyUses,
+            citizenUpdates: try CitizenUpdateStore(configuration: try settings.database(.gateway), origin: settings.origin),
             configuration: GatewayConfiguration(
                 publicURL: settings.gatewayURL, maximumBodyBytes: settings.maximumBodyBytes,
                 trustedProxies: try settings.trustedProxies, addressLimit: settings.addressLimit, keyLimit: settings.keyLimit,

@@ -60,6 +60,7 @@ struct GatewayUnderTest: Sendable {
         let gateway = GeoReportGateway(
             directory: directory, recorder: recorder, reader: reader,
             keyUses: try KeyUseRecorder(configuration: addresses.role("bus311_gateway"), logger: logger),
+            citizenUpdates: try CitizenUpdateStore(configuration: addresses.role("bus311_gateway"), origin: Fixtures.origin),
             configuration: GatewayConfiguration(
                 publicURL: base, trustedProxies: try #require(TrustedProxies(parsing: "127.0.0.1")),
                 addressLimit: RateLimit(perMinute: 20)),
