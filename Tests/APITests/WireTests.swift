@@ -80,6 +80,7 @@ struct WireTests {
         #expect(fields.values("media_url").count == 2)
         #expect(
             Set(fields.answers.map { "\($0.code)=\($0.values.joined(separator: ","))" }) == ["tags=a,b", "depth=12", "ok=true", "x=1"])
+        #expect(try JSONFormReader.fields(Array("{\"lat\": 1e300, \"long\": -1e-300}".utf8))["lat"] == "1e+300")
         let deep = String(repeating: "[", count: 5_000)
         for bad in ["[]", "{", "{\"a\": {\"b\": 1}}", "{\"a\": [[1]]}", deep, "\u{0}"] {
             #expect(throws: FormError.self) { try JSONFormReader.fields(Array(bad.utf8)) }

@@ -236,8 +236,8 @@ struct SearchTests {
             #expect(answer.blocks < 400, "\(answer.plan)")
         }
         func general(_ more: [Int: String]) -> String {
-            (1...25).map { place in
-                more[place] ?? [1: "\(tenant)", 2: "'1990-01-01'", 3: "'2200-01-01'", 24: "51", 25: "0"][place] ?? "null"
+            (1...26).map { place in
+                more[place] ?? [1: "\(tenant)", 2: "'1990-01-01'", 3: "'2200-01-01'", 22: "0", 25: "51", 26: "0"][place] ?? "null"
             }.joined(separator: ", ")
         }
         let near = try await rowsRead(

@@ -38,6 +38,7 @@ enum JSONFormReader {
         // JSON numbers come as wider types: this one is a boolean.
         if String(cString: number.objCType) == "c" { return number.boolValue ? "true" : "false" }
         if let whole = Int64(exactly: number.doubleValue) { return String(whole) }
-        return DecimalForm.text(number.doubleValue)
+        // With its exponent, where no plain decimal has it: then whatever wants a decimal refuses it.
+        return abs(number.doubleValue) < 1e15 ? DecimalForm.text(number.doubleValue) : number.doubleValue.description
     }
 }

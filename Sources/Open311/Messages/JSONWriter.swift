@@ -164,13 +164,18 @@ public enum DecimalForm {
         bytes[start...].reverse()
     }
 
+    /// The nearest whole number; what is beyond 64 bits is the largest of them.
+    private static func wholeText(_ value: Double) -> String {
+        String(Int64(exactly: value.rounded()) ?? (value < 0 ? .min : .max))
+    }
+
     /// A finite number without exponent, with a point, in the fewest digits that read back the same where it is small enough
     /// to be written so (every coordinate is).
     public static func text(_ value: Double) -> String {
         let shortest = value.description
         guard shortest.contains("e") else { return shortest.hasSuffix(".0") ? String(shortest.dropLast(2)) : shortest }
         // Only magnitudes below 10⁻⁴ or from 2⁵⁴ on come here: nine decimals are a tenth of a millimetre on the ground.
-        guard abs(value) < 1 else { return String(Int64(clamping: Int(value.rounded()))) }
+        guard abs(value) < 1 else { return wholeText(value) }
         let billionths = Int64((value * 1e9).rounded())
         let digits = String(billionths.magnitude)
         let padded = String(repeating: "0", count: max(0, 10 - digits.count)) + digits

@@ -34,7 +34,7 @@ enum SearchSQL {
     }
 
     private static let filters = """
-        tenant_id = $1::integer and listed and requested_at >= $2::timestamptz and requested_at <= $3::timestamptz
+        tenant_id = $1::integer and id >= $22::bigint and listed and requested_at >= $2::timestamptz and requested_at <= $3::timestamptz
           and ($4::text[] is null or service_code = any($4)) and ($5::boolean is null or open = $5)
           and ($6::text[] is null or string_to_array(status, ',') && $6)
           and ($7::text[] is null or lower(agency_responsible) in (select lower(agency) from unnest($7) as agency))
@@ -76,15 +76,15 @@ enum SearchSQL {
         let order = key == "id" ? "order by id \(direction)" : "order by \(key) \(direction)\(hasNulls ? " nulls last" : ""), id \(direction)"
         let after: String
         switch shape.order.field {
-        case .requested, .updated: after = "\n  and ($22::bigint is null or (\(key), id) \(comparison) ($23::timestamptz, $22))"
-        case .id: after = "\n  and ($22::bigint is null or id \(comparison) $22) and ($23::timestamptz is null or true)"
-        case .status, .distance: after = "\n  and ($22::bigint is null or true) and ($23::timestamptz is null or true)"
+        case .requested, .updated: after = "\n  and ($23::bigint is null or (\(key), id) \(comparison) ($24::timestamptz, $23))"
+        case .id: after = "\n  and ($23::bigint is null or id \(comparison) $23) and ($24::timestamptz is null or true)"
+        case .status, .distance: after = "\n  and ($23::bigint is null or true) and ($24::timestamptz is null or true)"
         }
         let found = matching(
             isByUpdate: shape.isByUpdate, RequestSQL.columns, after + unused(isByUpdate: shape.isByUpdate),
-            limit: "\(order) limit $24::integer + $25::integer")
+            limit: "\(order) limit $25::integer + $26::integer")
         return Statement(
-            "search_\(name(shape))", "select \(RequestSQL.columns) from (\(found)) as found \(order) limit $24 offset $25")
+            "search_\(name(shape))", "select \(RequestSQL.columns) from (\(found)) as found \(order) limit $25 offset $26")
     }
 
     static func count(isByUpdate: Bool) -> Statement {

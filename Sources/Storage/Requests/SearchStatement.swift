@@ -79,7 +79,7 @@ struct SearchStatement: Sendable {
             .text(filter.text.map(pattern)), .text(filter.object?.type), .text(filter.object?.id), cells.map { .int32s($0) } ?? .null,
             .double(box?.south), .double(box?.north), .double(box?.west), .double(box?.east), .double(circle?.centre.latitude),
             .double(circle?.centre.longitude), .double(circle?.radius), filter.hasMedia.map { .bool($0) } ?? .null, .timestamp(filter.updated?.lowerBound.microseconds),
-            .timestamp(filter.updated?.upperBound.microseconds),
+            .timestamp(filter.updated?.upperBound.microseconds), .int64(lowestID(filter.requestedFrom)),
         ]
     }
 

@@ -26,6 +26,7 @@ struct SecondGateway {
                 ? gateway.recorder : try SubmissionRecorder(configuration: nowhere, origin: Fixtures.origin, logger: logger),
             reader: hasStore ? gateway.reader : try ServiceRequestReader(configuration: nowhere, connections: 1),
             keyUses: try KeyUseRecorder(configuration: nowhere, logger: logger),
+            citizenUpdates: try CitizenUpdateStore(configuration: nowhere, origin: Fixtures.origin),
             configuration: GatewayConfiguration(publicURL: "http://127.0.0.1:\(port)/open311/v2"),
             logger: logger
         )
