@@ -135,3 +135,42 @@ def bare_route(city, body, content_type):
     finally:
         process.terminate()
         process.wait(10)
+
+
+def million(city):
+    """A million requests of 50 tenants over 13 months, the demonstration city being one of them. Gives its number."""
+    tenant = int(psql(city, f"select id from tenants where key = '{city.settings['tenant']}'"))
+    psql(city, """
+        do $$ declare month date; prefix bigint; parent text; begin
+        for i in 0..13 loop
+            month := (date_trunc('month', now() at time zone 'UTC') - make_interval(months => i))::date;
+            prefix := to_char(month, 'YYMM')::bigint;
+            foreach parent in array array['service_requests', 'reporters', 'outbox', 'status_updates'] loop
+                if to_regclass(parent || '_' || prefix) is null then
+                    execute format('create table %I partition of %I for values from (%s) to (%s)',
+                        parent || '_' || prefix, parent, prefix * 1000000000, (prefix + 1) * 1000000000);
+                end if;
+            end loop;
+        end loop; end $$""")
+    psql(city, f"""
+        insert into service_requests (id, tenant_id, service_code, service_name, description, status, open, requested_at, updated_at, lat,
+                                      long, received_via, language)
+        select to_char(moment at time zone 'UTC', 'YYMM')::bigint * 1000000000 + 500000000 + n, {tenant} + n % 50,
+               (array['LAMP', 'POTHOLE', 'BIN'])[1 + n % 3], 'Service', repeat('Lampadaire ', 40), 'RECEIVED', n % 4 > 0, moment, moment,
+               43.6 + (n * 7919 % 20000 - 10000) / 100000.0, 3.2 + (n * 104729 % 20000 - 10000) / 100000.0, 'app', 'fr'
+        from (select n, now() - (n / 1000000.0) * interval '395 days' as moment from generate_series(1, 1000000) n) as made""")
+    psql(city, "vacuum analyze service_requests")
+    return tenant
+
+
+def hand_over(city, tenant):
+    """Milliseconds in which PostgreSQL hands the newest thousand requests of 90 days to a client that does nothing with them."""
+    script = os.path.join(city.folder.name, "thousand.sql")
+    with open(script, "w", encoding="utf-8") as file:
+        file.write(
+            "select id, status, status_notes, service_name, service_code, description, agency_responsible, service_notice, requested_at,"
+            " updated_at, expected_at, address, address_id, zipcode, lat, long, media_urls from service_requests"
+            f" where tenant_id = {tenant} and requested_at > now() - interval '90 days' order by requested_at desc, id desc limit 1000;\n"
+        )
+    said = run("pgbench", "-n", "-M", "prepared", "-c", "1", "-T", "3", "-f", script, database_url(city, "bus311"))
+    return float(re.search(r"latency average = ([\d.]+)", said)[1])

@@ -123,67 +123,63 @@ private struct KeyUseService: ServiceLifecycle.Service {
     func run() async throws { await cancelWhenGracefulShutdown { await keyUses.run() } }
 }
 
-struct Gateway: AsyncParsableCommand {
+/// A command that runs services until it is told to stop.
+protocol ServiceCommand: AsyncParsableCommand {
+    var common: CommonOptions { get }
+    func add(to services: inout Services) async throws
+}
+
+extension ServiceCommand {
+    func run() async throws {
+        var services = Services(try await common.settings())
+        try await add(to: &services)
+        try await services.run()
+    }
+}
+
+struct Gateway: ServiceCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve GeoReport v2 to apps.", discussion: "Example: bus311 gateway --config /etc/bus311/gateway.json")
     @OptionGroup var common: CommonOptions
 
-    func run() async throws {
-        var services = Services(try await common.settings())
-        try await services.addGateway()
-        try await services.run()
-    }
+    func add(to services: inout Services) async throws { try await services.addGateway() }
 }
 
-struct Relay: AsyncParsableCommand {
+struct Relay: ServiceCommand {
     static let configuration = CommandConfiguration(
         abstract: "Publish the outbox to the tenants' queues.", discussion: "Example: bus311 relay --config /etc/bus311/relay.json")
     @OptionGroup var common: CommonOptions
 
-    func run() async throws {
-        var services = Services(try await common.settings())
-        try services.addRelay()
-        try await services.run()
-    }
+    func add(to services: inout Services) async throws { try services.addRelay() }
 }
 
-struct StatusIngest: AsyncParsableCommand {
+struct StatusIngest: ServiceCommand {
     static let configuration = CommandConfiguration(
         commandName: "status-ingest", abstract: "Take lifecycle updates from CRMs.",
         discussion: "Example: bus311 status-ingest --config /etc/bus311/status.json")
     @OptionGroup var common: CommonOptions
 
-    func run() async throws {
-        var services = Services(try await common.settings())
-        try await services.addStatusIngest()
-        try await services.run()
-    }
+    func add(to services: inout Services) async throws { try await services.addStatusIngest() }
 }
 
-struct WatchCommand: AsyncParsableCommand {
+struct WatchCommand: ServiceCommand {
     static let configuration = CommandConfiguration(
         commandName: "watch", abstract: "Make partitions ahead and measure what waits.",
         discussion: "Example: bus311 watch --config /etc/bus311/watch.json")
     @OptionGroup var common: CommonOptions
 
-    func run() async throws {
-        var services = Services(try await common.settings())
-        try services.addWatch()
-        try await services.run()
-    }
+    func add(to services: inout Services) async throws { try services.addWatch() }
 }
 
-struct All: AsyncParsableCommand {
+struct All: ServiceCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run every service in one process: for a small city.", discussion: "Example: bus311 all --config bus311.json")
     @OptionGroup var common: CommonOptions
 
-    func run() async throws {
-        var services = Services(try await common.settings())
+    func add(to services: inout Services) async throws {
         try await services.addGateway()
         try await services.addStatusIngest()
         try services.addRelay()
         try services.addWatch()
-        try await services.run()
     }
 }
