@@ -4,7 +4,8 @@ public struct ServiceCode: Sendable, Hashable, CustomStringConvertible {
 
     /// - Throws: ``InvalidValue`` when empty, longer than 64 characters, or with a control character.
     public init(validating text: String) throws(InvalidValue) {
-        guard !text.isEmpty, text.count <= 64, !text.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 }) else {
+        // Bytes tell it: control characters are single ones, and what has few bytes has few characters.
+        guard !text.isEmpty, text.utf8.count <= 64 || text.count <= 64, !text.utf8.contains(where: { $0 < 32 || $0 == 127 }) else {
             throw InvalidValue(name: "service_code", problem: "must be 1 to 64 characters without control characters")
         }
         rawValue = text

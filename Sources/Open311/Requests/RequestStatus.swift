@@ -53,6 +53,11 @@ public struct DetailedStatus: Sendable, Equatable, CustomStringConvertible {
     ///
     /// - Throws: ``InvalidValue`` when the first is no general status, or a token has another form.
     public init(validating text: String) throws(InvalidValue) {
+        // Almost every stored one is this, and a list reads a thousand of them.
+        if let general = GeneralStatus(rawValue: text) {
+            self.init(general)
+            return
+        }
         let tokens = text.split(separator: ",").map { $0.drop { $0 == " " }.uppercased().trimmingSuffix(" ") }
         guard let first = tokens.first, let general = GeneralStatus(rawValue: first) else {
             throw InvalidValue(
