@@ -17,7 +17,7 @@ RUN_TESTS := BUS311_TEST_PYTHON=$(CURDIR)/.build/venv/bin/python $(TESTS) --test
 SCRIPTS := $(shell grep -lE '^\#!.*(bash|/sh)$$' .ci/* broker-config/*/* examples/* 2>/dev/null)
 SANITIZED := ^(ConnectionThread|Postgres[A-Za-z]*|AMQP[A-Za-z]*)Tests
 
-.PHONY: help deps build release run test tools build-tests test-unit test-integration test-accidents test-sanitize bench lint format clean
+.PHONY: help deps build release run test tools build-tests test-unit test-integration test-accidents test-sanitize fuzz bench lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,13 @@ test-sanitize: tools ## the C clients and their threads under the thread and the
 	$(SWIFT) test --sanitize thread --scratch-path .build-tsan --filter '$(SANITIZED)'
 	$(SWIFT) test --sanitize address --scratch-path .build-asan --filter '$(SANITIZED)'
 
+FUZZ_SECONDS ?= 600
+fuzz: deps ## libFuzzer on every parser of strangers' bytes (FUZZ_SECONDS=600)
+	BUS311_FUZZ=1 $(SWIFT) build -c release --scratch-path .build-fuzz --product fuzz-parsers
+	@mkdir -p .build-fuzz/corpus
+	.build-fuzz/release/fuzz-parsers -max_total_time=$(FUZZ_SECONDS) -timeout=5 -rss_limit_mb=1024 -max_len=4096 -print_final_stats=1 \
+	    -artifact_prefix=.build-fuzz/found- .build-fuzz/corpus Tests/Fuzz/seeds
+
 bench: tools release ## every speed beside its baseline, in a release build; writes docs/benchmarks.md (BENCH='relay reading' for a part)
 	$(SWIFT) build -c release --product bare-route
 	$(SWIFT) build -c release --product plain-amqp
@@ -79,4 +86,4 @@ format: ## rewrite the Swift files in the house's format
 	$(SWIFT) format -i -r Sources Tests Package.swift
 
 clean: ## remove what was built; .bus311 with its data stays
-	rm -rf .build .build-tsan .build-asan
+	rm -rf .build .build-tsan .build-asan .build-fuzz

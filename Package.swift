@@ -105,3 +105,14 @@ let package = Package(
         tests("PrivateServersIntegrationTests", ["PrivateServers"]),
     ]
 )
+
+// Only for `make fuzz`: the whole build would need the fuzzer's runtime. Its folder links to the parsers' own files.
+if Context.environment["BUS311_FUZZ"] == "1" {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz-parsers",
+            dependencies: ["Open311", .product(name: "NIOCore", package: "swift-nio")],
+            path: "Tests/Fuzz", exclude: ["seeds"],
+            swiftSettings: settings + [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer", "-use-ld=lld"])]))
+}

@@ -1,0 +1,1 @@
+../../Sources/API/GeoReport/SearchQuery.swift
