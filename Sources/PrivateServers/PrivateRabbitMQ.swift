@@ -78,7 +78,8 @@ public actor PrivateRabbitMQ: PrivateServer {
                 "RABBITMQ_ALLOW_INPUT": "1",
                 "RABBITMQ_SERVER_START_ARGS": "-noinput",
                 // Erlang's schedulers otherwise spin for work on cores that the tests and the services need.
-                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}",
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS":
+                    "+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}",
             ]) { $1 },
             directory: directory,
             log: folder.console

@@ -9,7 +9,9 @@ private final class TextCollector: NSObject, XMLParserDelegate {
     var text = ""
     var inside = false
 
-    func parser(_ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?, attributes: [String: String]) {
+    func parser(
+        _ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?, attributes: [String: String]
+    ) {
         inside = name == "description"
     }
 
@@ -60,7 +62,8 @@ struct WireTests {
 
     @Test("text parts of a multipart form are fields, files are passed over")
     func multipart() throws {
-        let body = "--b\r\nContent-Disposition: form-data; name=\"lat\"\r\n\r\n48.85\r\n"
+        let body =
+            "--b\r\nContent-Disposition: form-data; name=\"lat\"\r\n\r\n48.85\r\n"
             + "--b\r\nContent-Disposition: form-data; name=\"media\"; filename=\"a.png\"\r\n\r\nxx\r\n--b--\r\n"
         let fields = try MultipartReader.fields(Array(body.utf8), contentType: "multipart/form-data; boundary=\"b\"")
         #expect(fields.count == 1 && fields["lat"] == "48.85")

@@ -36,7 +36,8 @@ struct OneRequestRows {
         }
         try await row("G07", "jurisdiction missing: 400; unknown: 404") { gateway, city in
             try (try await gateway.get("requests/\(city.r1).json")).requireRefusal(400, naming: "jurisdiction_id")
-            try (try await gateway.get("requests/\(city.r1).json?jurisdiction_id=nowhere.example")).requireRefusal(404, naming: "jurisdiction_id")
+            try (try await gateway.get("requests/\(city.r1).json?jurisdiction_id=nowhere.example")).requireRefusal(
+                404, naming: "jurisdiction_id")
         }
     }
 

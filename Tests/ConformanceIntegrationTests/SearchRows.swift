@@ -6,7 +6,8 @@ import Testing
 @Suite("Search")
 struct SearchRows {
     private static let order = [
-        "service_request_id", "status", "status_notes", "service_name", "service_code", "description", "agency_responsible", "service_notice",
+        "service_request_id", "status", "status_notes", "service_name", "service_code", "description", "agency_responsible",
+        "service_notice",
         "requested_datetime", "updated_datetime", "expected_datetime", "address", "address_id", "zipcode", "lat", "long", "media_url",
     ]
 
@@ -175,7 +176,8 @@ struct SearchRows {
             try #require(try await city.get(window, gateway).status == 200)
         }
         try await row("Q22", "a window of 91 days: 400") { gateway, city in
-            try (try await city.get("start_date=2026-01-01T00:00:00Z&end_date=2026-04-02T00:00:00Z", gateway)).requireRefusal(400, naming: "end_date")
+            try (try await city.get("start_date=2026-01-01T00:00:00Z&end_date=2026-04-02T00:00:00Z", gateway)).requireRefusal(
+                400, naming: "end_date")
         }
         try await row("Q23", "start after end: 400") { gateway, city in
             try (try await city.get("start_date=2026-02-01&end_date=2026-01-01", gateway)).requireRefusal(400, naming: "start_date")

@@ -56,7 +56,8 @@ struct SubmissionRows {
             return try await gateway.send(
                 "POST", "requests.json", headers: ["Content-Type": "multipart/form-data; boundary=zz9"], body: bytes)
         }
-        try await row("P16", "multipart with a picture", refusedBecause: "pictures are read past, the report is stored; send links") { gateway in
+        try await row("P16", "multipart with a picture", refusedBecause: "pictures are read past, the report is stored; send links") {
+            gateway in
             let id = try created(try await multipart([("name=\"address_string \"", Array("2 rue".utf8))], gateway))
             try #require(try await item(id, gateway)["address"]?.string == "2 rue")
             _ = try created(try await multipart([("name=\"media\"; filename=\"media.png\"", [0x89, 0x50, 0x4E, 0x47])], gateway))
@@ -111,12 +112,14 @@ struct SubmissionRows {
         let gateway = try await GatewayUnderTest.shared()
         func send(_ body: String) async throws -> Answer {
             try await gateway.send(
-                "POST", "\(gateway.cityA.base)/requests.json", headers: ["Content-Type": "application/json", "X-API-Key": gateway.cityA.key],
+                "POST", "\(gateway.cityA.base)/requests.json",
+                headers: ["Content-Type": "application/json", "X-API-Key": gateway.cityA.key],
                 body: Array(body.utf8))
         }
         let id = try created(
             try await send(
-                "{\"service_code\": \"POT\", \"lat\": 43.6, \"long\": 3.2, \"attribute\": {\"depth\": 12, \"tags\": [\"a\", \"b\"]}, \"email\": null}"))
+                "{\"service_code\": \"POT\", \"lat\": 43.6, \"long\": 3.2, \"attribute\": {\"depth\": 12, \"tags\": [\"a\", \"b\"]}, \"email\": null}"
+            ))
         let attributes = try await item(id, gateway, "?extensions=true")["attributes"]?.array
         #expect(attributes?.count == 3)
         try (try await send("[1]")).requireRefusal(400, naming: "JSON")

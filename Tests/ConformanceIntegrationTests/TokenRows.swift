@@ -13,7 +13,9 @@ struct TokenRows {
         let reference = [("client_request_id", "r-1"), ("api_key", city.key)]
         let token = try #require(
             try await gateway.post("\(city.base)/requests.json", fields + reference).item()["token"]?.string)
-        func get(_ token: String, _ format: String = "json") async throws -> Answer { try await gateway.get("\(city.base)/tokens/\(token).\(format)") }
+        func get(_ token: String, _ format: String = "json") async throws -> Answer {
+            try await gateway.get("\(city.base)/tokens/\(token).\(format)")
+        }
         try await row("T01", "before the CRM knows the request: 200 with the token alone, and no list shows the request") { _ in
             try #require(try await get(token).json() == .array([.object(["token": .string(token)])]))
             try #require(try await gateway.get("\(city.base)/requests.json").ids() == [])
@@ -37,7 +39,8 @@ struct TokenRows {
         }
         try await row("T05", "jurisdiction missing: 400; unknown: 404") { gateway in
             try (try await gateway.get("tokens/\(token).json")).requireRefusal(400, naming: "jurisdiction_id")
-            try (try await gateway.get("tokens/\(token).json?jurisdiction_id=nowhere.example")).requireRefusal(404, naming: "jurisdiction_id")
+            try (try await gateway.get("tokens/\(token).json?jurisdiction_id=nowhere.example")).requireRefusal(
+                404, naming: "jurisdiction_id")
         }
         try await row("T06", "another city's token: 404, as for an unknown one") { gateway in
             try (try await gateway.get("\(gateway.cityB.base)/tokens/\(token).json")).requireRefusal(404)

@@ -6,7 +6,9 @@ import Testing
 
 @Suite("Updates")
 struct UpdateRows {
-    private static let city = Task { try await (try await GatewayUnderTest.shared()).city("fms", services: try ConformanceFixture.services()) }
+    private static let city = Task {
+        try await (try await GatewayUnderTest.shared()).city("fms", services: try ConformanceFixture.services())
+    }
 
     private func row(_ id: String, _ title: String, _ body: (GatewayUnderTest, GatewayUnderTest.City) async throws -> Void) async throws {
         try await ConformanceIntegrationTests.row(id, title) { try await body($0, try await Self.city.value) }
@@ -28,7 +30,9 @@ struct UpdateRows {
         try await gateway.update(id, of: city, "IN_PROCESS,PUBLIC_WORKS_NEW", notes: "Équipe prévue jeudi", daysAgo: 3)
         try await gateway.update(id, of: city, "closed", notes: "Fait", daysAgo: 2)
         func list() async throws -> [JSON] {
-            try await gateway.get("\(city.base)/servicerequestupdates.json?\(window())").items().filter { $0["service_request_id"]?.string == id }
+            try await gateway.get("\(city.base)/servicerequestupdates.json?\(window())").items().filter {
+                $0["service_request_id"]?.string == id
+            }
         }
         try await row("U01", "the CRM’s updates, with all that FixMyStreet needs of them") { gateway, city in
             let updates = try await list()

@@ -3,7 +3,8 @@ import Testing
 
 @Suite("A lifecycle update")
 struct StatusUpdateTests {
-    private func update(at seconds: Int64 = 0, namesItsMoment: Bool = true, notes: String? = "n", reference: String? = nil) -> StatusUpdate {
+    private func update(at seconds: Int64 = 0, namesItsMoment: Bool = true, notes: String? = "n", reference: String? = nil) -> StatusUpdate
+    {
         StatusUpdate(
             id: "1", occurredAt: Timestamp(microseconds: seconds * 1_000_000), namesItsMoment: namesItsMoment, status: .general(.closed),
             statusNotes: notes, agencyResponsible: nil, expectedAt: nil, serviceNotice: nil, externalReference: reference)

@@ -3,7 +3,8 @@ import Testing
 
 @Suite("A SIRET number")
 struct SIRETTests {
-    @Test("is taken with a valid check digit, however it is spaced, and La Poste's by its own rule",
+    @Test(
+        "is taken with a valid check digit, however it is spaced, and La Poste's by its own rule",
         arguments: ["73282932000074", "732 829 320 00074", "35600000000048", "35600000049837"])
     func valid(text: String) { #expect(SIRET.digits(text)?.utf8.count == 14) }
 

@@ -5,7 +5,9 @@ extension WithPostgreSQL {
     /// Random values of every type, with those at the edges, go to the server and come back the same.
     @Suite("Values")
     struct RoundTripTests {
-        private static let texts = ["", " ", "é", "🚮👩🏽‍🔧", "'; drop table x; --", "\\", "{null}", "NULL", "a\u{7F}\u{FFFD}\n\r\t\u{1}", "ａｂ\u{202E}c"]
+        private static let texts = [
+            "", " ", "é", "🚮👩🏽‍🔧", "'; drop table x; --", "\\", "{null}", "NULL", "a\u{7F}\u{FFFD}\n\r\t\u{1}", "ａｂ\u{202E}c",
+        ]
         private static let integers: [Int64] = [0, 1, -1, .max, .min]
         private static let doubles: [Double] = [0, -0.0, .infinity, -.infinity, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .pi]
 
@@ -57,8 +59,13 @@ extension WithPostgreSQL {
         func meaning() async throws {
             try await withConnection { connection, _ in
                 let texts = try await connection.rows(
-                    Statement("meaning", "select $1::timestamptz::text, $2::timestamptz::text, $3::uuid::text, $4::double precision::text, $5::bytea::text"),
-                    [.timestamp(1_790_000_000_123_456), .timestamp(Int64.max), .uuid(high: 0x0123_4567_89AB_CDEF, low: 1), .double(.nan), .bytes([0, 255])]
+                    Statement(
+                        "meaning",
+                        "select $1::timestamptz::text, $2::timestamptz::text, $3::uuid::text, $4::double precision::text, $5::bytea::text"),
+                    [
+                        .timestamp(1_790_000_000_123_456), .timestamp(Int64.max), .uuid(high: 0x0123_4567_89AB_CDEF, low: 1), .double(.nan),
+                        .bytes([0, 255]),
+                    ]
                 ) { (row) throws(PostgresError) in try (0..<5).map { (column) throws(PostgresError) in try row.text(column) } }
                 #expect(
                     texts == [["2026-09-21 14:13:20.123456+00", "infinity", "01234567-89ab-cdef-0000-000000000001", "NaN", "\\x00ff"]])
@@ -68,10 +75,12 @@ extension WithPostgreSQL {
         @Test("null is null in every type, and a type that is not expected is an error, never a crash")
         func nullsAndTypes() async throws {
             try await withConnection { connection, _ in
-                let statement = Statement("nulls", "select null::bigint, null::text, 'x'::text, 1::smallint, 'infinity'::timestamptz, '-infinity'::timestamptz")
+                let statement = Statement(
+                    "nulls", "select null::bigint, null::text, 'x'::text, 1::smallint, 'infinity'::timestamptz, '-infinity'::timestamptz")
                 let fine = try await connection.rows(statement) { (row) throws(PostgresError) in
                     [
-                        row.optionalInt64(0) == nil, row.optionalText(1) == nil, row.optionalDouble(0) == nil, row.optionalTimestamp(0) == nil,
+                        row.optionalInt64(0) == nil, row.optionalText(1) == nil, row.optionalDouble(0) == nil,
+                        row.optionalTimestamp(0) == nil,
                         row.isNull(0), row.isNull(1), !row.isNull(2), try row.texts(1).isEmpty, row.optionalInt64(2) == nil,
                         row.optionalTimestamp(4) == .max, row.optionalTimestamp(5) == .min,
                     ]
@@ -117,7 +126,8 @@ extension WithPostgreSQL {
                         [
                             .bools(flags), .int32s(numbers.map { Int32(truncatingIfNeeded: $0) }), .int64s(numbers), .doubles(reals),
                             .texts(strings), .byteStrings(blobs), .uuids(numbers.map { (UInt64(bitPattern: $0), 7) }), .timestamps(moments),
-                            .jsons(strings.map { $0 == nil ? nil : Array("[1]".utf8) }), .int16s(numbers.map { Int16(truncatingIfNeeded: $0) }),
+                            .jsons(strings.map { $0 == nil ? nil : Array("[1]".utf8) }),
+                            .int16s(numbers.map { Int16(truncatingIfNeeded: $0) }),
                         ]
                     ) { (row) throws(PostgresError) in
                         (

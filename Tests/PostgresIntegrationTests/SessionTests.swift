@@ -39,7 +39,9 @@ extension WithPostgreSQL {
                 }
                 let other = Statement("broken", "select nonsense")
                 let error = try await failure { () async throws(PostgresError) in
-                    try await connection.run { (session) throws(PostgresError) in try session.pipeline([(Self.count, []), (other, [])]).count }
+                    try await connection.run { (session) throws(PostgresError) in
+                        try session.pipeline([(Self.count, []), (other, [])]).count
+                    }
                 }
                 #expect(error.sqlState == "42703" && error.statement == "broken")
                 #expect(try await count(connection) == 3)
@@ -104,7 +106,9 @@ extension WithPostgreSQL {
             }
         }
 
-        @Test("a statement that takes too long is ended by the server, and the session goes on", arguments: [Duration.milliseconds(300), .seconds(1)])
+        @Test(
+            "a statement that takes too long is ended by the server, and the session goes on",
+            arguments: [Duration.milliseconds(300), .seconds(1)])
         func statementTimeout(limit: Duration) async throws {
             try await withConnection(statementTimeout: limit) { connection, _ in
                 let process = try await connection.serverProcess()

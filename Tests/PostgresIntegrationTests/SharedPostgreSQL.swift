@@ -59,7 +59,8 @@ func withConnection(
 
 func configuration(_ server: PrivatePostgreSQL, statementTimeout: Duration = .seconds(15)) throws -> PostgresConfiguration {
     PostgresConfiguration(
-        connectionString: try server.uri(), applicationName: "postgres-tests", connectTimeout: .seconds(2), statementTimeout: statementTimeout)
+        connectionString: try server.uri(), applicationName: "postgres-tests", connectTimeout: .seconds(2),
+        statementTimeout: statementTimeout)
 }
 
 extension PostgresConnection {

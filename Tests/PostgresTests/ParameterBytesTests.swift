@@ -14,7 +14,8 @@ struct ParameterBytesTests {
     @Test("keep null apart from empty")
     func nulls() {
         #expect(encoded(.null) == nil)
-        #expect(encoded(.text(nil)) == nil && encoded(.int64(nil)) == nil && encoded(.double(nil)) == nil && encoded(.timestamp(nil)) == nil)
+        #expect(
+            encoded(.text(nil)) == nil && encoded(.int64(nil)) == nil && encoded(.double(nil)) == nil && encoded(.timestamp(nil)) == nil)
         #expect(encoded(.text("")) == [])
         #expect(encoded(.bytes([])) == [])
         #expect(encoded(.json([])) == [1])

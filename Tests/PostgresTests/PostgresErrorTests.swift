@@ -21,7 +21,8 @@ struct PostgresErrorTests {
     @Test(
         "is worth another attempt, and ends its connection, by its kind",
         arguments: [
-            (PostgresError.Kind.cannotConnect, true, true), (.connectionLost, true, true), (.timeout, true, true), (.overloaded, true, false),
+            (PostgresError.Kind.cannotConnect, true, true), (.connectionLost, true, true), (.timeout, true, true),
+            (.overloaded, true, false),
             (.decoding, false, false), (.closed, false, true), (.refused, false, false),
         ]
     )

@@ -82,10 +82,12 @@ private func isWanted(_ request: ServiceRequest, _ filter: ServiceRequestFilter)
         && filter.updated.map { $0.contains(request.updatedAt) } != false
         && filter.statuses.contains(request.status.publicStatus)
         && filter.serviceCodes.map { $0.contains(request.serviceCode) } != false
-        && filter.detailedStatuses.map { !Set($0).isDisjoint(with: request.status.description.split(separator: ",").map(String.init)) } != false
+        && filter.detailedStatuses.map { !Set($0).isDisjoint(with: request.status.description.split(separator: ",").map(String.init)) }
+            != false
         && filter.agencies.map { $0.contains { $0.lowercased() == request.agencyResponsible?.lowercased() } } != false
         && filter.text.map { text in
-            has(text, request.description) || has(text, request.title) || has(text, request.location.address) || has(text, request.agencyResponsible)
+            has(text, request.description) || has(text, request.title) || has(text, request.location.address)
+                || has(text, request.agencyResponsible)
         } != false
         && filter.object.map { $0.type == request.object?.type && ($0.id == nil || $0.id == request.object?.id) } != false
         && filter.box.map { box in point.map { box.contains($0) } ?? false } != false
@@ -102,7 +104,9 @@ private func randomFilter() -> ServiceRequestFilter {
         filter.updated = start...start.adding(days: Int64.random(in: 1...300))
     }
     if maybe() { filter.statuses = [Bool.random() ? .open : .closed] }
-    if maybe() { filter.serviceCodes = (0..<Int.random(in: 1...3)).compactMap { _ in try? ServiceCode(validating: "S\(Int.random(in: 0...8))") } }
+    if maybe() {
+        filter.serviceCodes = (0..<Int.random(in: 1...3)).compactMap { _ in try? ServiceCode(validating: "S\(Int.random(in: 0...8))") }
+    }
     if maybe() { filter.detailedStatuses = [["RECEIVED", "PUBLIC_WORKS_NEW", "REJECTED", "NOTHING"].randomElement() ?? "X"] }
     if maybe() { filter.agencies = ["voirie"] }
     if maybe() { filter.text = ["lampadaire", "100%", "profond_1", "titre 3", "rue 7", "\\", "'"].randomElement() }
@@ -136,7 +140,8 @@ struct SearchTests {
             filter.position = .offset(0, counts: true)
             let first = try await reader.search(filter, of: tenant)
             #expect(first.count == wanted.count, "\(filter)")
-            #expect(Set(first.requests.map(\.id)).isSubset(of: wanted) && first.requests.count == min(filter.limit, wanted.count), "\(filter)")
+            #expect(
+                Set(first.requests.map(\.id)).isSubset(of: wanted) && first.requests.count == min(filter.limit, wanted.count), "\(filter)")
             #expect(first.hasMore == (wanted.count > filter.limit))
             let keys = first.requests.map { Self.key($0, filter) }
             #expect(keys == (filter.order.isDescending ? keys.sorted(by: >) : keys.sorted()), "\(filter.order)")
@@ -162,7 +167,9 @@ struct SearchTests {
     }
 
     /// Every page from the first on, as a client that follows `next` gets them.
-    private static func walk(_ filter: ServiceRequestFilter, _ reader: ServiceRequestReader, _ tenant: TenantID) async throws -> [ServiceRequestID] {
+    private static func walk(_ filter: ServiceRequestFilter, _ reader: ServiceRequestReader, _ tenant: TenantID) async throws
+        -> [ServiceRequestID]
+    {
         var filter = filter
         var found: [ServiceRequestID] = []
         var offset = 0
@@ -190,12 +197,15 @@ struct SearchTests {
         let tenant = city.tenant
         func store(_ count: Int) async throws -> Set<ServiceRequestID> {
             try await withThrowingTaskGroup(of: ServiceRequestID.self) { group in
-                for _ in 0..<count { group.addTask { try await city.recorder.record(try Fixtures.submission(for: tenant), tenant: tenant).id } }
+                for _ in 0..<count {
+                    group.addTask { try await city.recorder.record(try Fixtures.submission(for: tenant), tenant: tenant).id }
+                }
                 return try await group.reduce(into: Set()) { $0.insert($1) }
             }
         }
         let before = try await store(300)
-        let filter = ServiceRequestFilter(requestedFrom: Timestamp.now.adding(days: -1), requestedTo: Timestamp.now.adding(days: 1), limit: 17)
+        let filter = ServiceRequestFilter(
+            requestedFrom: Timestamp.now.adding(days: -1), requestedTo: Timestamp.now.adding(days: 1), limit: 17)
         let writing = Task {
             var stored = 0
             while !Task.isCancelled { stored += try await store(20).count }
@@ -243,7 +253,8 @@ struct SearchTests {
         let near = try await rowsRead(
             "search_requested_down",
             general([
-                11: "array[\(BoundingBox(south: 43.6, west: 3.2, north: 43.603, east: 3.203).cells(maximum: 256)?.map(String.init).joined(separator: ",") ?? "")]",
+                11:
+                    "array[\(BoundingBox(south: 43.6, west: 3.2, north: 43.603, east: 3.203).cells(maximum: 256)?.map(String.init).joined(separator: ",") ?? "")]",
                 12: "43.6", 13: "43.603", 14: "3.2", 15: "3.203",
             ]), mode: "force_custom_plan")
         #expect(near.plan.contains("_cell"), "\(near.plan)")

@@ -24,7 +24,8 @@ extension GeoReportGateway {
     func find(_ text: String, _ reading: Reading) async throws(GeoReportError) -> Response {
         let (tenant, language) = (reading.tenant, reading.languages.wanted)
         let ids = text.split(separator: ",").prefix(ServiceRequestFilter.maximumCount).compactMap { ServiceRequestID(parsing: String($0)) }
-        let found = ids.isEmpty ? [] : try await read(language) { () async throws(StorageError) in try await reader.find(ids, of: tenant.id) }
+        let found =
+            ids.isEmpty ? [] : try await read(language) { () async throws(StorageError) in try await reader.find(ids, of: tenant.id) }
         guard let newest = found.map(\.updatedAt).max() else {
             throw Self.unknownRequest(language)
         }
@@ -51,7 +52,8 @@ extension GeoReportGateway {
         _ token: String, _ tenant: Tenant, _ language: Language, _ format: ResponseFormat
     ) async throws(GeoReportError) -> Response {
         let isPlausible = token.utf8.count == 32
-        let state = isPlausible
+        let state =
+            isPlausible
             ? try await read(language) { () async throws(StorageError) in try await reader.request(token: token, of: tenant.id) } : nil
         switch state {
         case nil:

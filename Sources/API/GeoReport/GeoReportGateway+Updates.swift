@@ -5,7 +5,9 @@ import Storage
 /// FixMyStreet's update extension: what the city says of requests, for sites that ask every few minutes; and what citizens add
 /// there, for the city's CRM.
 extension GeoReportGateway {
-    func updates(_ query: FormFields, _ tenant: Tenant, _ language: Language, _ format: ResponseFormat) async throws(GeoReportError) -> Response {
+    func updates(_ query: FormFields, _ tenant: Tenant, _ language: Language, _ format: ResponseFormat) async throws(GeoReportError)
+        -> Response
+    {
         let window: ClosedRange<Timestamp>
         do {
             window = try SearchQuery.updateWindow(query, now: .now, timeZone: tenant.timeZone)

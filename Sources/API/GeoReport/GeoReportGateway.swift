@@ -25,7 +25,8 @@ public struct GatewayConfiguration: Sendable {
 
     public init(
         publicURL: String, maximumBodyBytes: Int = 131_072, trustedProxies: TrustedProxies = .none,
-        addressLimit: RateLimit = RateLimit(perMinute: 1_200), keyLimit: RateLimit = RateLimit(perMinute: 30_000), contact: String? = nil, keyService: String? = nil
+        addressLimit: RateLimit = RateLimit(perMinute: 1_200), keyLimit: RateLimit = RateLimit(perMinute: 30_000), contact: String? = nil,
+        keyService: String? = nil
     ) {
         self.publicURL = publicURL
         self.maximumBodyBytes = maximumBodyBytes
@@ -80,7 +81,8 @@ public struct GeoReportGateway: HTTPResponder {
         }
         let target = GeoReportTarget(path: request.uri.path)
         let page = target == nil ? StaticPage(path: request.uri.path) : nil
-        let format = target?.format ?? ResponseFormat(extensionOf: request.uri.path)
+        let format =
+            target?.format ?? ResponseFormat(extensionOf: request.uri.path)
             ?? ResponseFormat.negotiated(accept: request.headers[.accept])
         let trail = RequestTrail()
         var response: Response

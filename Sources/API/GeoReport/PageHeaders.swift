@@ -65,7 +65,8 @@ struct PageHeaders {
         let replaced: Set<String> = ["page", "cursor", "page_size", "per_page", "max_requests", "api_key"]
         let kept = reading.query.all.filter { !replaced.contains($0.name) && !$0.value.isEmpty }
         let all = kept + [(name: "page_size", value: String(filter.limit))] + position
-        return root + reading.request.uri.path + "?" + all.map { "\(FormWriter.escaped($0.name))=\(FormWriter.escaped($0.value))" }
+        return root + reading.request.uri.path + "?"
+            + all.map { "\(FormWriter.escaped($0.name))=\(FormWriter.escaped($0.value))" }
             .joined(separator: "&")
     }
 }

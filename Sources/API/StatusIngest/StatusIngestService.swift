@@ -41,7 +41,8 @@ public struct StatusIngestService: HTTPResponder {
         guard words.count == 5, words[0] == "v1", words[1] == "service-requests", words[3] == "updates",
             let requestText = FormReader.pathSegment(words[2]), let updateID = FormReader.pathSegment(words[4])
         else {
-            throw Problem(404, "no-such-resource", "No such resource", "Use PUT /v1/service-requests/{service_request_id}/updates/{update_id}.")
+            throw Problem(
+                404, "no-such-resource", "No such resource", "Use PUT /v1/service-requests/{service_request_id}/updates/{update_id}.")
         }
         guard request.method == .put else {
             var problem = Problem(405, "method-not-allowed", "Method not allowed", "Use PUT.")
@@ -51,7 +52,8 @@ public struct StatusIngestService: HTTPResponder {
         let tenant = try await authenticated(request)
         trail.tenant = tenant.key
         guard (1...128).contains(updateID.count), !updateID.unicodeScalars.contains(where: { $0.value < 32 }) else {
-            throw Problem(400, "invalid-update-id", "Invalid update id", "update_id must be 1 to 128 characters without control characters.")
+            throw Problem(
+                400, "invalid-update-id", "Invalid update id", "update_id must be 1 to 128 characters without control characters.")
         }
         let kind = (request.headers[.contentType] ?? "").prefix { $0 != ";" }.lowercased().filter { $0 != " " }
         guard kind == "application/json" else {

@@ -55,10 +55,12 @@ enum StatusUpdateBody {
             externalReference: text("external_reference", maximum: 255)
         )
         guard errors.isEmpty else {
-            throw Problem(400, "invalid-update", "Invalid update", "The update was not applied: correct the members listed.", errors: errors)
+            throw Problem(
+                400, "invalid-update", "Invalid update", "The update was not applied: correct the members listed.", errors: errors)
         }
-        guard update.status != nil || update.statusNotes != nil || update.agencyResponsible != nil || update.expectedAt != nil
-            || update.serviceNotice != nil || update.externalReference != nil
+        guard
+            update.status != nil || update.statusNotes != nil || update.agencyResponsible != nil || update.expectedAt != nil
+                || update.serviceNotice != nil || update.externalReference != nil
         else {
             throw Problem(
                 400, "empty-update", "Empty update",

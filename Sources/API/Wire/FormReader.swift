@@ -16,7 +16,8 @@ enum FormReader {
     static let maximumFields = 500
 
     static func fields(_ buffer: ByteBuffer) throws(FormError) -> FormFields {
-        try buffer.withUnsafeReadableBytes { bytes in Result { () throws(FormError) in try fields(bytes.bindMemory(to: UInt8.self)) } }.get()
+        try buffer.withUnsafeReadableBytes { bytes in Result { () throws(FormError) in try fields(bytes.bindMemory(to: UInt8.self)) } }
+            .get()
     }
 
     static func fields(_ bytes: [UInt8]) throws(FormError) -> FormFields {

@@ -51,7 +51,8 @@ struct ShardRelay: Sendable {
                 if now >= limit || !lanes.values.contains(where: { $0.hasUnconfirmed }) { break }
             }
 
-            let wantsRead = !isStopping && lanes.values.reduce(0, { $0 + $1.waitingCount }) < configuration.window
+            let wantsRead =
+                !isStopping && lanes.values.reduce(0, { $0 + $1.waitingCount }) < configuration.window
                 && (mayHaveMore || wakeUp.generation != seen || now - lastPoll >= configuration.pollInterval)
             if !wantsRead && !isBusy {
                 if isStopping { break }
@@ -81,7 +82,8 @@ struct ShardRelay: Sendable {
                     // State decides; the cursor only spares a scan of what was just read.
                     cursor = mayHaveMore ? read.last?.seq ?? 0 : 0
                     for (host, entries) in Dictionary(grouping: read, by: \.virtualHost) {
-                        let lane = lanes[host] ?? RelayLane(host: host, configuration: configuration, shard: shard, logger: logger, report: report)
+                        let lane =
+                            lanes[host] ?? RelayLane(host: host, configuration: configuration, shard: shard, logger: logger, report: report)
                         lanes[host] = lane
                         lane.add(entries)
                     }

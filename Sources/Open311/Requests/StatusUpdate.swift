@@ -33,7 +33,8 @@ public struct StatusUpdate: Sendable, Equatable {
         public func resolved(from current: DetailedStatus) -> DetailedStatus {
             switch self {
             case .detailed(let status): status
-            case .general(let word) where current.publicStatus == word && current.general != .received && current.general != .pending: current
+            case .general(let word) where current.publicStatus == word && current.general != .received && current.general != .pending:
+                current
             case .general(.open): DetailedStatus(.inProcess)
             case .general(.closed): DetailedStatus(.processed)
             }

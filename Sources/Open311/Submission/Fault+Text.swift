@@ -9,7 +9,8 @@ extension Fault {
         switch problem {
         case .missing: "\(field) is required."
         case .attributeRequired(let code): "\(code) required: send \(field)."
-        case .noLocation: "A location is required: send lat and long, or address_string, or address_id, or service_object_type and service_object_id."
+        case .noLocation:
+            "A location is required: send lat and long, or address_string, or address_id, or service_object_type and service_object_id."
         case .incompletePosition(let missing): "\(field) came without \(missing): send both, or neither."
         case .notACoordinate(let minimum, let maximum):
             "\(field) must be a decimal number of degrees from \(minimum) to \(maximum), with a point as decimal separator."
@@ -31,7 +32,8 @@ extension Fault {
         case .notACursor: "\(field) is none that the Link header of this search gave: begin again without it."
         case .notARadius(let maximum): "\(field) must be a number of metres from 0 to \(maximum)."
         case .notASIRET: "\(field) must be the 14 digits of a SIRET number with a valid check digit."
-        case .outsideBoundary(let city): "\(field): this place is outside the territory of \(city). Choose a place inside it, or report it to its own city."
+        case .outsideBoundary(let city):
+            "\(field): this place is outside the territory of \(city). Choose a place inside it, or report it to its own city."
         case .notABox: "\(field) must be four decimal numbers: minLong,minLat,maxLong,maxLat."
         }
     }
@@ -40,7 +42,8 @@ extension Fault {
         switch problem {
         case .missing: "\(field) est obligatoire."
         case .attributeRequired(let code): "\(code) required: le champ \(field) est obligatoire."
-        case .noLocation: "Un emplacement est obligatoire : envoyez lat et long, ou address_string, ou address_id, ou service_object_type et service_object_id."
+        case .noLocation:
+            "Un emplacement est obligatoire : envoyez lat et long, ou address_string, ou address_id, ou service_object_type et service_object_id."
         case .incompletePosition(let missing): "\(field) est venu sans \(missing) : envoyez les deux, ou aucun."
         case .notACoordinate(let minimum, let maximum):
             "\(field) doit être un nombre décimal de degrés entre \(minimum) et \(maximum), avec un point comme séparateur."

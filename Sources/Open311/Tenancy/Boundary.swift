@@ -11,7 +11,8 @@ public struct Boundary: Sendable, Equatable {
     public init(polygons: [[[Coordinate]]]) throws(InvalidValue) {
         let rings = polygons.joined()
         guard !polygons.isEmpty, polygons.allSatisfy({ !$0.isEmpty }), rings.allSatisfy({ $0.count >= 4 && $0.first == $0.last }) else {
-            throw InvalidValue(name: "boundary", problem: "must be polygons whose rings have four positions or more, the last equal to the first")
+            throw InvalidValue(
+                name: "boundary", problem: "must be polygons whose rings have four positions or more, the last equal to the first")
         }
         let positions = rings.joined()
         guard positions.count <= Self.maximumPositions, let south = positions.map(\.latitude).min(),
@@ -39,7 +40,8 @@ public struct Boundary: Sendable, Equatable {
             let (dx, dy) = (to.longitude - from.longitude, to.latitude - from.latitude)
             let (px, py) = (point.longitude - from.longitude, point.latitude - from.latitude)
             let side = dx * py - dy * px
-            let isBetween = point.latitude >= min(from.latitude, to.latitude) && point.latitude <= max(from.latitude, to.latitude)
+            let isBetween =
+                point.latitude >= min(from.latitude, to.latitude) && point.latitude <= max(from.latitude, to.latitude)
                 && point.longitude >= min(from.longitude, to.longitude) && point.longitude <= max(from.longitude, to.longitude)
             if side == 0, isBetween { return .edge }
             if (from.latitude > point.latitude) != (to.latitude > point.latitude), (side > 0) == (dy > 0) { isInside.toggle() }

@@ -9,14 +9,16 @@ public struct TenantKey: Sendable, Hashable, CustomStringConvertible {
             throw InvalidValue(name: "tenant", problem: "must be 3 to 40 characters long")
         }
         let words = text.split(separator: "-", omittingEmptySubsequences: false)
-        let isLowerWord = { (word: Substring) in !word.isEmpty && word.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) } }
+        let isLowerWord = { (word: Substring) in !word.isEmpty && word.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) }
+        }
         guard words.count >= 2, words.allSatisfy(isLowerWord), let first = text.utf8.first, (97...122).contains(first),
             let suffix = words.last, suffix.utf8.count == 6,
             suffix.utf8.allSatisfy({ (97...102).contains($0) || (48...57).contains($0) })
         else {
             throw InvalidValue(
                 name: "tenant",
-                problem: "must be lower-case letters and digits in words joined by hyphens, ending in a hyphen and six hexadecimal digits, as in valmont-7f3a9c"
+                problem:
+                    "must be lower-case letters and digits in words joined by hyphens, ending in a hyphen and six hexadecimal digits, as in valmont-7f3a9c"
             )
         }
         rawValue = text

@@ -30,7 +30,8 @@ public final class Session {
         // The connection string is expanded as "dbname", so that it may be a URI or key=value pairs; our own keys are defaults
         // for dead peers: a vanished server is noticed by the kernel, not by a citizen.
         let keywords = [
-            "fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout", "client_encoding",
+            "fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+            "client_encoding",
             "dbname",
         ]
         let values = [configuration.applicationName, "10", "5", "3", "20000", "UTF8", configuration.connectionString]
@@ -119,7 +120,7 @@ public final class Session {
     private func rollback() throws(PostgresError) {
         do {
             try script("rollback")
-        } catch where !error.endsConnection {
+        } catch  where !error.endsConnection {
             throw lost(nil)
         }
     }

@@ -147,14 +147,17 @@ public final class AdministrationStore: Sendable {
             (AdministrationSQL.retireServices, [.int32(tenant.rawValue), .texts(services.map(\.code.rawValue))])
         ]
         for (position, service) in services.enumerated() {
-            steps.append((
-                AdministrationSQL.putService,
-                [
-                    .int32(tenant.rawValue), .text(service.code.rawValue), .int32(Int32(clamping: position)), .text(service.kind.rawValue),
-                    .json(CatalogueJSON.bytes(service.name)), .json(CatalogueJSON.bytes(service.summary)),
-                    .json(CatalogueJSON.bytes(service.group)), .texts(service.keywords), .json(try CatalogueJSON.bytes(service.attributes)),
-                ]
-            ))
+            steps.append(
+                (
+                    AdministrationSQL.putService,
+                    [
+                        .int32(tenant.rawValue), .text(service.code.rawValue), .int32(Int32(clamping: position)),
+                        .text(service.kind.rawValue),
+                        .json(CatalogueJSON.bytes(service.name)), .json(CatalogueJSON.bytes(service.summary)),
+                        .json(CatalogueJSON.bytes(service.group)), .texts(service.keywords),
+                        .json(try CatalogueJSON.bytes(service.attributes)),
+                    ]
+                ))
         }
         let all = steps
         try await run { (session) throws(PostgresError) in _ = try session.pipeline(all) }

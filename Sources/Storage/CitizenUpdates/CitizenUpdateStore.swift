@@ -116,8 +116,10 @@ public final class CitizenUpdateStore: Sendable {
                 ])
                 return try answers[1].map { (row) throws(PostgresError) in
                     PublishedUpdate(
-                        request: ServiceRequestID(stored: try row.int64(0)), id: try row.text(1), at: Timestamp(microseconds: try row.timestamp(2)),
-                        status: row.optionalText(3).flatMap { try? StatusUpdate.RequestedStatus(validating: $0) }, notes: row.optionalText(4),
+                        request: ServiceRequestID(stored: try row.int64(0)), id: try row.text(1),
+                        at: Timestamp(microseconds: try row.timestamp(2)),
+                        status: row.optionalText(3).flatMap { try? StatusUpdate.RequestedStatus(validating: $0) },
+                        notes: row.optionalText(4),
                         reference: row.optionalText(5))
                 }
             }

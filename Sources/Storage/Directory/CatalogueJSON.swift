@@ -63,7 +63,9 @@ enum CatalogueJSON {
                 choices: attribute.choices.map { StoredChoice(key: $0.key, name: plain($0.name)) }
             )
         }
-        do { return Array(try JSONEncoder().encode(stored)) } catch { throw StorageError(.internalFault, detail: "catalogue not encodable") }
+        do { return Array(try JSONEncoder().encode(stored)) } catch {
+            throw StorageError(.internalFault, detail: "catalogue not encodable")
+        }
     }
 
     private static func plain(_ text: LocalizedText) -> [String: String] {

@@ -20,7 +20,9 @@ public final class TenantDirectory: Sendable {
     /// - Parameters:
     ///   - configuration: of a role that may read tenants, catalogues and keys.
     ///   - report: told after every reading whether the database answered, and why not.
-    public init(configuration: PostgresConfiguration, logger: Logger, report: @escaping @Sendable (Bool, String) -> Void = { _, _ in }) throws {
+    public init(configuration: PostgresConfiguration, logger: Logger, report: @escaping @Sendable (Bool, String) -> Void = { _, _ in })
+        throws
+    {
         reading = try PostgresConnection(configuration: configuration)
         listening = try PostgresConnection(configuration: configuration)
         self.logger = logger
@@ -105,7 +107,8 @@ public final class TenantDirectory: Sendable {
             if let tenant = try TenantRow.tenant(answers[0][index], jurisdictions: jurisdictions) { tenants.append(tenant) }
         }
         return DirectorySnapshot(
-            tenants: tenants, catalogues: try catalogues(answers[2], of: tenants), accessKeys: try answers[3].map(TenantRow.accessKey), previous: previous)
+            tenants: tenants, catalogues: try catalogues(answers[2], of: tenants), accessKeys: try answers[3].map(TenantRow.accessKey),
+            previous: previous)
     }
 
     private static func catalogues(_ rows: Rows, of tenants: [Tenant]) throws(PostgresError) -> [TenantID: Catalogue] {

@@ -141,40 +141,43 @@ struct SubmissionBatch: Sendable {
         let referenced = entries.indices.filter { references[$0] != nil }
         let insert = { (insert: IngestSQL.Insert) in referenced.isEmpty ? insert.plain : insert.referenced }
         if !referenced.isEmpty {
-            steps.append((
-                IngestSQL.references,
+            steps.append(
+                (
+                    IngestSQL.references,
+                    [
+                        .int32s(referenced.map { tenants[$0] }), .texts(referenced.map { references[$0] }),
+                        .byteStrings(referenced.map { submissions[$0].clientReference?.fingerprint }), .int64s(referenced.map { ids[$0] }),
+                        .texts(referenced.map { submissions[$0].token }),
+                    ]
+                ))
+        }
+        steps.append(
+            (
+                insert(IngestSQL.requests),
                 [
-                    .int32s(referenced.map { tenants[$0] }), .texts(referenced.map { references[$0] }),
-                    .byteStrings(referenced.map { submissions[$0].clientReference?.fingerprint }), .int64s(referenced.map { ids[$0] }),
-                    .texts(referenced.map { submissions[$0].token }),
+                    .int64s(ids), .int32s(tenants), .texts(submissions.map(\.serviceCode.rawValue)), .texts(submissions.map(\.serviceName)),
+                    .texts(submissions.map(\.description)), .timestamps(moments),
+                    .doubles(submissions.map(\.location.coordinate?.latitude)), .doubles(submissions.map(\.location.coordinate?.longitude)),
+                    .texts(submissions.map(\.location.address)), .texts(submissions.map(\.location.addressID)),
+                    .texts(submissions.map(\.location.zipcode)),
+                    .texts(submissions.map { $0.mediaURLs.isEmpty ? nil : $0.mediaURLs.joined(separator: " ") }),
+                    .jsons(submissions.map { answersJSON($0.answers) }), .texts(submissions.map(\.receivedVia)),
+                    .texts(submissions.map(\.language.rawValue)), .texts(references), .jsons(submissions.map(more)),
                 ]
             ))
-        }
-        steps.append((
-            insert(IngestSQL.requests),
-            [
-                .int64s(ids), .int32s(tenants), .texts(submissions.map(\.serviceCode.rawValue)), .texts(submissions.map(\.serviceName)),
-                .texts(submissions.map(\.description)), .timestamps(moments),
-                .doubles(submissions.map(\.location.coordinate?.latitude)), .doubles(submissions.map(\.location.coordinate?.longitude)),
-                .texts(submissions.map(\.location.address)), .texts(submissions.map(\.location.addressID)),
-                .texts(submissions.map(\.location.zipcode)),
-                .texts(submissions.map { $0.mediaURLs.isEmpty ? nil : $0.mediaURLs.joined(separator: " ") }),
-                .jsons(submissions.map { answersJSON($0.answers) }), .texts(submissions.map(\.receivedVia)),
-                .texts(submissions.map(\.language.rawValue)), .texts(references), .jsons(submissions.map(more)),
-            ]
-        ))
         let identified = entries.indices.filter { submissions[$0].reporter != nil }
         if !identified.isEmpty {
             let people = identified.compactMap { submissions[$0].reporter }
-            steps.append((
-                insert(IngestSQL.reporters),
-                [
-                    .int64s(identified.map { ids[$0] }), .int32s(identified.map { tenants[$0] }), .texts(people.map(\.firstName)),
-                    .texts(people.map(\.lastName)), .texts(people.map(\.email)), .texts(people.map(\.phone)),
-                    .texts(people.map(\.accountID)), .texts(people.map(\.deviceID)), .texts(identified.map { references[$0] }),
-                    .texts(people.map(\.organisation)), .texts(people.map(\.siret)),
-                ]
-            ))
+            steps.append(
+                (
+                    insert(IngestSQL.reporters),
+                    [
+                        .int64s(identified.map { ids[$0] }), .int32s(identified.map { tenants[$0] }), .texts(people.map(\.firstName)),
+                        .texts(people.map(\.lastName)), .texts(people.map(\.email)), .texts(people.map(\.phone)),
+                        .texts(people.map(\.accountID)), .texts(people.map(\.deviceID)), .texts(identified.map { references[$0] }),
+                        .texts(people.map(\.organisation)), .texts(people.map(\.siret)),
+                    ]
+                ))
         }
         // No CRM hears of what a test endpoint took.
         let published = entries.filter { !$0.item.tenant.id.isTest }

@@ -131,7 +131,8 @@ public final class OutboxStore: Sendable {
         try await storing { () async throws(PostgresError) in
             try await connection.run { (session) throws(PostgresError) in
                 var counts: [(tenant: TenantKey, count: Int64)] = []
-                for row in try session.execute(OutboxSQL.parked).map({ (row) throws(PostgresError) in (try row.text(0), try row.int64(1)) }) {
+                for row in try session.execute(OutboxSQL.parked).map({ (row) throws(PostgresError) in (try row.text(0), try row.int64(1)) })
+                {
                     if let key = try? TenantKey(validating: row.0) { counts.append((key, row.1)) }
                 }
                 return counts

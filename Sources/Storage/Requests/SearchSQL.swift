@@ -73,7 +73,8 @@ enum SearchSQL {
         case .distance: key = "bus311_distance($16, $17, lat, long)"
         }
         let hasNulls = shape.order.field == .distance
-        let order = key == "id" ? "order by id \(direction)" : "order by \(key) \(direction)\(hasNulls ? " nulls last" : ""), id \(direction)"
+        let order =
+            key == "id" ? "order by id \(direction)" : "order by \(key) \(direction)\(hasNulls ? " nulls last" : ""), id \(direction)"
         let after: String
         switch shape.order.field {
         case .requested, .updated: after = "\n  and ($23::bigint is null or (\(key), id) \(comparison) ($24::timestamptz, $23))"

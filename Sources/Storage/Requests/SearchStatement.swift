@@ -35,7 +35,8 @@ struct SearchStatement: Sendable {
             steps.append((RequestSQL.list, Self.list(filter, tenant, cursor, offset)))
         } else if let statement = SearchSQL.pages[SearchSQL.Shape(order: filter.order, isByUpdate: isByUpdate)] {
             let page: [Parameter] = [
-                .int64(cursor?.id.rawValue), .timestamp(cursor?.moment.microseconds), .int32(Int32(filter.limit + 1)), .int32(Int32(offset)),
+                .int64(cursor?.id.rawValue), .timestamp(cursor?.moment.microseconds), .int32(Int32(filter.limit + 1)),
+                .int32(Int32(offset)),
             ]
             steps.append((statement, general + page))
         }
@@ -78,7 +79,8 @@ struct SearchStatement: Sendable {
             codes(filter), isOpen(filter), filter.detailedStatuses.map { .texts($0) } ?? .null, filter.agencies.map { .texts($0) } ?? .null,
             .text(filter.text.map(pattern)), .text(filter.object?.type), .text(filter.object?.id), cells.map { .int32s($0) } ?? .null,
             .double(box?.south), .double(box?.north), .double(box?.west), .double(box?.east), .double(circle?.centre.latitude),
-            .double(circle?.centre.longitude), .double(circle?.radius), filter.hasMedia.map { .bool($0) } ?? .null, .timestamp(filter.updated?.lowerBound.microseconds),
+            .double(circle?.centre.longitude), .double(circle?.radius), filter.hasMedia.map { .bool($0) } ?? .null,
+            .timestamp(filter.updated?.lowerBound.microseconds),
             .timestamp(filter.updated?.upperBound.microseconds), .int64(lowestID(filter.requestedFrom)),
         ]
     }
@@ -105,7 +107,8 @@ struct SearchStatement: Sendable {
 extension ServiceRequestFilter {
     /// Whether it asks no more than window, services and status, newest first: what ``RequestSQL/list`` answers.
     fileprivate var isPlain: Bool {
-        order == .newestFirst && updated == nil && detailedStatuses == nil && agencies == nil && text == nil && object == nil && circle == nil
+        order == .newestFirst && updated == nil && detailedStatuses == nil && agencies == nil && text == nil && object == nil
+            && circle == nil
             && box == nil && hasMedia == nil
     }
 

@@ -63,6 +63,7 @@ enum CatalogueFile {
     private static func text(_ translations: [String: String]) -> LocalizedText {
         LocalizedText(
             Dictionary(
-                translations.compactMap { tag, text in Language(parsing: tag).map { ($0, text) } }, uniquingKeysWith: { first, _ in first }))
+                translations.compactMap { tag, text in Language(parsing: tag).map { ($0, text) } }, uniquingKeysWith: { first, _ in first })
+        )
     }
 }

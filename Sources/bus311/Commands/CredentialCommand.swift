@@ -69,7 +69,8 @@ struct CredentialCommand: AsyncParsableCommand {
     struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "End a credential at once; open AMQP connections are closed.",
-            discussion: "Examples: bus311 credential revoke valmont-7f3a9c a\n          bus311 credential revoke valmont-7f3a9c crm --id Ab12Cd34")
+            discussion:
+                "Examples: bus311 credential revoke valmont-7f3a9c a\n          bus311 credential revoke valmont-7f3a9c crm --id Ab12Cd34")
         @OptionGroup var common: CommonOptions
         @Argument var tenant: String
         @Argument(help: "a, b or crm.") var kind: CredentialKind

@@ -44,7 +44,8 @@ struct Migrate: AsyncParsableCommand {
         let unknown = passwords.keys.filter { !RolePasswords.roles.contains($0) }.sorted()
         guard unknown.isEmpty else {
             throw ValidationError(
-                "--role-passwords: unknown roles \(unknown.joined(separator: ", ")). The roles are \(RolePasswords.roles.joined(separator: ", ")).")
+                "--role-passwords: unknown roles \(unknown.joined(separator: ", ")). The roles are \(RolePasswords.roles.joined(separator: ", "))."
+            )
         }
         return passwords
     }

@@ -33,7 +33,8 @@ struct Services {
 
     private func logger(_ name: String) -> Logger { Logger(label: name) }
 
-    private func http<Responder: HTTPResponder>(_ responder: Responder, host: String, port: Int, _ name: String) -> any ServiceLifecycle.Service
+    private func http<Responder: HTTPResponder>(_ responder: Responder, host: String, port: Int, _ name: String) -> any ServiceLifecycle
+        .Service
     where Responder.Context: InitializableFromSource<ApplicationRequestContextSource> {
         Application(
             responder: responder,
@@ -50,7 +51,9 @@ struct Services {
     /// An unreachable database does not stop the start: the directory goes on trying, and the health page says so meanwhile.
     private func directory(_ role: Settings.DatabaseRole, of service: String) async throws -> TenantDirectory {
         let report = report(service)
-        let directory = try TenantDirectory(configuration: try settings.database(role), logger: logger(service)) { report("postgresql", $0, $1) }
+        let directory = try TenantDirectory(configuration: try settings.database(role), logger: logger(service)) {
+            report("postgresql", $0, $1)
+        }
         try? await directory.load()
         return directory
     }
@@ -87,7 +90,8 @@ struct Services {
     mutating func addRelay() throws {
         list.append(
             try OutboxRelay(
-                database: try settings.database(.relay), configuration: try settings.relay, logger: logger("relay"), report: report("relay")))
+                database: try settings.database(.relay), configuration: try settings.relay, logger: logger("relay"), report: report("relay")
+            ))
     }
 
     mutating func addWatch() throws {

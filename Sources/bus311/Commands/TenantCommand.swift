@@ -34,13 +34,15 @@ struct TenantCommand: AsyncParsableCommand {
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a tenant; then apply it to the broker.",
-            discussion: "Example: bus311 tenant create valmont --name 'Ville de Valmont' --jurisdiction valmont.example --catalogue catalogue.json")
+            discussion:
+                "Example: bus311 tenant create valmont --name 'Ville de Valmont' --jurisdiction valmont.example --catalogue catalogue.json")
         @OptionGroup var common: CommonOptions
         @Argument(help: "The beginning of its key; six random hexadecimal digits are added.") var stem: String
         @Option var name: String
         @Option(help: "jurisdiction_id; may be repeated.") var jurisdiction: [String]
         @Option(help: "fr or en.") var language = "fr"
-        @Option(help: "Where a text missing in the wanted language is looked for next; may be repeated.") var fallbackLanguage: [String] = []
+        @Option(help: "Where a text missing in the wanted language is looked for next; may be repeated.") var fallbackLanguage: [String] =
+            []
         @Option(help: "IANA time zone.") var timeZone = "Europe/Paris"
         @Option(help: "The broker's virtual host.") var vhost = "open311"
         @Option(help: "How to reach the operator (discovery).") var contact = "-"
@@ -54,8 +56,10 @@ struct TenantCommand: AsyncParsableCommand {
                 let tenant = try await administration.store.createTenant(
                     NewTenant(
                         key: try TenantKey(validating: "\(stem)-\(suffix)"), name: name,
-                        jurisdictions: try jurisdiction.map { try JurisdictionID(validating: $0) }, language: try Self.language(language), timeZone: timeZone,
-                        virtualHost: vhost, contact: contact, keyService: keyService, fallbackLanguages: try fallbackLanguage.map(Self.language)))
+                        jurisdictions: try jurisdiction.map { try JurisdictionID(validating: $0) }, language: try Self.language(language),
+                        timeZone: timeZone,
+                        virtualHost: vhost, contact: contact, keyService: keyService,
+                        fallbackLanguages: try fallbackLanguage.map(Self.language)))
                 if let catalogue { try await administration.store.setCatalogue(try CatalogueFile.services(at: catalogue), of: tenant.id) }
                 try common.show(text: View(tenant).line, json: View(tenant))
             }

@@ -51,8 +51,10 @@ struct DemoCity {
         let connection = try PostgresConnection(
             configuration: PostgresConfiguration(connectionString: try postgres.uri(), applicationName: "bus311-demo"))
         do {
-            try await connection.run { (session) throws(PostgresError) in try session.script("create database \(Self.database)", within: .seconds(60)) }
-        } catch where error.sqlState == "42P04" {
+            try await connection.run { (session) throws(PostgresError) in
+                try session.script("create database \(Self.database)", within: .seconds(60))
+            }
+        } catch  where error.sqlState == "42P04" {
             // It is there already: the second start.
         }
         await connection.close()

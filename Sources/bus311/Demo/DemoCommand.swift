@@ -32,7 +32,8 @@ struct Demo: AsyncParsableCommand {
         let home = try DemoHome(repository: URL(fileURLWithPath: repository))
         let postgres = PrivatePostgreSQL(directory: home.folder("postgresql"), port: home.ports.postgresql)
         let broker = PrivateRabbitMQ(
-            directory: home.folder("rabbitmq"), ports: home.ports.rabbitMQ, configuration: home.repository.appendingPathComponent("broker-config"))
+            directory: home.folder("rabbitmq"), ports: home.ports.rabbitMQ,
+            configuration: home.repository.appendingPathComponent("broker-config"))
         try await postgres.endLeftover()
         try await broker.endLeftover()
         try home.ports.checkFree()

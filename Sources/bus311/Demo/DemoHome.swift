@@ -15,10 +15,11 @@ struct DemoHome: Sendable {
         let environment = ProcessInfo.processInfo.environment
         self.repository = repository.standardizedFileURL
         root = environment["BUS311_HOME"].map { URL(fileURLWithPath: $0) } ?? self.repository.appendingPathComponent(".bus311")
-        ports = try environment["BUS311_PORT_BASE"].map { text in
-            guard let base = Int(text) else { throw DemoError.portBase(text) }
-            return try PortPlan(base: base)
-        } ?? PortPlan()
+        ports =
+            try environment["BUS311_PORT_BASE"].map { text in
+                guard let base = Int(text) else { throw DemoError.portBase(text) }
+                return try PortPlan(base: base)
+            } ?? PortPlan()
         try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
     }
 
@@ -55,7 +56,9 @@ struct DemoHome: Sendable {
         address.sin_port = in_port_t(port).bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
         }
     }
 }

@@ -8,7 +8,9 @@ import Foundation
 enum ProcessMetrics {
     /// Empty on a system without /proc.
     static func exposition() -> String {
-        guard let text = try? String(contentsOfFile: "/proc/self/stat", encoding: .utf8), let end = text.lastIndex(of: ")") else { return "" }
+        guard let text = try? String(contentsOfFile: "/proc/self/stat", encoding: .utf8), let end = text.lastIndex(of: ")") else {
+            return ""
+        }
         // The fields after the name, from the third on (proc(5)): 14 and 15 are user and system time, 22 the start, 24 the pages.
         let fields = text[text.index(after: end)...].split(separator: " ")
         guard fields.count > 21, let user = Double(fields[11]), let system = Double(fields[12]), let start = Double(fields[19]),

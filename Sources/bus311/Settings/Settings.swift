@@ -46,14 +46,17 @@ struct Settings: Sendable {
     private static func flag(_ text: String) throws -> (String, String) {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 2 else { throw ValidationError("--set \(parts[0]): write it as key=value, as in --set gateway.port=9311.") }
-        guard known.contains(parts[0]) else { throw ValidationError("--set: there is no setting \(parts[0]). They are listed in docs/configuration.md.") }
+        guard known.contains(parts[0]) else {
+            throw ValidationError("--set: there is no setting \(parts[0]). They are listed in docs/configuration.md.")
+        }
         return (variable(for: parts[0]), parts[1])
     }
 
     /// A mistyped name would leave its default in force without a word.
     private static func checkNames(in file: String) throws {
         guard let data = FileManager.default.contents(atPath: file) else {
-            throw ValidationError("The settings file \(file) cannot be read. Check the path given with --config or BUS311_CONFIG, and its rights.")
+            throw ValidationError(
+                "The settings file \(file) cannot be read. Check the path given with --config or BUS311_CONFIG, and its rights.")
         }
         let document: Any
         do { document = try JSONSerialization.jsonObject(with: data) } catch {
@@ -65,7 +68,8 @@ struct Settings: Sendable {
         let unknown = names(in: settings).filter { !known.contains($0) }.sorted()
         guard unknown.isEmpty else {
             throw ValidationError(
-                "The settings file \(file) has unknown settings: \(unknown.joined(separator: ", ")). They are listed in docs/configuration.md.")
+                "The settings file \(file) has unknown settings: \(unknown.joined(separator: ", ")). They are listed in docs/configuration.md."
+            )
         }
     }
 
@@ -173,7 +177,9 @@ struct Settings: Sendable {
         }
     }
 
-    var managementURL: String { get throws { try required("broker.management", hint: "the management API's URL, as in http://127.0.0.1:15672") } }
+    var managementURL: String {
+        get throws { try required("broker.management", hint: "the management API's URL, as in http://127.0.0.1:15672") }
+    }
     var provisionerUser: String { reader.string(forKey: "broker.provisionerUser", default: "svc.provisioner") }
     var provisionerPassword: String {
         get throws { try required("broker.provisionerPassword", hint: "the password of the provisioner's broker user") }

@@ -155,7 +155,8 @@ struct GatewayUnderTest: Sendable {
     func count(describedAs description: String) async throws -> Int64 {
         try await owner.run { (session) throws(PostgresError) in
             let row = try session.execute(
-                Statement("conformance_described", "select count(*) from service_requests where description = $1::text"), [.text(description)]
+                Statement("conformance_described", "select count(*) from service_requests where description = $1::text"),
+                [.text(description)]
             ).first
             return try row?.int64(0) ?? 0
         }

@@ -159,7 +159,8 @@ public struct BrokerDoctor: Sendable {
                     .warning,
                     .noConsumer,
                     "nobody consumes \(names.statusQueue): statuses sent over AMQP wait",
-                    remedy: "this version takes statuses over HTTP only: ask the CRM's operator to send them to status-ingest (docs/first-consumer.md)"
+                    remedy:
+                        "this version takes statuses over HTTP only: ask the CRM's operator to send them to status-ingest (docs/first-consumer.md)"
                 )
             )
         }
