@@ -17,7 +17,7 @@ RUN_TESTS := BUS311_TEST_PYTHON=$(CURDIR)/.build/venv/bin/python $(TESTS) --test
 SCRIPTS := $(shell grep -lE '^\#!.*(bash|/sh)$$' .ci/* broker-config/*/* examples/* 2>/dev/null)
 SANITIZED := ^(ConnectionThread|Postgres[A-Za-z]*|AMQP[A-Za-z]*)Tests
 
-.PHONY: help deps build release run test tools build-tests test-unit test-integration test-accidents test-sanitize fuzz bench lint format clean
+.PHONY: help deps build release run test tools build-tests test-unit test-integration test-accidents test-sanitize test-fuzz fuzz bench lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -38,7 +38,7 @@ release: deps .build/release/bus311 ## release build of bus311
 run: release ## a whole demonstration city on this machine, in the foreground; Ctrl-C stops it
 	@exec .build/release/bus311 demo
 
-test: test-unit test-integration test-accidents ## everything, against private servers of its own
+test: test-unit test-integration test-accidents test-fuzz ## everything, against private servers of its own
 	@echo "== all tests passed"
 
 tools: deps
@@ -63,6 +63,9 @@ test-accidents: build-tests ## kill -9, frozen brokers, lost bindings: nothing m
 test-sanitize: tools ## the C clients and their threads under the thread and the address sanitizer
 	$(SWIFT) test --sanitize thread --scratch-path .build-tsan --filter '$(SANITIZED)'
 	$(SWIFT) test --sanitize address --scratch-path .build-asan --filter '$(SANITIZED)'
+
+test-fuzz: FUZZ_SECONDS := 20
+test-fuzz: fuzz ## a short run of the fuzzer
 
 FUZZ_SECONDS ?= 600
 fuzz: deps ## libFuzzer on every parser of strangers' bytes (FUZZ_SECONDS=600)
