@@ -11,9 +11,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 SWIFT ?= swift
-TESTS := .build/debug/bus311PackageTests.xctest
-# The built tests are run without `swift test`, which would keep .build locked and so hold up a `make run` beside it.
-RUN_TESTS := BUS311_TEST_PYTHON=$(CURDIR)/.build/venv/bin/python $(TESTS) --testing-library swift-testing
 SCRIPTS := $(shell grep -lE '^\#!.*(bash|/sh)$$' .ci/* broker-config/*/* examples/* 2>/dev/null)
 SANITIZED := ^(ConnectionThread|Postgres[A-Za-z]*|AMQP[A-Za-z]*)Tests
 
@@ -50,15 +47,15 @@ build-tests: tools
 
 test-unit: build-tests ## the tests that need no server
 	@echo "== unit tests"
-	$(RUN_TESTS) --skip '(Integration|Accident|EndToEnd)Tests\.'
+	@.ci/run-tests unit --skip '(Integration|Accident|EndToEnd)Tests\.'
 
 test-integration: build-tests ## the tests against private PostgreSQL and RabbitMQ, and the whole journey
 	@echo "== integration tests"
-	$(RUN_TESTS) --no-parallel --filter '(Integration|EndToEnd)Tests\.'
+	@.ci/run-tests integration --no-parallel --filter '(Integration|EndToEnd)Tests\.'
 
 test-accidents: build-tests ## kill -9, frozen brokers, lost bindings: nothing may be lost
 	@echo "== accident tests"
-	$(RUN_TESTS) --no-parallel --filter 'AccidentTests\.'
+	@.ci/run-tests accidents --no-parallel --filter 'AccidentTests\.'
 
 test-sanitize: tools ## the C clients and their threads under the thread and the address sanitizer
 	$(SWIFT) test --sanitize thread --scratch-path .build-tsan --filter '$(SANITIZED)'
