@@ -12,7 +12,6 @@ SHELL := /bin/bash
 
 SWIFT ?= swift
 SCRIPTS := $(shell grep -lE '^\#!.*(bash|/sh)$$' .ci/* broker-config/*/* examples/* 2>/dev/null)
-SANITIZED := ^(ConnectionThread|Postgres[A-Za-z]*|AMQP[A-Za-z]*)Tests
 
 .PHONY: help deps build release run test tools build-tests test-unit test-integration test-accidents test-sanitize test-fuzz fuzz bench lint format clean
 
@@ -58,8 +57,9 @@ test-accidents: build-tests ## kill -9, frozen brokers, lost bindings: nothing m
 	@.ci/run-tests accidents --no-parallel --filter 'AccidentTests\.'
 
 test-sanitize: tools ## the C clients and their threads under the thread and the address sanitizer
-	$(SWIFT) test --sanitize thread --scratch-path .build-tsan --filter '$(SANITIZED)'
-	$(SWIFT) test --sanitize address --scratch-path .build-asan --filter '$(SANITIZED)'
+	BUS311_SANITIZE=1 $(SWIFT) test --sanitize thread --scratch-path .build-tsan --no-parallel
+	BUS311_SANITIZE=1 LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/Sanitizers/leaks.txt,print_suppressions=0 \
+	    $(SWIFT) test --sanitize address --scratch-path .build-asan --no-parallel
 
 test-fuzz: FUZZ_SECONDS := 20
 test-fuzz: fuzz ## a short run of the fuzzer

@@ -59,6 +59,10 @@ struct BrokerFolder: Sendable {
         let base = configuration.appendingPathComponent("definitions/base.json")
         try SecretFile.write(BrokerDefinitions.render(base: base, passwords: passwords), to: definitions)
         try SecretFile.write(settings, to: overrides.appendingPathComponent("private.conf"))
+        // Debian 12 brings 3.10; the TLS and cluster files hold a site's own names.
+        let only310 = "90-3.10-only.conf"
+        let text = try String(contentsOf: configuration.appendingPathComponent("conf.d/\(only310)"), encoding: .utf8)
+        try SecretFile.write(text, to: overrides.appendingPathComponent(only310))
         try writeControlScript()
     }
 

@@ -8,19 +8,19 @@ import Testing
 extension BrokerTests {
     @Suite("When the broker misbehaves")
     struct BrokerFaultTests {
-        @Test("a frozen broker is noticed within two heartbeats and a bit, while waiting for confirms")
+        @Test("a frozen broker is noticed within a few heartbeats, while waiting for confirms")
         func frozenWhileWaiting() async throws {
             let broker = try await PrivateBroker.shared.value
-            try await withPublisher(heartbeat: 1) { publisher, queue in
+            try await withPublisher(heartbeat: 2) { publisher, queue in
                 try await broker.frozen {
                     let start = ContinuousClock.now
                     let error = try await failure { () async throws(AMQPError) in
-                        try await publisher.exchange([publication(1, to: queue)], minimum: 1, wait: .seconds(30))
+                        try await publisher.exchange([publication(1, to: queue)], minimum: 1, wait: .seconds(60))
                     }
                     #expect(error.kind == .heartbeatTimeout)
                     #expect(error.unresolved == [1])
                     #expect(error.isRetriable)
-                    #expect(start.duration(to: .now) < .seconds(6))
+                    #expect(start.duration(to: .now) < .seconds(20), "not the wait of 60 s")
                 }
                 try await publisher.connect()
                 let outcome = try await publisher.exchange([publication(1, to: queue)], minimum: 1, wait: .seconds(10))
@@ -31,9 +31,9 @@ extension BrokerTests {
         @Test("a frozen broker is noticed between calls too, and the next call tells")
         func frozenWhileIdle() async throws {
             let broker = try await PrivateBroker.shared.value
-            try await withPublisher(heartbeat: 1) { publisher, queue in
+            try await withPublisher(heartbeat: 2) { publisher, queue in
                 try await broker.frozen {
-                    try await eventually(within: .seconds(6), "the state shows it") { publisher.state == .disconnected }
+                    try await eventually("the state shows it") { publisher.state == .disconnected }
                 }
                 let error = try await failure { () async throws(AMQPError) in
                     try await publisher.exchange([publication(1, to: queue)], minimum: 1, wait: .seconds(1))
@@ -55,11 +55,11 @@ extension BrokerTests {
                 let batch = (0..<64).map { publication($0, to: "any", body: body) }
                 let start = ContinuousClock.now
                 let error = try await failure { () async throws(AMQPError) in
-                    try await publisher.exchange(batch, minimum: 64, wait: .seconds(30))
+                    try await publisher.exchange(batch, minimum: 64, wait: .seconds(60))
                 }
                 #expect(error.kind == .blockedTooLong)
                 #expect(error.unresolved == Array(0..<64))
-                #expect(start.duration(to: .now) < .seconds(10))
+                #expect(start.duration(to: .now) < .seconds(30))
             }
             await publisher.close()
         }
@@ -74,7 +74,7 @@ extension BrokerTests {
                 let start = ContinuousClock.now
                 let error = try await failure { () async throws(AMQPError) in try await publisher.connect() }
                 #expect(error.kind == .timeout)
-                #expect(start.duration(to: .now) < .seconds(5))
+                #expect(start.duration(to: .now) < .seconds(20))
             }
             await publisher.close()
         }
@@ -144,11 +144,11 @@ extension BrokerTests {
             let ending = await #expect(throws: AMQPError.self) { for try await _ in stream {} }
             #expect(ending?.kind == .connectionLost)
             let error = try await failure { () async throws(AMQPError) in
-                try await publisher.exchange([publication(1, to: queue)], minimum: 1, wait: .seconds(30))
+                try await publisher.exchange([publication(1, to: queue)], minimum: 1, wait: .seconds(60))
             }
             #expect(error.kind == .connectionLost)
             #expect(error.unresolved == [1])
-            #expect(start.duration(to: .now) < .seconds(5))
+            #expect(start.duration(to: .now) < .seconds(20))
             #expect(try await failure { () async throws(AMQPError) in try await publisher.connect() }.kind == .connectionRefused)
             await publisher.close()
             await consumer.close()

@@ -33,7 +33,7 @@ func failure<Value>(_ operation: () async throws(AMQPError) -> Value) async thro
 }
 
 /// Waits until a condition holds; records an issue when it does not within the time.
-func eventually(within limit: Duration = .seconds(20), _ what: Comment, _ condition: () async throws -> Bool) async throws {
+func eventually(within limit: Duration = .seconds(60), _ what: Comment, _ condition: () async throws -> Bool) async throws {
     let deadline = ContinuousClock.now.advanced(by: limit)
     while try await !condition() {
         guard ContinuousClock.now < deadline else {

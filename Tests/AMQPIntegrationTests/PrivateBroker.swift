@@ -81,8 +81,8 @@ actor PrivateBroker {
             password: password,
             heartbeat: heartbeat,
             connectionName: "AMQPIntegrationTests",
-            handshakeTimeout: .seconds(5),
-            rpcTimeout: .seconds(5)
+            handshakeTimeout: .seconds(20),
+            rpcTimeout: .seconds(20)
         )
     }
 

@@ -108,7 +108,7 @@ extension WithPostgreSQL {
 
         @Test(
             "a statement that takes too long is ended by the server, and the session goes on",
-            arguments: [Duration.milliseconds(300), .seconds(1)])
+            arguments: [Duration.seconds(1), .seconds(2)])
         func statementTimeout(limit: Duration) async throws {
             try await withConnection(statementTimeout: limit) { connection, _ in
                 let process = try await connection.serverProcess()
@@ -117,7 +117,7 @@ extension WithPostgreSQL {
                     try await connection.rows(Statement("sleep", "select pg_sleep(20)")) { $0.isNull(0) }
                 }
                 #expect(error.kind == .refused && error.sqlState == "57014" && error.isRetriable)
-                #expect(start.duration(to: .now) < limit + .seconds(1))
+                #expect(start.duration(to: .now) < limit + .seconds(10), "not the 20 s of the statement")
                 #expect(try await connection.serverProcess() == process)
             }
         }

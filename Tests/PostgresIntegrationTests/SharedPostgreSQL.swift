@@ -59,7 +59,7 @@ func withConnection(
 
 func configuration(_ server: PrivatePostgreSQL, statementTimeout: Duration = .seconds(15)) throws -> PostgresConfiguration {
     PostgresConfiguration(
-        connectionString: try server.uri(), applicationName: "postgres-tests", connectTimeout: .seconds(2),
+        connectionString: try server.uri(), applicationName: "postgres-tests", connectTimeout: .seconds(5),
         statementTimeout: statementTimeout)
 }
 
@@ -98,7 +98,7 @@ struct Unexpected: Error, CustomStringConvertible {
 }
 
 /// Waits until a condition holds; records an issue when it does not within the time.
-func eventually(within limit: Duration = .seconds(20), _ what: Comment, _ condition: () async throws -> Bool) async throws {
+func eventually(within limit: Duration = .seconds(60), _ what: Comment, _ condition: () async throws -> Bool) async throws {
     let deadline = ContinuousClock.now.advanced(by: limit)
     while try await !condition() {
         guard ContinuousClock.now < deadline else {

@@ -17,6 +17,7 @@ struct PrivateRabbitMQTests {
         try await broker.start()
         try checkConfiguration(of: broker)
         try checkPasswords(of: broker)
+        try checkSettings(of: broker)
         try await checkPolicyScripts(with: broker)
 
         let first = try #require(await broker.pid)
@@ -42,6 +43,14 @@ struct PrivateRabbitMQTests {
             ["-s", "-u", "svc.provisioner:\(try broker.password(of: .provisioner))", broker.managementURL + "/api/" + path]
         )
         return try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: any Sendable]], "\(path): \(text)")
+    }
+
+    /// A key of `conf.d/90-3.10-only.conf` and one of `rabbitmq.conf`.
+    private func checkSettings(of broker: PrivateRabbitMQ) throws {
+        let keys = ["cluster_partition_handling", "max_message_size"]
+        let question = keys.map { "element(2, application:get_env(rabbit, \($0)))" }.joined(separator: ", ")
+        let answer = try output(of: broker.directory.appendingPathComponent("bin/rabbitmqctl").path, ["eval", "{\(question)}."])
+        #expect(answer.contains("{pause_minority,1048576}"), "\(answer)")
     }
 
     private func checkConfiguration(of broker: PrivateRabbitMQ) throws {
