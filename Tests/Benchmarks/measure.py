@@ -53,7 +53,9 @@ def answers(url):
 
 
 def run(*command, **options):
-    return subprocess.run(command, check=True, text=True, capture_output=True, timeout=300, **options).stdout
+    done = subprocess.run(command, text=True, capture_output=True, timeout=600, **options)
+    assert done.returncode == 0, f"{os.path.basename(command[0])}: {done.stderr.strip()[-2000:]}"
+    return done.stdout
 
 
 def wrk(url, seconds, connections, *arguments):
@@ -155,10 +157,10 @@ def million(city):
     psql(city, f"""
         insert into service_requests (id, tenant_id, service_code, service_name, description, status, open, requested_at, updated_at, lat,
                                       long, received_via, language)
-        select to_char(moment at time zone 'UTC', 'YYMM')::bigint * 1000000000 + 500000000 + n, {tenant} + n % 50,
+        select to_char(moment at time zone 'UTC', 'YYMM')::bigint * 1000000000 + 500000000 + n, ({tenant} + n % 50)::integer,
                (array['LAMP', 'POTHOLE', 'BIN'])[1 + n % 3], 'Service', repeat('Lampadaire ', 40), 'RECEIVED', n % 4 > 0, moment, moment,
                43.6 + (n * 7919 % 20000 - 10000) / 100000.0, 3.2 + (n * 104729 % 20000 - 10000) / 100000.0, 'app', 'fr'
-        from (select n, now() - (n / 1000000.0) * interval '395 days' as moment from generate_series(1, 1000000) n) as made""")
+        from (select n, now() - (n / 1000000.0) * interval '395 days' as moment from generate_series(1::bigint, 1000000) n) as made""")
     psql(city, "vacuum analyze service_requests")
     return tenant
 

@@ -40,11 +40,11 @@ enum SearchSQL {
           and ($7::text[] is null or lower(agency_responsible) in (select lower(agency) from unnest($7) as agency))
           and ($8::text is null or description ilike $8 or title ilike $8 or address ilike $8 or agency_responsible ilike $8)
           and ($9::text is null or service_object_type = $9) and ($10::text is null or service_object_id = $10)
-          and ($11::integer[] is null or lat is not null and bus311_cell(lat, long) = any($11))
+          and ($11::integer[] is null or cell = any($11))
           and ($12::double precision is null
                or lat between $12 and $13::double precision and long between $14::double precision and $15::double precision)
           and ($16::double precision is null
-               or lat is not null and bus311_distance($16, $17::double precision, lat, long) <= $18::double precision)
+               or lat is not null and bus311_within($16, $17::double precision, $18::double precision, lat, long))
           and ($19::boolean is null or (cardinality(media_urls) > 0) = $19)
         """
 
