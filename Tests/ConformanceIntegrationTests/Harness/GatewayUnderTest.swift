@@ -45,7 +45,9 @@ struct GatewayUnderTest: Sendable {
     private init() async throws {
         let addresses = try await TestDatabase.shared.fresh()
         let port = try TestDatabase.freePort()
-        let logger = Logger(label: "conformance")
+        var quiet = Logger(label: "conformance")
+        quiet.logLevel = .warning
+        let logger = quiet
         root = "http://127.0.0.1:\(port)"
         base = "\(root)/open311/v2"
         store = try AdministrationStore(configuration: addresses.role("bus311_admin"))
