@@ -34,7 +34,7 @@ struct ShardRelay: Sendable {
     private func lead(_ leadership: ShardLeadership) async {
         var lanes: [String: RelayLane] = [:]
         var pauses = TenantPauses()
-        var cursor: Int64 = 0
+        var cursor = ReadCursor()
         var seen = wakeUp.generation
         var mayHaveMore = true
         var lastPoll = ContinuousClock.now
@@ -64,7 +64,7 @@ struct ShardRelay: Sendable {
                 // Reading and settling run while the lanes publish and wait for confirms.
                 seen = wantsRead ? wakeUp.generation : seen
                 let settling = lanes.values.flatMap { $0.takeSettlements() }
-                let from = cursor
+                let from = wantsRead ? cursor.position(excluding: paused, at: now) : 0
                 let limit = configuration.window * 2
                 async let database = Self.settleAndRead(
                     leadership, settling, configuration.failPoint,
@@ -79,8 +79,7 @@ struct ShardRelay: Sendable {
                 if let read {
                     lastPoll = now
                     mayHaveMore = read.count == limit
-                    // State decides; the cursor only spares a scan of what was just read.
-                    cursor = mayHaveMore ? read.last?.seq ?? 0 : 0
+                    cursor.advance(past: read.last?.seq, hasMore: mayHaveMore, at: now)
                     for (host, entries) in Dictionary(grouping: read, by: \.virtualHost) {
                         let lane =
                             lanes[host] ?? RelayLane(host: host, configuration: configuration, shard: shard, logger: logger, report: report)
@@ -103,7 +102,7 @@ struct ShardRelay: Sendable {
                 }
                 for tenant in lane.takeAccepted() { pauses.accept(tenant) }
                 if lane.lostConnection {
-                    cursor = 0
+                    cursor.rewind()
                     mayHaveMore = true
                 }
             }

@@ -31,7 +31,10 @@ public final class ShardLeadership: Sendable {
 
     /// The broker has them.
     public func confirm(_ seqs: [Int64]) async throws(StorageError) {
-        try await run { (session) throws(PostgresError) in _ = try session.execute(OutboxSQL.confirm, [.int64s(seqs)]) }
+        guard let first = seqs.min(), let last = seqs.max() else { return }
+        try await run { (session) throws(PostgresError) in
+            _ = try session.execute(OutboxSQL.confirm, [.int64s(seqs), .int64(first), .int64(last)])
+        }
     }
 
     /// Not now: tried again after the pause.
