@@ -45,6 +45,8 @@ public struct AMQPError: Error, Sendable {
     public let replyText: String
     /// Host, port and virtual host.
     public let server: String
+    /// The queue that was asked for when the broker refused; nil when the failure has nothing to do with one.
+    public private(set) var queue: String?
     /// Tags of the publications whose fate is unknown, those never written included, in order of writing.
     public internal(set) var unresolved: [Int64] = []
     /// Outcomes that were known before the failure and no call has reported yet.
@@ -55,6 +57,17 @@ public struct AMQPError: Error, Sendable {
         self.replyCode = replyCode
         self.replyText = replyText
         self.server = server
+    }
+
+    /// The same error, told of the queue that was asked for.
+    func about(_ queue: String) -> AMQPError {
+        switch kind {
+        case .notFound, .accessRefused, .channelClosed, .preconditionFailed:
+            var copy = self
+            copy.queue = queue
+            return copy
+        default: return self
+        }
     }
 
     /// Whether the same call may succeed later without anybody changing the configuration or the topology.

@@ -1,10 +1,10 @@
 import ConnectionThread
 
-/// Receives the messages of one queue on its own connection, never shared with a publisher: a broker in alarm stops reading from
-/// connections that publish, acknowledgements included.
+/// Receives the messages of one queue, or of several, on its own connection, never shared with a publisher: a broker in alarm stops
+/// reading from connections that publish, acknowledgements included.
 public actor Consumer {
     private let configuration: AMQPConfiguration
-    private let queue: String
+    private var queues: [String]
     private let prefetch: UInt16
     private let exclusive: Bool
     private let thread: ConnectionThread
@@ -32,12 +32,27 @@ public actor Consumer {
         prefetch: UInt16,
         exclusive: Bool = false
     ) throws(AMQPError) {
+        try self.init(configuration: configuration, queues: [queue], prefetch: prefetch, exclusive: exclusive)
+    }
+
+    /// Starts the consumer's thread; does not connect.
+    ///
+    /// - Parameters:
+    ///   - queues: all of one virtual host; each must exist. A delivery tells by its exchange and routing key where it came from.
+    ///   - prefetch: for each queue.
+    /// - Throws: an ``AMQPError`` of kind `invalidConfiguration` or `outOfResources`.
+    public init(
+        configuration: AMQPConfiguration,
+        queues: [String],
+        prefetch: UInt16,
+        exclusive: Bool = false
+    ) throws(AMQPError) {
         guard prefetch > 0 else {
             throw AMQPError(.invalidConfiguration("prefetch is 0, which means no limit"), server: configuration.server)
         }
         (thread, watchdog) = try makeThreads(named: "amqp-consumer", for: configuration)
         self.configuration = configuration
-        self.queue = queue
+        self.queues = queues
         self.prefetch = prefetch
         self.exclusive = exclusive
     }
@@ -56,7 +71,13 @@ public actor Consumer {
             throw AMQPError(.invalidConfiguration("the consumer has been started already"), server: configuration.server)
         }
         let opened = try BrokerConnection(configuration, watchdog: watchdog)
-        try opened.consume(queue: queue, prefetch: prefetch, exclusive: exclusive)
+        for queue in queues {
+            do throws(AMQPError) {
+                try opened.consume(queue: queue, prefetch: prefetch, exclusive: exclusive)
+            } catch {
+                throw error.about(queue)
+            }
+        }
         // Unbounded in form only: the broker stops at `prefetch` unacknowledged messages.
         let (stream, continuation) = AsyncThrowingStream<Delivery, any Error>.makeStream(bufferingPolicy: .unbounded)
         connection = opened
@@ -72,6 +93,22 @@ public actor Consumer {
         // The first deliveries may have come with the answer and sit in the library's buffer.
         receive()
         return stream
+    }
+
+    /// Consumes one more queue, now and at every later start. A refusal ends the stream, as every channel error does.
+    ///
+    /// - Throws: an ``AMQPError`` whose ``AMQPError/queue`` is this one when it is at fault; the queue is not kept then.
+    public func add(queue: String) throws(AMQPError) {
+        try onConnection { connection throws(AMQPError) in
+            do throws(AMQPError) {
+                try connection.consume(queue: queue, prefetch: prefetch, exclusive: exclusive)
+            } catch {
+                throw error.about(queue)
+            }
+        }
+        queues.append(queue)
+        // Its first deliveries may have come with the answer.
+        receive()
     }
 
     /// Takes a message off the queue for good, or all up to it.

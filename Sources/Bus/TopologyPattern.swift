@@ -23,6 +23,9 @@ public enum TopologyPattern {
     /// The dead queues of every tenant and of the installation.
     static let anyDeadQueue = "^o311\\.(\(anyTenant)\\.dead|status\\.dead|stray)$"
 
+    /// What the status consumer reads: every tenant's statuses, and those whose key led nowhere.
+    static let anyStatusQueue = "^o311\\.(\(anyTenant)\\.status-in|stray)$"
+
     /// Everything of this product.
     static let anything = "^o311\\."
 

@@ -29,6 +29,7 @@ public struct Watch: ServiceLifecycle.Service {
                     if nextPartitions <= .now {
                         let made = try await partitions.makeAhead()
                         if made > 0 { logger.info("partitions made", metadata: ["count": "\(made)"]) }
+                        _ = try await partitions.forgetInbox()
                         nextPartitions = .now.advanced(by: .seconds(3_600))
                     }
                     try await measure()

@@ -3,6 +3,6 @@ import Postgres
 /// Every named statement of the product, so that a test can prepare each against the migrated schema.
 public enum Statements {
     public static let all: [Statement] =
-        DirectorySQL.all + IngestSQL.all + RequestSQL.all + CitizenUpdateSQL.all + StatusSQL.all + OutboxSQL.all + AdministrationSQL.all
-        + AccessKeySQL.all
+        DirectorySQL.all + IngestSQL.all + RequestSQL.all + CitizenUpdateSQL.all + StatusSQL.all + StatusInboxSQL.all + OutboxSQL.all
+        + AdministrationSQL.all + AccessKeySQL.all + ReplaySQL.all + TimelineSQL.all + NoticeSQL.all
 }

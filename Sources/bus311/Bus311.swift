@@ -14,7 +14,8 @@ struct Bus311: AsyncParsableCommand {
         version: Settings.version,
         subcommands: [
             Demo.self, All.self, Gateway.self, Relay.self, StatusIngest.self, WatchCommand.self, Migrate.self, TenantCommand.self,
-            KeyCommand.self, CatalogueCommand.self, CredentialCommand.self, Doctor.self,
+            KeyCommand.self, CatalogueCommand.self, CredentialCommand.self, Doctor.self, DeadLetterCommand.self, ReplayCommand.self,
+            ParkedCommand.self, TimelineCommand.self, NoticeCommand.self,
         ]
     )
 

@@ -5,12 +5,19 @@ import Testing
 
 @Suite("The message contract")
 struct ContractTests {
-    static let types = ["service_request.created", "service_request.updated"]
+    static let types = [
+        "service_request.created", "service_request.updated", "status_update.accepted", "status_update.rejected", "bus.ping",
+        "reference_data.refresh_requested",
+    ]
 
     @Test("has a schema for every kind of event that is sent")
     func coversEveryKind() {
-        #expect(Set(ServiceRequestEvent.Kind.allCases.map(\.routingSuffix)) == Set(Self.types))
-        #expect(ServiceRequestEvent.Kind.allCases.allSatisfy { "\($0.routingSuffix).v1" == $0.rawValue })
+        let kinds =
+            ServiceRequestEvent.Kind.allCases.map { ($0.routingSuffix, $0.rawValue) }
+            + StatusReceipt.Kind.allCases.map { ($0.routingSuffix, $0.rawValue) }
+            + OperatorNotice.Kind.allCases.map { ($0.routingSuffix, $0.rawValue) }
+        #expect(Set(kinds.map(\.0)) == Set(Self.types))
+        #expect(kinds.allSatisfy { "\($0).v1" == $1 })
         #expect(ServiceRequestEvent.schemaVersion == "1.0")
     }
 

@@ -92,6 +92,42 @@ struct EventContractTests {
         #expect(String(decoding: event.body, as: UTF8.self).contains("canary@mail.example") == sendsPersonalData)
     }
 
+    private static let origin = ServiceRequestEvent.Origin(
+        typePrefix: "org.open311.bus", schemaBase: "https://o.example/schemas", gatewayURL: "https://o.example/open311/v2",
+        statusIngestURL: "https://s.example")
+
+    @Test("receipts keep the strict schema, whatever is answered")
+    func receipts() throws {
+        let tenant = try tenant()
+        let request = ServiceRequestID(stored: 2_611_000_004_217)
+        let refusal = try #require(
+            #expect(throws: IllegalTransition.self) { try DetailedStatus(.archived).checkMove(to: DetailedStatus(.inProcess)) })
+        let illegal = StatusUpdateFault.illegalTransition(refusal)
+        let receipts = [
+            StatusReceipt(
+                .accepted(outcome: "applied", status: DetailedStatus(.inProcess), updatedAt: Timestamp(seconds: 1_795_000_000)),
+                to: "u-1", about: request, tenant: tenant.key, origin: Self.origin),
+            StatusReceipt(.rejected(illegal), to: "u-1", about: request, tenant: tenant.key, origin: Self.origin),
+            StatusReceipt(.rejected(.invalidUpdateID), to: nil, about: nil, tenant: tenant.key, origin: Self.origin),
+        ]
+        for receipt in receipts {
+            let value = try JSONDecoder().decode(BrokerValue.self, from: Data(receipt.body))
+            #expect(try ContractSchema("schemas/\(receipt.kind.routingSuffix)/1.0.producer.json").faults(in: value) == [])
+        }
+    }
+
+    @Test("notices of an operator keep the strict schema")
+    func notices() throws {
+        let key = try tenant().key
+        for notice in [
+            OperatorNotice.ping(key, origin: Self.origin),
+            OperatorNotice.refresh([.services, .pointsOfInterest], because: nil, of: key, origin: Self.origin),
+        ] {
+            let value = try JSONDecoder().decode(BrokerValue.self, from: Data(notice.body))
+            #expect(try ContractSchema("schemas/\(notice.kind.routingSuffix)/1.0.producer.json").faults(in: value) == [])
+        }
+    }
+
     @Test("keeps the strict schema with everything filled in")
     func full() throws { #expect(try faults(try submission(), try tenant()) == []) }
 

@@ -7,6 +7,12 @@ struct EndToEndTests {
     @Test("a request goes from a citizen's app to a CRM and its status comes back")
     func journey() throws { #expect(try PythonScript.run("journey.py") == 0, "see its output above") }
 
+    @Test("statuses over AMQP follow the rules of REST, each has its receipt, and garbage ends nothing")
+    func statusOverAMQP() throws { #expect(try PythonScript.run("status_over_amqp.py") == 0, "see its output above") }
+
+    @Test("dead letters are grouped, shown and returned; a purged queue is repaired from the database; a timeline has no hole")
+    func messageRepair() throws { #expect(try PythonScript.run("message_repair.py") == 0, "see its output above") }
+
     @Test("a tenant's credentials can do nothing to another tenant, over AMQP, HTTP or SQL")
     func isolation() throws { #expect(try PythonScript.run("isolation.py") == 0, "see its output above") }
 

@@ -65,7 +65,7 @@ struct PrivateRabbitMQTests {
             }
         )
         #expect(rights["svc.relay"] == ["^$", #"^o311\.[a-z0-9-]+\.out$"#, "^$"])
-        #expect(rights["svc.status-ingest"] == ["^$", "^$", #"^o311\.[a-z0-9-]+\.status-in$"#])
+        #expect(rights["svc.status-ingest"] == ["^$", "^$", #"^o311\.([a-z0-9-]+\.status-in|stray)$"#])
         #expect(rights["svc.redrive"] == ["^$", #"^o311\.[a-z0-9-]+\.out$"#, #"^o311\.([a-z0-9-]+\.dead|status\.dead|stray)$"#])
         #expect(rights["svc.provisioner"] == [#"^o311\."#, #"^o311\."#, #"^o311\."#])
         #expect(rights["svc.monitor"] == ["^$", "^$", "^$"])

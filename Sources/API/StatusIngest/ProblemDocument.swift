@@ -5,25 +5,23 @@ import Open311
 
 /// An error of status-ingest, as `application/problem+json` (RFC 9457) with every fault at once.
 struct Problem: Error {
-    struct Detail: Equatable {
-        /// JSON pointer to the member at fault.
-        let pointer: String
-        let text: String
-    }
-
     let status: Int
     let code: String
     let title: String
     let detail: String
-    var errors: [Detail] = []
+    let errors: [StatusUpdateFault.Member]
     var headers: HTTPFields = [:]
 
-    init(_ status: Int, _ code: String, _ title: String, _ detail: String, errors: [Detail] = []) {
+    init(_ status: Int, _ code: String, _ title: String, _ detail: String) {
+        self.init(status, StatusUpdateFault(code, title, detail))
+    }
+
+    init(_ status: Int, _ fault: StatusUpdateFault) {
         self.status = status
-        self.code = code
-        self.title = title
-        self.detail = detail
-        self.errors = errors
+        code = fault.code
+        title = fault.title
+        detail = fault.detail
+        errors = fault.members
     }
 
     var response: Response {

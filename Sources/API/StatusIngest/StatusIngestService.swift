@@ -14,9 +14,6 @@ public struct StatusIngestService: HTTPResponder {
     let keyUses: KeyUseRecorder
     let logger: Logger
 
-    /// Of a body, in bytes.
-    static let maximumBody = 65_536
-
     public init(directory: TenantDirectory, updates: StatusUpdateStore, keyUses: KeyUseRecorder, logger: Logger) {
         self.directory = directory
         self.updates = updates
@@ -38,30 +35,29 @@ public struct StatusIngestService: HTTPResponder {
 
     private func answer(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> Response {
         let words = request.uri.path.split(separator: "/")
+        if words.count == 4, words[0] == "v1", words[1] == "service-requests", words[3] == "timeline" {
+            return try await timeline(request, FormReader.pathSegment(words[2]), trail)
+        }
         guard words.count == 5, words[0] == "v1", words[1] == "service-requests", words[3] == "updates",
             let requestText = FormReader.pathSegment(words[2]), let updateID = FormReader.pathSegment(words[4])
         else {
             throw Problem(
-                404, "no-such-resource", "No such resource", "Use PUT /v1/service-requests/{service_request_id}/updates/{update_id}.")
+                404, "no-such-resource", "No such resource",
+                "Use PUT /v1/service-requests/{service_request_id}/updates/{update_id} or GET /v1/service-requests/{service_request_id}/timeline."
+            )
         }
-        guard request.method == .put else {
-            var problem = Problem(405, "method-not-allowed", "Method not allowed", "Use PUT.")
-            problem.headers[.allow] = "PUT"
-            throw problem
-        }
+        guard request.method == .put else { throw Self.notAllowed("PUT") }
         let tenant = try await authenticated(request)
         trail.tenant = tenant.key
-        guard (1...128).contains(updateID.count), !updateID.unicodeScalars.contains(where: { $0.value < 32 }) else {
-            throw Problem(
-                400, "invalid-update-id", "Invalid update id", "update_id must be 1 to 128 characters without control characters.")
-        }
+        guard StatusUpdateForm.isUpdateID(updateID) else { throw Problem(400, .invalidUpdateID) }
         let kind = (request.headers[.contentType] ?? "").prefix { $0 != ";" }.lowercased().filter { $0 != " " }
         guard kind == "application/json" else {
             throw Problem(415, "unsupported-media-type", "Unsupported media type", "Content-Type must be application/json.")
         }
         let body = try await collect(request)
-        let update = try StatusUpdateBody.update(body, id: updateID, receivedAt: .now)
-        guard let id = ServiceRequestID(parsing: requestText) else { throw Self.unknownRequest }
+        let update: StatusUpdate
+        do { update = try StatusUpdateForm(parsing: body).update(id: updateID, receivedAt: .now) } catch { throw Problem(400, error) }
+        guard let id = ServiceRequestID(parsing: requestText) else { throw Problem(404, .unknownRequest) }
         let applied: AppliedUpdate
         do {
             applied = try await updates.apply(update, to: id, of: tenant.id)
@@ -71,6 +67,23 @@ public struct StatusIngestService: HTTPResponder {
         }
         HTTPMetrics.statusUpdate(tenant: tenant.key.rawValue, result: applied.outcome.rawValue)
         return Self.response(id, updateID, applied)
+    }
+
+    private static func notAllowed(_ method: String) -> Problem {
+        var problem = Problem(405, "method-not-allowed", "Method not allowed", "Use \(method).")
+        problem.headers[.allow] = method
+        return problem
+    }
+
+    private func timeline(_ request: Request, _ text: String?, _ trail: RequestTrail) async throws(Problem) -> Response {
+        guard request.method == .get else { throw Self.notAllowed("GET") }
+        let tenant = try await authenticated(request)
+        trail.tenant = tenant.key
+        guard let id = text.flatMap({ ServiceRequestID(parsing: $0) }) else { throw Problem(404, .unknownRequest) }
+        let found: RequestTimeline?
+        do { found = try await updates.timeline(of: id, tenant: tenant.id) } catch { throw Self.problem(.storage(error)) }
+        guard let found else { throw Problem(404, .unknownRequest) }
+        return TimelineDocument.response(found)
     }
 
     private func authenticated(_ request: Request) async throws(Problem) -> Tenant {
@@ -97,37 +110,23 @@ public struct StatusIngestService: HTTPResponder {
         do {
             for try await chunk in request.body {
                 body.writeImmutableBuffer(chunk)
-                if body.readableBytes > Self.maximumBody { break }
+                if body.readableBytes > StatusUpdateForm.maximumSize { break }
             }
         } catch {
             throw Problem(400, "unreadable-body", "Unreadable body", "The body could not be read to its end.")
         }
-        guard body.readableBytes <= Self.maximumBody else {
-            throw Problem(413, "too-large", "Too large", "The body may have \(Self.maximumBody) bytes at most: shorten status_notes.")
-        }
+        guard body.readableBytes <= StatusUpdateForm.maximumSize else { throw Problem(413, .tooLarge) }
         return Array(body.readableBytesView)
     }
 
-    private static var unknownRequest: Problem {
-        Problem(404, "unknown-request", "Unknown service request", "No service request of your tenant has this service_request_id.")
-    }
-
     private static func problem(_ refusal: StatusUpdateRefusal) -> Problem {
-        switch refusal {
-        case .unknownRequest: return unknownRequest
-        case .conflictingUpdate:
-            return Problem(
-                409, "conflicting-update", "Conflicting update", "This update_id was used before with another content: use a new one.")
-        case .illegalTransition(let illegal):
-            return Problem(
-                409, "illegal-transition", "Illegal transition", "The \(illegal).",
-                errors: [Problem.Detail(pointer: "/status", text: "\(illegal).")])
-        case .storage(let error) where error.isRetriable:
-            var problem = Problem(503, "unavailable", "Unavailable", "The service is unavailable for a moment. Send the same update again.")
-            problem.headers[.retryAfter] = "5"
-            return problem
-        case .storage: return Problem(500, "internal", "Internal error", "An internal error occurred. Send the same update again later.")
+        if let fault = refusal.fault { return Problem(fault == .unknownRequest ? 404 : 409, fault) }
+        guard case .storage(let error) = refusal, error.isRetriable else {
+            return Problem(500, "internal", "Internal error", "An internal error occurred. Send the same update again later.")
         }
+        var problem = Problem(503, "unavailable", "Unavailable", "The service is unavailable for a moment. Send the same update again.")
+        problem.headers[.retryAfter] = "5"
+        return problem
     }
 
     private static func response(_ id: ServiceRequestID, _ updateID: String, _ applied: AppliedUpdate) -> Response {

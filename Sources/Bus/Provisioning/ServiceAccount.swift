@@ -19,7 +19,7 @@ public enum ServiceAccount: String, Sendable, Hashable, CaseIterable {
                 user: rawValue,
                 configure: TopologyPattern.nothing,
                 write: TopologyPattern.nothing,
-                read: TopologyPattern.ofAnyTenant("status-in")
+                read: TopologyPattern.anyStatusQueue
             )
         case .redrive:
             Permission(

@@ -14,24 +14,30 @@ extension OutboxEntry {
             body: body,
             properties: MessageProperties(
                 messageID: eventID.description,
-                correlationID: requestID?.description,
+                correlationID: correlationID ?? requestID?.description,
                 type: shortType,
                 contentType: "application/cloudevents+json; charset=utf-8",
                 timestamp: createdAt.seconds,
                 appID: applicationID,
                 replyTo: topology.statusExchange,
-                headers: [
-                    ("ce-id", .string(eventID.description)),
-                    ("ce-specversion", .string("1.0")),
-                    ("ce-source", .string("/open311/\(tenantKey)")),
-                    ("ce-subject", .string(requestID?.description ?? "")),
-                    ("ce-time", .string(createdAt.iso8601)),
-                    ("ce-sequence", .string(String(requestSequence))),
-                    ("x-o311-schema", .string(ServiceRequestEvent.schemaVersion)),
-                    ("x-o311-attempt", .integer(Int64(attempts) + 1)),
-                ]
+                headers: headers
             ),
             mandatory: true
         )
+    }
+
+    private var headers: [(String, HeaderValue)] {
+        var headers: [(String, HeaderValue)] = [
+            ("ce-id", .string(eventID.description)),
+            ("ce-specversion", .string("1.0")),
+            ("ce-source", .string("/open311/\(tenantKey)")),
+            ("ce-subject", .string(correlationID ?? requestID?.description ?? "")),
+            ("ce-time", .string(createdAt.iso8601)),
+            ("ce-sequence", .string(String(requestSequence))),
+            ("x-o311-schema", .string(ServiceRequestEvent.schemaVersion)),
+            ("x-o311-attempt", .integer(Int64(attempts) + 1)),
+        ]
+        if let replay { headers.append(("x-o311-replay", .integer(replay))) }
+        return headers
     }
 }

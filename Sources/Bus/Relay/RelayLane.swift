@@ -24,7 +24,7 @@ final class RelayLane: Sendable {
         var backoff = Backoff(from: .seconds(1), to: .seconds(60))
         var reconnectAt = ContinuousClock.now
         var oldestSent: [Int64: ContinuousClock.Instant] = [:]
-        var toSettle: [Int64] = []
+        var toSettle: [Settlement] = []
         var refusals: [Refusal] = []
         var accepted: Set<TenantID> = []
         var lostConnection = false
@@ -76,7 +76,7 @@ final class RelayLane: Sendable {
     func forget(_ tenants: Set<TenantID>) { state.withLockedValue { $0.window.forget(tenants) } }
     func settled(_ seqs: [Int64]) { state.withLockedValue { $0.window.settled(seqs) } }
 
-    func takeSettlements() -> [Int64] { take(\.toSettle, []) }
+    func takeSettlements() -> [Settlement] { take(\.toSettle, []) }
     func takeRefusals() -> [Refusal] { take(\.refusals, []) }
     func takeAccepted() -> Set<TenantID> { take(\.accepted, []) }
     var lostConnection: Bool { take(\.lostConnection, false) }
@@ -148,13 +148,14 @@ final class RelayLane: Sendable {
     }
 
     private func apply(_ resolutions: [Resolution]) {
+        let now = Timestamp.now
         state.withLockedValue { state in
             for resolution in resolutions {
                 state.oldestSent[resolution.tag] = nil
                 switch resolution.outcome {
                 case .confirmed:
                     guard let entry = state.window.confirmed(resolution.tag) else { continue }
-                    state.toSettle.append(entry.seq)
+                    state.toSettle.append(settlement(of: entry, now: now, latency: resolution.confirmLatency))
                     state.accepted.insert(entry.tenant)
                     published.increment()
                     confirmDuration.record(duration: resolution.confirmLatency)
@@ -167,6 +168,10 @@ final class RelayLane: Sendable {
                 }
             }
         }
+    }
+
+    private func settlement(of entry: OutboxEntry, now: Timestamp, latency: Duration) -> Settlement {
+        Settlement(seq: entry.seq, publishedAt: Timestamp(microseconds: now.microseconds - Int64(latency / .microseconds(1))))
     }
 
     private func refuse(_ seq: Int64, _ reason: String, isFinal: Bool = false, _ state: inout State) {

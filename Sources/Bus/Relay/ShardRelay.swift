@@ -75,7 +75,7 @@ struct ShardRelay: Sendable {
                     }
                 }
                 let read = try await database
-                for lane in lanes.values { lane.settled(settling) }
+                for lane in lanes.values { lane.settled(settling.map(\.seq)) }
                 if let read {
                     lastPoll = now
                     mayHaveMore = read.count == limit
@@ -119,7 +119,7 @@ struct ShardRelay: Sendable {
     }
 
     private static func settleAndRead(
-        _ leadership: ShardLeadership, _ confirmed: [Int64], _ failPoint: FailPoint?,
+        _ leadership: ShardLeadership, _ confirmed: [Settlement], _ failPoint: FailPoint?,
         read: (after: Int64, limit: Int, excluding: [TenantID])?
     ) async throws(StorageError) -> [OutboxEntry]? {
         if !confirmed.isEmpty {

@@ -22,6 +22,28 @@ public struct EventID: Sendable, Hashable, CustomStringConvertible {
         low = 0x8000_0000_0000_0000 | generator.next() >> 2
     }
 
+    /// Reads the 36 characters of its text form; nil when it is no UUID of version 7.
+    public init?(parsing text: String) {
+        let digits = Array(text.utf8)
+        guard digits.count == 36 else { return nil }
+        var words: [UInt64] = [0, 0]
+        var place = 0
+        for (index, digit) in digits.enumerated() {
+            if index == 8 || index == 13 || index == 18 || index == 23 {
+                guard digit == UInt8(ascii: "-") else { return nil }
+                continue
+            }
+            guard let value = Character(Unicode.Scalar(digit)).hexDigitValue else { return nil }
+            words[place / 16] = words[place / 16] << 4 | UInt64(value)
+            place += 1
+        }
+        guard words[0] >> 12 & 0xF == 7 else { return nil }
+        self.init(high: words[0], low: words[1])
+    }
+
+    /// The millisecond it was made in.
+    public var moment: Timestamp { Timestamp(microseconds: Int64(high >> 16) * 1_000) }
+
     public var description: String {
         var bytes: [UInt8] = []
         append(to: &bytes)

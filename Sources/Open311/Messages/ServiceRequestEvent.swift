@@ -130,22 +130,9 @@ extension JSONWriter {
         id: EventID, kind: ServiceRequestEvent.Kind, tenant: TenantKey, requestID: ServiceRequestID, sequence: Int32, time: Timestamp,
         origin: ServiceRequestEvent.Origin
     ) {
-        name("specversion")
-        value("1.0")
-        name("id")
-        value(id.description)
-        name("source")
-        value("/open311/" + tenant.rawValue)
-        name("type")
-        value(origin.typePrefix + "." + kind.rawValue)
+        envelope(id: id, type: kind.rawValue, name: kind.routingSuffix, tenant: tenant, time: time, origin: origin)
         name("subject")
         quoted(requestID.rawValue)
-        name("time")
-        value(time)
-        name("datacontenttype")
-        value("application/json")
-        name("dataschema")
-        value("\(origin.schemaBase)/\(kind.routingSuffix)/\(ServiceRequestEvent.schemaVersion).json")
         name("sequence")
         quoted(Int64(sequence))
     }

@@ -22,6 +22,14 @@ public struct ServiceRequestID: Sendable, Hashable, Comparable, CustomStringConv
         rawValue = value
     }
 
+    /// The first moment of the month in front, in UTC.
+    public var beginningOfMonth: Timestamp {
+        let month = rawValue / Self.numbersPerMonth
+        return Timestamp(parsing: "20\(Self.twoDigits(month / 100))-\(Self.twoDigits(month % 100))-01T00:00:00Z") ?? Timestamp(seconds: 0)
+    }
+
+    private static func twoDigits(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
+
     public static let numbersPerMonth: Int64 = 1_000_000_000
 
     public var description: String { String(rawValue) }

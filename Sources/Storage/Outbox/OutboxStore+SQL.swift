@@ -7,14 +7,20 @@ enum OutboxSQL {
     static let lead = Statement("outbox_lead", "select pg_try_advisory_lock(3111, $1::integer)")
     static let release = Statement("outbox_release", "select pg_advisory_unlock(3111, $1::integer)")
 
+    /// What waits behind a refused event of the same request is left out: a request's events reach the CRM in order.
     static let pending = Statement(
         "outbox_pending",
         """
         select o.seq, o.event_id, o.tenant_id, t.key, t.virtual_host, o.request_id, o.request_sequence, o.type, o.body, o.attempts,
-               o.created_at
+               o.created_at, o.correlation_id, o.replay_id
         from outbox o join tenants t on t.id = o.tenant_id
         where o.shard = $1::smallint and o.state = 'pending' and o.seq > $2::bigint
           and (o.next_attempt_at is null or o.next_attempt_at <= now()) and o.tenant_id <> all ($4::integer[])
+          and (o.request_sequence < 2 or o.replay_id is not null or not exists (
+              select from outbox e
+              where e.request_id = o.request_id and e.attempts > 0 and e.state in ('pending', 'parked')
+                and e.request_sequence < o.request_sequence and e.replay_id is null
+                and (e.state = 'parked' or e.next_attempt_at > now())))
         order by o.seq limit $3::integer
         """)
 
@@ -23,7 +29,8 @@ enum OutboxSQL {
     static let confirm = Statement(
         "outbox_confirm",
         """
-        update outbox set state = 'confirmed', confirmed_at = now()
+        update outbox set state = 'confirmed', confirmed_at = now(),
+            published_at = ($4::timestamptz[])[array_position($1::bigint[], seq)]
         where seq = any($1::bigint[]) and seq between $2::bigint and $3::bigint and state <> 'confirmed'
         """)
 

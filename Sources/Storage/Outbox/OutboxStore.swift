@@ -10,7 +10,7 @@ public struct OutboxEntry: Sendable {
     public let tenantKey: TenantKey
     public let virtualHost: String
     public let requestID: ServiceRequestID?
-    /// 1 at a request's first event.
+    /// 1 at a request's first event; 0 for what belongs to no request.
     public let requestSequence: Int32
     /// `service_request.created.v1`.
     public let type: String
@@ -18,10 +18,15 @@ public struct OutboxEntry: Sendable {
     /// How often publishing it has failed.
     public let attempts: Int32
     public let createdAt: Timestamp
+    /// The id of what it answers, when that is no request.
+    public let correlationID: String?
+    /// The job that sends it again; nil for an event on its first way.
+    public let replay: Int64?
 
     public init(
         seq: Int64, eventID: EventID, tenant: TenantID, tenantKey: TenantKey, virtualHost: String, requestID: ServiceRequestID?,
-        requestSequence: Int32, type: String, body: [UInt8], attempts: Int32, createdAt: Timestamp
+        requestSequence: Int32, type: String, body: [UInt8], attempts: Int32, createdAt: Timestamp, correlationID: String? = nil,
+        replay: Int64? = nil
     ) {
         self.seq = seq
         self.eventID = eventID
@@ -34,6 +39,8 @@ public struct OutboxEntry: Sendable {
         self.body = body
         self.attempts = attempts
         self.createdAt = createdAt
+        self.correlationID = correlationID
+        self.replay = replay
     }
 
     /// `<tenant>.service_request.created`: the type without its version, behind the tenant's key.
@@ -59,7 +66,9 @@ public struct OutboxEntry: Sendable {
             type: try row.text(7),
             body: try row.byteString(8),
             attempts: try row.int32(9),
-            createdAt: Timestamp(microseconds: try row.timestamp(10))
+            createdAt: Timestamp(microseconds: try row.timestamp(10)),
+            correlationID: row.optionalText(11),
+            replay: row.optionalInt64(12)
         )
     }
 }

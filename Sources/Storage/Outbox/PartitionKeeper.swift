@@ -1,6 +1,6 @@
 import Postgres
 
-/// Makes the monthly partitions ahead of time.
+/// Makes the monthly partitions ahead of time, and forgets what nobody asks for any more.
 public struct PartitionKeeper: Sendable {
     private let connection: PostgresConnection
 
@@ -12,6 +12,17 @@ public struct PartitionKeeper: Sendable {
         try await storing { () async throws(PostgresError) in
             try await connection.run { (session) throws(PostgresError) in
                 Int(try session.execute(AdministrationSQL.makePartitions).first?.int32(0) ?? 0)
+            }
+        }
+    }
+
+    /// Forgets the answers to status messages that are too old to come again.
+    ///
+    /// - Returns: how many.
+    public func forgetInbox() async throws(StorageError) -> Int {
+        try await storing { () async throws(PostgresError) in
+            try await connection.run { (session) throws(PostgresError) in
+                Int(try session.execute(StatusInboxSQL.forget).first?.int32(0) ?? 0)
             }
         }
     }

@@ -2,6 +2,18 @@ import NIOConcurrencyHelpers
 import Open311
 import Postgres
 
+/// An event that the broker has confirmed.
+public struct Settlement: Sendable {
+    public let seq: Int64
+    /// When it was written to the broker.
+    public let publishedAt: Timestamp
+
+    public init(seq: Int64, publishedAt: Timestamp) {
+        self.seq = seq
+        self.publishedAt = publishedAt
+    }
+}
+
 /// The right to publish one shard's events: an advisory lock that lives and dies with its session.
 ///
 /// Every read and every settlement runs on that very session. When it is lost, the lock is, and every method throws from then
@@ -30,10 +42,13 @@ public final class ShardLeadership: Sendable {
     }
 
     /// The broker has them.
-    public func confirm(_ seqs: [Int64]) async throws(StorageError) {
+    public func confirm(_ settlements: [Settlement]) async throws(StorageError) {
+        let seqs = settlements.map(\.seq)
         guard let first = seqs.min(), let last = seqs.max() else { return }
         try await run { (session) throws(PostgresError) in
-            _ = try session.execute(OutboxSQL.confirm, [.int64s(seqs), .int64(first), .int64(last)])
+            _ = try session.execute(
+                OutboxSQL.confirm,
+                [.int64s(seqs), .int64(first), .int64(last), .timestamps(settlements.map { $0.publishedAt.microseconds })])
         }
     }
 

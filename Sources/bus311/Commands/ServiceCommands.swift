@@ -85,6 +85,11 @@ struct Services {
         list.append(KeyUseService(keyUses: keyUses))
         let service = StatusIngestService(directory: directory, updates: updates, keyUses: keyUses, logger: logger("status-ingest"))
         list.append(http(service, host: settings.host, port: settings.statusIngestPort, "status-ingest"))
+        guard let broker = try settings.statusBroker else { return }
+        let inbox = try StatusInbox(configuration: try settings.database(.status), origin: settings.origin)
+        list.append(
+            StatusConsumer(
+                broker: broker, directory: directory, inbox: inbox, logger: logger("status-ingest"), report: report("status-ingest")))
     }
 
     mutating func addRelay() throws {

@@ -26,6 +26,7 @@ struct DemoCity {
         var request_queue: String
         var dead_queue: String
         var status_exchange: String
+        var receipts_queue: String
         var management_url: String
         var database_url: String
     }
@@ -86,7 +87,8 @@ struct DemoCity {
                     "owner": try postgres.uri(database: Self.database),
                 ],
                 "broker": [
-                    "relay": try broker.uri(for: .relay), "management": broker.managementURL,
+                    "relay": try broker.uri(for: .relay), "status": try broker.uri(for: .statusIngest),
+                    "redrive": try broker.uri(for: .redrive), "management": broker.managementURL,
                     "provisionerUser": ServiceUser.provisioner.rawValue, "provisionerPassword": try broker.password(of: .provisioner),
                 ],
             ]
@@ -139,7 +141,7 @@ struct DemoCity {
             tenant: tenant.key.rawValue, jurisdiction_id: Self.jurisdiction, api_key: apiKey.reveal(), crm_token: crmToken.reveal(),
             amqp_uri: "amqp://\(amqp.user):\(amqp.password.clearText)@127.0.0.1:\(home.ports.amqp)/\(tenant.virtualHost)",
             vhost: tenant.virtualHost, request_queue: topology.requestQueue, dead_queue: topology.deadQueue,
-            status_exchange: topology.statusExchange, management_url: broker.managementURL,
+            status_exchange: topology.statusExchange, receipts_queue: topology.receiptsQueue, management_url: broker.managementURL,
             database_url: try postgres.uri(database: Self.database))
     }
 

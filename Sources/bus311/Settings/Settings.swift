@@ -20,7 +20,8 @@ struct Settings: Sendable {
         "host", "gateway.port", "gateway.url", "gateway.maximumBodyBytes", "gateway.readConnections", "gateway.contact",
         "gateway.keyService", "gateway.addressLimit", "gateway.keyLimit", "gateway.trustedProxies", "status.port", "status.url",
         "health.port", "database.ingest", "database.gateway", "database.status", "database.relay", "database.watch", "database.admin",
-        "database.owner", "broker.relay", "broker.management", "broker.provisionerUser", "broker.provisionerPassword",
+        "database.owner", "broker.relay", "broker.status", "broker.redrive", "broker.management", "broker.provisionerUser",
+        "broker.provisionerPassword",
         "events.typePrefix", "events.schemaBase", "log.level", "migrations", "failpoint",
     ]
 
@@ -174,6 +175,21 @@ struct Settings: Sendable {
             return RelayConfiguration(
                 broker: try AMQPConfiguration(uri: uri), applicationID: "bus311/\(Self.version)",
                 failPoint: chosen.flatMap { FailPoint(rawValue: $0) })
+        }
+    }
+
+    /// The status consumer's way to the broker; nil where statuses come by REST only.
+    var statusBroker: AMQPConfiguration? {
+        get throws {
+            guard let uri = reader.string(forKey: "broker.status", isSecret: true) else { return nil }
+            return try AMQPConfiguration(uri: uri)
+        }
+    }
+
+    /// The way to the dead letters.
+    var redriveBroker: AMQPConfiguration {
+        get throws {
+            try AMQPConfiguration(uri: try required("broker.redrive", hint: "the amqp:// or amqps:// URI of the user svc.redrive"))
         }
     }
 

@@ -125,8 +125,9 @@ def amqp(city, other):
         refused(
             f"as {forged}",
             lambda channel: channel.basic_publish(status, mine, b"{}", pika.BasicProperties(user_id=forged)), 406)
-    inbox = f"o311.{own}.status-in"
-    before = depth(uri, inbox)
+    # Each that is allowed gets an answer: a refusal, for it has no message id.
+    answers = f"o311.{own}.receipts"
+    before = depth(uri, answers)
     assert attempt(
         uri, lambda channel: channel.basic_publish(status, mine, b"{}", pika.BasicProperties(user_id=user), mandatory=True)) is None
 
@@ -135,7 +136,7 @@ def amqp(city, other):
     for header in ("CC", "BCC"):
         attempt(uri, lambda channel: channel.basic_publish(
             status, mine, b"{}", pika.BasicProperties(headers={header: copies}, reply_to=f"o311.{other.key}.requests")))
-    wait_until(lambda: depth(uri, inbox) == before + 3, 10, "the three that are allowed arrived at the sender's own queue")
+    wait_until(lambda: depth(uri, answers) == before + 3, 60, "the three that are allowed are answered to their sender")
     for queue in other.names():
         assert depth(other.amqp_uri, queue) == 0, queue
 

@@ -11,7 +11,7 @@ from city import PROGRAM, wait_until
 # What each may know: the database roles and the broker's addresses that its settings file keeps.
 SECRETS = {
     "gateway": dict(database=["ingest", "gateway"], broker=[]),
-    "status-ingest": dict(database=["status"], broker=[]),
+    "status-ingest": dict(database=["status"], broker=["status"]),
     "relay": dict(database=["relay"], broker=["relay"]),
 }
 

@@ -1,0 +1,37 @@
+import AMQP
+
+/// A dead-letter queue opened by an operator: its messages are held while the box is open, and all that were not removed are back
+/// in the queue when it is closed.
+public actor DeadLetterBox {
+    public nonisolated let queue: String
+    private let channel: AMQPChannel
+
+    /// - Parameters:
+    ///   - broker: of the user for dead letters, in the tenant's virtual host.
+    ///   - queue: a tenant's dead queue, or the installation's for statuses or strays.
+    /// - Throws: an ``AMQPError``.
+    public init(broker: AMQPConfiguration, queue: String) throws {
+        var broker = broker
+        broker.connectionName = "bus311 dead-letters"
+        channel = try AMQPChannel(configuration: broker)
+        self.queue = queue
+    }
+
+    /// Takes out what matches, oldest first.
+    ///
+    /// - Parameter limit: messages looked at; bounds the memory.
+    public func open(_ filter: DeadLetterFilter = DeadLetterFilter(), limit: Int) async throws -> [DeadLetter] {
+        var letters: [DeadLetter] = []
+        for _ in 0..<limit {
+            guard let delivery = try await channel.get(queue: queue) else { break }
+            let letter = DeadLetter(delivery, from: queue)
+            if filter.matches(letter) { letters.append(letter) }
+        }
+        return letters
+    }
+
+    /// Removes a letter for good.
+    public func remove(_ letter: DeadLetter) async throws { try await channel.acknowledge(letter.tag) }
+
+    public func close() async { await channel.close() }
+}

@@ -1,0 +1,63 @@
+import AMQP
+import Open311
+import Storage
+
+/// What a delivery from a status queue means. Who sent it is told by the exchange, which the broker wrote and no client can forge;
+/// never by the body.
+enum StatusDelivery {
+    /// A message of this tenant, to be judged and answered.
+    case message(StatusMessage, Tenant)
+    /// Nobody can be answered: the reason, for operators.
+    case unattributable(String)
+
+    /// - Parameters:
+    ///   - tenants: of the virtual host, by the name of their status exchange.
+    ///   - receivedAt: counts as the update's moment when it names none.
+    init(_ delivery: Delivery, tenants: [String: Tenant], receivedAt: Timestamp) {
+        guard let tenant = tenants[delivery.exchange] else {
+            self = .unattributable("it came through no tenant's status exchange")
+            return
+        }
+        let topology = Topology(tenant: tenant.key)
+        // The broker has compared it with the connection's user; absent, it says nothing.
+        if let user = delivery.userID, !CredentialSlot.allCases.contains(where: { topology.user($0) == user }) {
+            self = .unattributable("its user_id is not the tenant's")
+            return
+        }
+        let id = delivery.properties.messageID.flatMap { StatusUpdateForm.isUpdateID($0) ? $0 : nil }
+        let content = Self.content(delivery, id: id, topology: topology, receivedAt: receivedAt)
+        self = .message(
+            StatusMessage(
+                id: id, content: content, routingKey: delivery.routingKey, body: delivery.body, isRedelivered: delivery.redelivered),
+            tenant)
+    }
+
+    private static func content(
+        _ delivery: Delivery, id: String?, topology: Topology, receivedAt: Timestamp
+    ) -> StatusMessage.Content {
+        guard delivery.routingKey == topology.statusUpdateKey else {
+            let given = delivery.routingKey.unicodeScalars.prefix(100).reduce(into: "") { $0.unicodeScalars.append($1) }
+            return .fault(
+                StatusUpdateFault(
+                    "wrong-routing-key", "Wrong routing key", "The routing key was \(given): use \(topology.statusUpdateKey)."), about: nil)
+        }
+        guard let id else {
+            let fault =
+                delivery.properties.messageID == nil
+                ? StatusUpdateFault(
+                    "missing-message-id", "Missing message id", "Set the property message_id to your own id of the update.")
+                : .invalidUpdateID
+            return .fault(fault, about: nil)
+        }
+        guard delivery.body.count <= StatusUpdateForm.maximumSize else { return .fault(.tooLarge, about: nil) }
+        var request: ServiceRequestID?
+        do {
+            let form = try StatusUpdateForm(parsing: delivery.body)
+            let named = try form.requestID()
+            request = named
+            return .update(try form.update(id: id, receivedAt: receivedAt), named)
+        } catch {
+            return .fault(error, about: request)
+        }
+    }
+}

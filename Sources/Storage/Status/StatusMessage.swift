@@ -1,0 +1,41 @@
+import Crypto
+import Open311
+
+/// A lifecycle update as it came over AMQP.
+public struct StatusMessage: Sendable {
+    /// What could be read of it.
+    public enum Content: Sendable {
+        case update(StatusUpdate, ServiceRequestID)
+        /// It is answered without being looked up.
+        case fault(StatusUpdateFault, about: ServiceRequestID?)
+    }
+
+    /// The sender's name for it; nil when it has none that can be kept.
+    public let id: String?
+    public let content: Content
+    /// SHA-256 of routing key and body.
+    public let digest: [UInt8]
+    /// The broker has given it out before: its answer, if there is one, is on its way.
+    public let isRedelivered: Bool
+
+    public init(id: String?, content: Content, routingKey: String, body: [UInt8], isRedelivered: Bool) {
+        self.id = id
+        self.content = content
+        self.isRedelivered = isRedelivered
+        var hash = SHA256()
+        hash.update(data: Array("\(routingKey.utf8.count):\(routingKey)".utf8))
+        hash.update(data: body)
+        digest = Array(hash.finalize())
+    }
+
+    /// The request that it locks, when it locks one.
+    var locked: Int64 { if case .update(_, let request) = content { request.rawValue } else { 0 } }
+
+    /// What tells it from every other message of its tenant.
+    struct Identity: Hashable {
+        let id: String
+        let digest: [UInt8]
+    }
+
+    var identity: Identity? { id.map { Identity(id: $0, digest: digest) } }
+}

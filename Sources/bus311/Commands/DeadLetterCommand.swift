@@ -1,0 +1,213 @@
+import AMQP
+import ArgumentParser
+import Bus
+import Foundation
+import Open311
+import Storage
+
+struct DeadLetterCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dead-letters", abstract: "Messages that a consumer refused, or failed to take too often.",
+        subcommands: [List.self, Show.self, Return.self, Discard.self])
+
+    /// More than a dead queue may hold.
+    static let maximum = 60_000
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "How many there are, by consumer, reason and type; of every tenant without one.",
+            discussion: "Examples: bus311 dead-letters list\n          bus311 dead-letters list valmont-7f3a9c --format json")
+        @OptionGroup var common: CommonOptions
+        @Argument var tenant: String?
+
+        func run() async throws {
+            try await common.administer { administration in
+                var groups: [DeadLetterGroup] = []
+                for box in try await boxes(administration) {
+                    groups += try await DeadLetterCommand.with(box) { box in
+                        DeadLetterGroup.groups(of: try await box.open(limit: DeadLetterCommand.maximum))
+                    }
+                }
+                let lines = groups.map { group in
+                    let oldest = group.oldest.map { ", the oldest from \(Timestamp(seconds: $0).iso8601)" } ?? ""
+                    return "\(group.queue)  \(group.reason)  \(group.type ?? "-")  \(group.count)\(oldest)"
+                }
+                try common.show(text: lines.isEmpty ? "There are no dead letters." : lines.joined(separator: "\n"), json: groups)
+            }
+        }
+
+        private func boxes(_ administration: Administration) async throws -> [DeadLetterBox] {
+            if let tenant { return [try administration.deadLetters(of: try await administration.tenant(tenant))] }
+            let tenants = try await administration.store.tenants()
+            return try tenants.map(administration.deadLetters)
+                + Set(tenants.map(\.virtualHost)).sorted().flatMap { host in
+                    try [SharedTopology.statusDeadQueue, SharedTopology.strayQueue].map {
+                        try administration.deadLetters(in: $0, virtualHost: host)
+                    }
+                }
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "A tenant's dead letters one by one; the bodies, which may hold personal data, only when asked for.",
+            discussion: "Example: bus311 dead-letters show valmont-7f3a9c --reason rejected --limit 10 --bodies")
+        @OptionGroup var common: CommonOptions
+        @OptionGroup var chosen: Choice
+        @Option(help: "How many.") var limit = 100
+        @Flag(help: "Show the bodies too.") var bodies = false
+
+        func run() async throws {
+            try await common.administer { administration in
+                let tenant = try await administration.tenant(chosen.tenant)
+                let views = try await DeadLetterCommand.with(try administration.deadLetters(of: tenant)) { box in
+                    try await box.open(chosen.filter, limit: DeadLetterCommand.maximum).prefix(limit).map { View($0, showsBody: bodies) }
+                }
+                try common.show(text: views.map(\.text).joined(separator: "\n"), json: views)
+            }
+        }
+    }
+
+    struct Return: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Send the events of dead letters again, from the database and with their first ids, and remove the letters.",
+            discussion: "Example: bus311 dead-letters return valmont-7f3a9c --reason rejected --dry-run")
+        @OptionGroup var common: CommonOptions
+        @OptionGroup var chosen: Choice
+        @Option(help: "Events a second.") var rate = 50
+        @Flag(help: "Say how many would be returned; change nothing.") var dryRun = false
+
+        func validate() throws {
+            try chosen.check()
+            guard (1...10_000).contains(rate) else { throw ValidationError("--rate must be 1 to 10000.") }
+        }
+
+        func run() async throws {
+            try await common.administer { administration in
+                let tenant = try await administration.tenant(chosen.tenant)
+                let outcome = try await DeadLetterCommand.with(try administration.deadLetters(of: tenant)) { box in
+                    let letters = try await box.open(chosen.filter, limit: DeadLetterCommand.maximum)
+                    if dryRun { return Outcome(letters: letters.count, returned: nil, discarded: nil, replay: nil) }
+                    return try await DeadLetterReturn(administration: administration, tenant: tenant, rate: rate).run(letters, in: box)
+                }
+                try common.show(text: outcome.text, json: outcome)
+            }
+        }
+    }
+
+    struct Discard: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Remove dead letters for good; the events stay in the database.",
+            discussion:
+                "Example: bus311 dead-letters discard valmont-7f3a9c --event 0192f0a1-7b3c-7d41-9e2f-5a6b7c8d9e0f --because 'a test'")
+        @OptionGroup var common: CommonOptions
+        @OptionGroup var chosen: Choice
+        @Option(help: "Why, for the record.") var because: String
+        @Flag(help: "Say how many would be removed; change nothing.") var dryRun = false
+
+        func validate() throws { try chosen.check() }
+
+        func run() async throws {
+            try await common.administer { administration in
+                let tenant = try await administration.tenant(chosen.tenant)
+                let outcome = try await DeadLetterCommand.with(try administration.deadLetters(of: tenant)) { box in
+                    let letters = try await box.open(chosen.filter, limit: DeadLetterCommand.maximum)
+                    if dryRun { return Outcome(letters: letters.count, returned: nil, discarded: nil, replay: nil) }
+                    let record = try ReplayStore(configuration: try administration.settings.database(.admin))
+                    // Before, not after: what is removed is in the record even when the command is cut.
+                    try await record.record(
+                        "dead letters discarded", by: Operator.name, of: tenant.id, detail: "\(letters.count) letters: \(because)")
+                    await record.close()
+                    for letter in letters { try await box.remove(letter) }
+                    return Outcome(letters: letters.count, returned: nil, discarded: letters.count, replay: nil)
+                }
+                try common.show(text: outcome.text, json: outcome)
+            }
+        }
+    }
+
+    /// Opens a box, works on it and closes it, which gives back what was not removed.
+    static func with<Value>(_ box: DeadLetterBox, _ work: (DeadLetterBox) async throws -> Value) async throws -> Value {
+        do {
+            let value = try await work(box)
+            await box.close()
+            return value
+        } catch {
+            await box.close()
+            throw error
+        }
+    }
+}
+
+extension DeadLetterCommand {
+    /// Which dead letters a command means.
+    struct Choice: ParsableArguments {
+        @Argument var tenant: String
+        @Option(help: "Only those that died for this reason: rejected, delivery_limit, expired, maxlen.") var reason: String?
+        @Option(help: "Only this event.") var event: String?
+        @Flag(help: "All of them.") var all = false
+
+        var filter: DeadLetterFilter { DeadLetterFilter(reason: reason, messageID: event) }
+
+        func check() throws {
+            guard all || reason != nil || event != nil else { throw ValidationError("Say which: --event, --reason or --all.") }
+        }
+    }
+
+    struct View: Encodable {
+        let queue: String
+        let reason: String
+        let event: String?
+        let service_request_id: String?
+        let type: String?
+        let at: String?
+        let bytes: Int
+        let body: String?
+
+        init(_ letter: DeadLetter, showsBody: Bool) {
+            queue = letter.queue
+            reason = letter.reason
+            event = letter.messageID
+            service_request_id = letter.correlationID
+            type = letter.type
+            at = letter.timestamp.map { Timestamp(seconds: $0).iso8601 }
+            bytes = letter.size
+            body = showsBody ? String(decoding: letter.body, as: UTF8.self) : nil
+        }
+
+        var text: String {
+            "\(event ?? "-")  \(reason)  \(type ?? "-")  request \(service_request_id ?? "-")  \(at ?? "-")  \(bytes) bytes"
+                + (body.map { "\n  " + $0 } ?? "")
+        }
+    }
+
+    struct Outcome: Encodable {
+        /// That match.
+        let letters: Int
+        let returned: Int?
+        let discarded: Int?
+        let replay: Int64?
+
+        var text: String {
+            if let returned, let replay {
+                let left = letters - returned
+                return "\(returned) events returned as replay \(replay)."
+                    + (left > 0 ? " \(left) have no confirmed event in the database and stay where they are." : "")
+            }
+            if let discarded { return "\(discarded) dead letters removed." }
+            return "\(letters) dead letters match; nothing was changed."
+        }
+    }
+}
+
+extension Administration {
+    func deadLetters(of tenant: Tenant) throws -> DeadLetterBox {
+        try deadLetters(in: Topology(tenant: tenant.key).deadQueue, virtualHost: tenant.virtualHost)
+    }
+
+    func deadLetters(in queue: String, virtualHost: String) throws -> DeadLetterBox {
+        var broker = try settings.redriveBroker
+        broker.virtualHost = virtualHost
+        return try DeadLetterBox(broker: broker, queue: queue)
+    }
+}

@@ -1,0 +1,122 @@
+import ArgumentParser
+import Foundation
+import Open311
+import Storage
+
+struct ReplayCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "replay", abstract: "Send a tenant's stored events again, with their first ids: consumers recognise what they have.",
+        discussion: """
+            Events are taken from the database, not from the broker: this repairs a queue that was purged or deleted, and a CRM that
+            was restored from a backup. Examples:
+              bus311 replay --tenant valmont-7f3a9c --from 2026-11-23T00:00:00Z --to 2026-11-24T00:00:00Z --dry-run
+              bus311 replay --tenant valmont-7f3a9c --request 2611000004217
+              bus311 replay --resume 12
+            """)
+    @OptionGroup var common: CommonOptions
+    @Option(help: "The tenant's key.") var tenant: String?
+    @Option(help: "Events from this moment on.") var from: String?
+    @Option(help: "Events before this moment; now, when it is left out.") var to: String?
+    @Option(help: "Only requests of this service_code.") var service: String?
+    @Option(help: "Only requests that are open or closed now.") var status: String?
+    @Option(help: "Only this request.") var request: String?
+    @Option(help: "Go on with a job that was interrupted.") var resume: Int64?
+    @Option(help: "Events a second.") var rate = 200
+    @Flag(help: "Say how many events there are and how long they take; send nothing.") var dryRun = false
+
+    struct View: Encodable {
+        let job: Int64?
+        let events: Int64
+        let bytes: Int64?
+        let seconds: Int64
+    }
+
+    func validate() throws {
+        guard (1...10_000).contains(rate) else { throw ValidationError("--rate must be 1 to 10000.") }
+        if resume == nil, tenant == nil { throw ValidationError("Name the --tenant, or the job to --resume.") }
+        if resume == nil, from == nil, request == nil { throw ValidationError("Name the window's beginning with --from, or a --request.") }
+    }
+
+    func run() async throws {
+        try await common.administer { administration in
+            let store = try ReplayStore(configuration: try administration.settings.database(.admin))
+            do {
+                try await run(administration, store)
+            } catch {
+                await store.close()
+                throw error
+            }
+            await store.close()
+        }
+    }
+
+    private func run(_ administration: Administration, _ store: ReplayStore) async throws {
+        let job: Int64
+        if let resume {
+            guard let found = try await store.job(resume) else { throw ValidationError("There is no replay \(resume).") }
+            job = found.id
+        } else {
+            let owner = try await administration.tenant(tenant ?? "")
+            let selection = try selection()
+            if dryRun {
+                let count = try await store.count(selection, of: owner.id)
+                return try show(count, job: nil, verb: "would be sent")
+            }
+            job = try await store.create(selection, of: owner.id, by: Operator.name)
+            try await store.record("replay", by: Operator.name, of: owner.id, detail: "job \(job)")
+        }
+        let rest = try await store.rest(of: job)
+        if dryRun { return try show(rest, job: job, verb: "are left") }
+        FileHandle.standardError.write(Data("Replay \(job). If it is interrupted: bus311 replay --resume \(job)\n".utf8))
+        let sent = try await Self.drive(job, rest.events, rate, store)
+        try common.show(
+            text: "\(sent) events handed to the relay as replay \(job).",
+            json: View(job: job, events: sent, bytes: nil, seconds: sent / Int64(rate)))
+    }
+
+    /// Hands over all that a job has left, at the pace asked for.
+    ///
+    /// - Returns: how many events that was.
+    static func drive(_ job: Int64, _ total: Int64, _ rate: Int, _ store: ReplayStore) async throws -> Int64 {
+        let pace = Pace(perSecond: rate, total: total)
+        let before = try await store.job(job)?.queued ?? 0
+        while true {
+            let progress = try await store.step(job, count: pace.stride)
+            let done = progress.queued - before
+            if progress.isDone {
+                pace.finish(done)
+                return done
+            }
+            try await pace.wait(after: done)
+        }
+    }
+
+    private func show(_ count: (events: Int64, bytes: Int64), job: Int64?, verb: String) throws {
+        let seconds = (count.events + Int64(rate) - 1) / Int64(rate)
+        try common.show(
+            text: "\(count.events) events (\(count.bytes) bytes) \(verb), in about \(Pace.text(seconds: seconds)).",
+            json: View(job: job, events: count.events, bytes: count.bytes, seconds: seconds))
+    }
+
+    private func selection() throws -> ReplaySelection {
+        let id = try request.map { text in
+            guard let id = ServiceRequestID(parsing: text) else { throw ValidationError("--request \(text) is no service_request_id.") }
+            return id
+        }
+        let word = try status.map { text in
+            guard let word = PublicStatus(rawValue: text) else { throw ValidationError("--status must be open or closed.") }
+            return word
+        }
+        // A request's events begin in the month that its number names.
+        let beginning = try from.map { try Self.moment($0, "--from") } ?? id.map(\.beginningOfMonth) ?? .now
+        return ReplaySelection(
+            from: beginning, to: try to.map { try Self.moment($0, "--to") } ?? .now, service: service, status: word, request: id)
+    }
+
+    private static func moment(_ text: String, _ option: String) throws -> Timestamp {
+        guard let moment = Timestamp(parsing: text) else {
+            throw ValidationError("\(option) \(text) is no date and time, as in 2026-11-24T08:00:00Z.")
+        }
+        return moment
+    }
+}

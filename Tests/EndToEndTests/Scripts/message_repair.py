@@ -1,0 +1,240 @@
+"""What an operator does about messages: dead letters, replays, parked events, timelines, notices."""
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import jsonschema
+import pika
+from city import PROGRAM, REPOSITORY, City, wait_until
+
+COUNT = 100
+POISON = 42
+
+
+class Operator:
+    def __init__(self, city):
+        self.config = os.path.join(city.home, "settings.json")
+
+    def run(self, *arguments, code=0):
+        answer = subprocess.run(
+            [PROGRAM, *arguments, "--format", "json", "--config", self.config], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+        assert answer.returncode == code, (arguments, answer.returncode, answer.stderr.decode())
+        return json.loads(answer.stdout) if code == 0 else answer.stderr.decode()
+
+
+def sql(city, text):
+    answer = subprocess.run(
+        ["psql", "-qtAX", "-d", city.settings["database_url"], "-c", text], check=True, timeout=30, stdout=subprocess.PIPE)
+    return answer.stdout.decode().strip()
+
+
+class CRM:
+    """Consumes as the contract says: prefetch 50, acknowledged by hand, poison rejected for good."""
+
+    def __init__(self, city):
+        self.queue = city.settings["request_queue"]
+        self.connection = pika.BlockingConnection(pika.URLParameters(city.settings["amqp_uri"]))
+        self.channel = self.connection.channel()
+        self.channel.basic_qos(prefetch_count=50)
+        self.seen = []
+
+    def consume(self, count, is_poison=lambda event: False, seconds=60):
+        """That many messages, as (event, properties)."""
+        taken = []
+        for method, properties, body in self.channel.consume(self.queue, inactivity_timeout=seconds):
+            assert method is not None, f"{len(taken)} messages of {count} within {seconds} s"
+            event = json.loads(body)
+            taken.append((event, properties))
+            if is_poison(event):
+                self.channel.basic_reject(method.delivery_tag, requeue=False)
+            else:
+                self.channel.basic_ack(method.delivery_tag)
+            if len(taken) == count:
+                break
+        self.channel.cancel()
+        self.seen += taken
+        return taken
+
+    def depth(self):
+        return self.channel.queue_declare(self.queue, passive=True).method.message_count
+
+
+def poison(city, operator, crm, posted):
+    """One poison among a hundred: it alone is dead-lettered, and it alone comes back."""
+    tenant = city.settings["tenant"]
+    is_poison = lambda event: event["data"]["description"] == f"repair {POISON}"
+    taken = crm.consume(COUNT, is_poison)
+    assert len({event["id"] for event, _ in taken}) == COUNT
+    bad = next(event for event, _ in taken if is_poison(event))
+
+    def groups():
+        return operator.run("dead-letters", "list", tenant)
+
+    wait_until(lambda: groups() != [], 60, "the poison in the dead letters")
+    assert groups() == operator.run("dead-letters", "list"), "all tenants together have more"
+    (group,) = groups()
+    assert group["count"] == 1 and group["reason"] == "rejected" and group["queue"] == city.settings["request_queue"], group
+    assert group["type"] == "service_request.created.v1", group
+
+    (letter,) = operator.run("dead-letters", "show", tenant)
+    assert letter["event"] == bad["id"] and letter["service_request_id"] == posted[POISON] and "body" not in letter, letter
+    (letter,) = operator.run("dead-letters", "show", tenant, "--bodies")
+    assert json.loads(letter["body"]) == bad
+
+    assert "--event" in operator.run("dead-letters", "return", tenant, code=64)
+    assert operator.run("dead-letters", "return", tenant, "--all", "--dry-run")["letters"] == 1
+    assert operator.run("dead-letters", "return", tenant, "--reason", "expired")["returned"] == 0
+    assert len(groups()) == 1, "looking at them changes nothing"
+    outcome = operator.run("dead-letters", "return", tenant, "--reason", "rejected")
+    assert outcome["returned"] == 1, outcome
+    ((again, properties),) = crm.consume(1)
+    assert again == bad and properties.message_id == bad["id"] and properties.headers["x-o311-replay"] == outcome["replay"]
+    assert groups() == []
+
+    # Discarded: gone from the broker, not from the record.
+    operator.run("replay", "--tenant", tenant, "--request", posted[POISON])
+    crm.consume(1, is_poison)
+    wait_until(lambda: groups() != [], 60, "the poison again")
+    assert operator.run("dead-letters", "discard", tenant, "--event", bad["id"], "--because", "a test")["discarded"] == 1
+    assert groups() == []
+    actions = sql(city, "select string_agg(what, ',' order by number) from operator_actions")
+    assert actions == "dead letters returned,replay,dead letters discarded", actions
+
+
+def purge(city, operator, crm, posted, since):
+    """F20: the tenant empties its own queue; everything comes again from the database, with the first ids and bytes."""
+    tenant = city.settings["tenant"]
+    before = {event["id"]: event for event, _ in crm.seen}
+    fresh = [city.post(f"purged {number}")[1][0]["service_request_id"] for number in range(20)]
+    wait_until(lambda: crm.depth() == 20, 60, "the events that will be purged")
+    assert crm.channel.queue_purge(crm.queue).method.message_count == 20
+
+    window = ["--tenant", tenant, "--from", since]
+    wait_until(lambda: sql(city, "select count(*) from outbox where state = 'pending'") == "0", 60, "all settled")
+    plan = operator.run("replay", *window, "--dry-run", "--rate", "50")
+    assert plan["events"] == COUNT + 20 and plan["seconds"] == 3 and plan["bytes"] > 0, plan
+    assert operator.run("replay", *window, "--service", "NOPE", "--dry-run")["events"] == 0
+    assert operator.run("replay", *window, "--status", "closed", "--dry-run")["events"] == 0
+    assert operator.run("replay", "--tenant", tenant, "--request", fresh[0], "--dry-run")["events"] == 1
+    assert crm.depth() == 0, "a dry run sends nothing"
+
+    # Cut in the middle, then gone on with: nothing twice, nothing left out.
+    started = subprocess.Popen(
+        [PROGRAM, "replay", *window, "--rate", "20", "--config", operator.config], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        wait_until(lambda: crm.depth() >= 10, 60, "the replay's first events")
+    finally:
+        started.kill()
+        started.communicate()
+    job = sql(city, "select max(id) from replays")
+    left = operator.run("replay", "--resume", job, "--dry-run")["events"]
+    assert 0 < left < COUNT + 20, left
+    assert operator.run("replay", "--resume", job, "--rate", "10000")["events"] == left
+    taken = crm.consume(COUNT + 20)
+    assert all(properties.headers["x-o311-replay"] == int(job) for _, properties in taken)
+    ids = [event["id"] for event, _ in taken]
+    assert len(set(ids)) == len(ids) == COUNT + 20
+    assert {event["service_request_id"] for event in (e["data"] for e, _ in taken)} == set(posted) | set(fresh)
+    assert all(before.get(event["id"], event) == event for event, _ in taken), "a replay has the first bytes"
+    assert operator.run("replay", "--resume", job)["events"] == 0
+    assert "no replay" in operator.run("replay", "--resume", "4711", code=64)
+
+
+def get(city, path, token=None):
+    request = urllib.request.Request(
+        city.settings["status_ingest_url"] + path, headers={"Authorization": f"Bearer {token or city.settings['crm_token']}"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def update(city, request, number, body):
+    url = f"{city.settings['status_ingest_url']}/v1/service-requests/{request}/updates/{number}"
+    with urllib.request.urlopen(urllib.request.Request(url, method="PUT", data=json.dumps(body).encode(), headers={
+            "Authorization": f"Bearer {city.settings['crm_token']}", "Content-Type": "application/json"}), timeout=10) as answer:
+        assert answer.status == 201
+
+
+def timeline(city, operator, request):
+    def stations(document):
+        return {station["station"]: station["at"] for station in document["stations"]}
+
+    first = operator.run("timeline", request)
+    assert first["waits_for"] == "acknowledged", first
+    update(city, request, 1, {"external_reference": "R-1"})
+    assert operator.run("timeline", request)["waits_for"] == "first_status"
+    update(city, request, 2, {"status": "IN_PROCESS"})
+    assert operator.run("timeline", request)["waits_for"] == "closed"
+    update(city, request, 3, {"status": "closed"})
+    code, whole = get(city, f"/v1/service-requests/{request}/timeline")
+    assert code == 200 and whole["waits_for"] is None, whole
+    moments = [station["at"] for station in whole["stations"]]
+    assert all(moments), whole
+    assert stations(operator.run("timeline", request)) == stations(whole)
+    assert [event["replay"] for event in whole["events"]][0] is False and whole["events"][0]["state"] == "confirmed", whole
+    assert len(whole["events"]) > 1 and all(event["replay"] for event in whole["events"][1:]), whole
+    assert get(city, "/v1/service-requests/2601999999999/timeline")[0] == 404
+    assert get(city, f"/v1/service-requests/{request}/timeline", token="broken")[0] == 401
+    assert "No tenant" in operator.run("timeline", "2601999999999", code=64)
+
+
+def parked(city, operator, crm):
+    """Later events of an event that waits for a person wait with it."""
+    request = city.post("will be parked")[1][0]["service_request_id"]
+    crm.consume(1)
+    wait_until(lambda: sql(city, "select count(*) from outbox where state = 'pending'") == "0", 60, "all settled")
+    sql(city, f"update outbox set state = 'parked', attempts = 1, last_error = 'invalid' where request_id = {request}")
+    # As a citizen's update would write it.
+    sql(city, "insert into outbox (event_id, tenant_id, shard, request_id, request_sequence, type, body) "
+              "select gen_random_uuid(), tenant_id, shard, request_id, 2, 'service_request.updated.v1', body "
+              f"from outbox where request_id = {request}")
+    city.post("overtakes")
+    ((event, _),) = crm.consume(1)
+    assert event["data"]["description"] == "overtakes"
+    (view,) = operator.run("parked", "list")
+    assert view["service_request_id"] == request and view["reason"] == "invalid", view
+    operator.run("parked", "skip", str(view["number"]), "--reason", "a test")
+    ((event, properties),) = crm.consume(1)
+    assert event["subject"] == request and properties.type == "service_request.updated.v1"
+    assert operator.run("parked", "list") == []
+    assert "Nothing is parked" in operator.run("parked", "release", str(view["number"]), code=64)
+
+
+def notices(city, operator, crm):
+    tenant = city.settings["tenant"]
+    ping = operator.run("notice", "ping", tenant)
+    wish = operator.run("notice", "refresh", tenant, "--what", "services", "--reason", "Catalogue 2027")
+    for (event, properties), sent in zip(crm.consume(2), (ping, wish)):
+        name = properties.type.removesuffix(".v1")
+        path = os.path.join(REPOSITORY, "docs", "contract", "schemas", name, "1.0.producer.json")
+        with open(path, encoding="utf-8") as file:
+            jsonschema.Draft202012Validator(json.load(file)).validate(event)
+        assert event["id"] == properties.message_id == sent["event"] and sent["type"] == properties.type
+
+
+def main():
+    with City() as city:
+        operator = Operator(city)
+        since = sql(city, "select to_char(now() at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
+        crm = CRM(city)
+        posted = []
+        for number in range(COUNT):
+            code, answer = city.post(f"repair {number}", email="canary@mail.example")
+            assert code == 200, answer
+            posted.append(answer[0]["service_request_id"])
+        poison(city, operator, crm, posted)
+        purge(city, operator, crm, posted, since)
+        timeline(city, operator, posted[0])
+        parked(city, operator, crm)
+        notices(city, operator, crm)
+        assert "canary@mail.example" not in city.log()
+    print("message repair: 5 passed, 0 failed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
