@@ -45,7 +45,7 @@ public struct AMQPError: Error, Sendable {
     public let replyText: String
     /// Host, port and virtual host.
     public let server: String
-    /// The queue that was asked for when the broker refused; nil when the failure has nothing to do with one.
+    /// The queue that was asked for when the broker refused, or whose consumer it ended; nil when the failure has nothing to do with one.
     public private(set) var queue: String?
     /// Tags of the publications whose fate is unknown, those never written included, in order of writing.
     public internal(set) var unresolved: [Int64] = []
@@ -59,10 +59,10 @@ public struct AMQPError: Error, Sendable {
         self.server = server
     }
 
-    /// The same error, told of the queue that was asked for.
+    /// The same error, told of its queue.
     func about(_ queue: String) -> AMQPError {
         switch kind {
-        case .notFound, .accessRefused, .channelClosed, .preconditionFailed:
+        case .notFound, .accessRefused, .channelClosed, .preconditionFailed, .consumerCancelled:
             var copy = self
             copy.queue = queue
             return copy

@@ -8,7 +8,7 @@ enum BrokerEvent {
     case refused(tag: UInt64, multiple: Bool)
     case returned(messageID: String, code: Int, text: String)
     case delivery(Delivery, remaining: Int)
-    case consumerCancelled
+    case consumerCancelled(queue: String)
     case blocked(reason: String)
     case unblocked
 
@@ -24,7 +24,7 @@ enum BrokerEvent {
                 text: String(event.text)
             )
         case RMQ_EVENT_DELIVERY: self = .delivery(Delivery(event), remaining: Int(event.remaining))
-        case RMQ_EVENT_CANCEL: self = .consumerCancelled
+        case RMQ_EVENT_CANCEL: self = .consumerCancelled(queue: String(event.text))
         case RMQ_EVENT_BLOCKED: self = .blocked(reason: String(event.text))
         case RMQ_EVENT_UNBLOCKED: self = .unblocked
         default: self = .none

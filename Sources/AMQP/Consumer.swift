@@ -154,7 +154,7 @@ public actor Consumer {
                 switch try connection.nextEvent(within: .zero) {
                 case .none: return
                 case .delivery(let delivery, _): continuation?.yield(delivery)
-                case .consumerCancelled: throw AMQPError(.consumerCancelled, server: configuration.server)
+                case .consumerCancelled(let queue): throw AMQPError(.consumerCancelled, server: configuration.server).about(queue)
                 case .blocked, .unblocked: continue
                 case .acknowledged, .refused, .returned:
                     throw AMQPError(.protocolViolation("a confirm came to a consumer"), server: configuration.server)

@@ -14,8 +14,9 @@ bool rmq_confirm_select(rmq_connection *connection, rmq_failure *failure) {
 bool rmq_consume(rmq_connection *connection, const char *queue, uint16_t prefetch, bool exclusive, rmq_failure *failure) {
     amqp_basic_qos(connection->state, RMQ_CHANNEL, 0, prefetch, 0);
     if (!answered(connection, failure)) return false;
-    amqp_basic_consume(
-        connection->state, RMQ_CHANNEL, amqp_cstring_bytes(queue), amqp_empty_bytes, 0, 0, exclusive, amqp_empty_table);
+    // The queue's name as the consumer's: a cancellation by the broker names the consumer alone.
+    const amqp_bytes_t name = amqp_cstring_bytes(queue);
+    amqp_basic_consume(connection->state, RMQ_CHANNEL, name, name, 0, 0, exclusive, amqp_empty_table);
     return answered(connection, failure);
 }
 

@@ -111,6 +111,7 @@ extension BrokerTests {
             try await channel.delete(queue: queue)
             let error = await #expect(throws: AMQPError.self) { for try await _ in stream {} }
             #expect(error?.kind == .consumerCancelled)
+            #expect(error?.queue == queue)
             #expect(try await failure { () async throws(AMQPError) in try await consumer.start() }.kind == .notFound)
             await consumer.close()
             await channel.close()

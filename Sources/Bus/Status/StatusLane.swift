@@ -43,7 +43,7 @@ struct StatusLane: Sendable {
                 try await consume(queues) { backoff.reset() }
             } catch let error as AMQPError {
                 if let queue = error.queue {
-                    // A tenant that is not on the broker yet, or no more: the others go on at once.
+                    // A tenant that is not on the broker yet, or was taken off it a moment ago: the others go on at once.
                     queues.withLockedValue { $0.refused[queue] = .now.advanced(by: Self.absence) }
                     logger.info("queue left out", metadata: ["queue": "\(queue)", "error": "\(error)"])
                     continue

@@ -99,7 +99,8 @@ def readiness(city):
 
 def health(city):
     status, before = readiness(city)
-    assert status == 200 and before["gateway.postgresql"] and before["status-ingest.postgresql"], before
+    assert status == 200 and all(before.values()), before
+    assert "status-ingest.broker" in before and '"dependency":"status-ingest.broker"' not in city.log(), "a tenant that goes disturbs no other"
     city.kill("postgresql")
     wait_until(lambda: readiness(city)[0] == 503 and not readiness(city)[1]["gateway.postgresql"], 15, "the health page tells")
     wait_until(lambda: readiness(city)[0] == 200, 60, "it heals by itself")
