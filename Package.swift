@@ -58,7 +58,7 @@ let package = Package(
         .target(
             name: "API", dependencies: ["Open311", "Storage", "CZlib", hummingbird, log, metrics, crypto, locks],
             resources: ["openapi.json", "try.html", "try.js", "try.css"].map { .embedInCode("OpenAPI/\($0)") }, swiftSettings: settings),
-        library("Operations", ["Open311", "Storage", log, metrics, lifecycle]),
+        library("Operations", ["Open311", "Storage", log, metrics, lifecycle, crypto]),
         library("PrivateServers", [crypto, locks]),
         .executableTarget(
             name: "bus311",
@@ -97,8 +97,10 @@ let package = Package(
         tests("StorageIntegrationTests", ["Storage", "Open311", "Postgres", "TestSupport", log]),
         .testTarget(
             name: "ConformanceIntegrationTests",
-            dependencies: ["API", "Storage", "Open311", "Postgres", "Curl", "TestSupport", hummingbird, log, locks], exclude: ["Clients"],
+            dependencies: ["API", "Storage", "Operations", "Open311", "Postgres", "Curl", "TestSupport", hummingbird, log, locks],
+            exclude: ["Clients"],
             swiftSettings: settings),
+        tests("OperationsTests", ["Operations"]),
         tests("BusTests", ["Bus", "Open311", "Storage"]),
         tests("BusIntegrationTests", ["Bus", "Open311", "Curl", "AMQP", "PrivateServers"]),
         tests("PrivateServersTests", ["PrivateServers"]),

@@ -4,5 +4,6 @@ import Postgres
 public enum Statements {
     public static let all: [Statement] =
         DirectorySQL.all + IngestSQL.all + RequestSQL.all + CitizenUpdateSQL.all + StatusSQL.all + StatusInboxSQL.all + OutboxSQL.all
-        + AdministrationSQL.all + AccessKeySQL.all + ReplaySQL.all + TimelineSQL.all + NoticeSQL.all
+        + AdministrationSQL.all + AccessKeySQL.all + ReplaySQL.all + TimelineSQL.all + NoticeSQL.all + PhotoSQL.all
+        + PhotoAdministrationSQL.all
 }

@@ -42,6 +42,7 @@ struct ContractSchema {
         case ("minimum", .integer(let limit)): return fault(unless: value.double.map { $0 >= Double(limit) })
         case ("maximum", .integer(let limit)): return fault(unless: value.double.map { $0 <= Double(limit) })
         case ("maxItems", .integer(let limit)): return fault(unless: value.list.map { $0.count <= limit })
+        case ("minItems", .integer(let limit)): return fault(unless: value.list.map { $0.count >= limit })
         case ("items", _):
             return (value.list ?? []).enumerated().flatMap { check($1, against: rule, at: "\(place)[\($0)]") }
         case ("required", .list(let names)):

@@ -6,8 +6,8 @@ import Testing
 @Suite("The message contract")
 struct ContractTests {
     static let types = [
-        "service_request.created", "service_request.updated", "status_update.accepted", "status_update.rejected", "bus.ping",
-        "reference_data.refresh_requested",
+        "service_request.created", "service_request.updated", "service_request.media_added", "status_update.accepted",
+        "status_update.rejected", "bus.ping", "reference_data.refresh_requested",
     ]
 
     @Test("has a schema for every kind of event that is sent")

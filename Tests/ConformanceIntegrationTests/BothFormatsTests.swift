@@ -1,9 +1,9 @@
 import Foundation
 import Open311
-@testable import Storage
 import Testing
 
 @testable import API
+@testable import Storage
 
 /// Needs no server; stands here for the tree that compares an XML document with a JSON one.
 @Suite("Service requests in both formats")
@@ -68,7 +68,9 @@ struct BothFormatsTests {
         for _ in 0..<Int.random(in: 0..<30) {
             let ranges: [ClosedRange<UInt32>] = [0x20...0x7E, 0xA0...0x2FF, 0x400...0x4FF, 0x4E00...0x4EFF, 0x1F300...0x1F5FF]
             if let scalar = Unicode.Scalar(UInt32.random(in: ranges.randomElement() ?? 0x20...0x7E)) { scalars.append(scalar) }
-            if Int.random(in: 0..<8) == 0, let odd = ["&", "<", "\n", "]]>", "\"", "'"].randomElement() { scalars.append(contentsOf: odd.unicodeScalars) }
+            if Int.random(in: 0..<8) == 0, let odd = ["&", "<", "\n", "]]>", "\"", "'"].randomElement() {
+                scalars.append(contentsOf: odd.unicodeScalars)
+            }
         }
         return "x" + CleanText.withoutControls(String(scalars)) + "x"
     }

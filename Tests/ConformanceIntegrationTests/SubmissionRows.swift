@@ -56,11 +56,13 @@ struct SubmissionRows {
             return try await gateway.send(
                 "POST", "requests.json", headers: ["Content-Type": "multipart/form-data; boundary=zz9"], body: bytes)
         }
-        try await row("P16", "multipart with a picture", refusedBecause: "pictures are read past, the report is stored; send links") {
-            gateway in
+        try await row("P16", "multipart with a picture: `media_url` answers it, cleaned, as JPEG") { gateway in
             let id = try created(try await multipart([("name=\"address_string \"", Array("2 rue".utf8))], gateway))
             try #require(try await item(id, gateway)["address"]?.string == "2 rue")
-            _ = try created(try await multipart([("name=\"media\"; filename=\"media.png\"", [0x89, 0x50, 0x4E, 0x47])], gateway))
+            let pictured = try created(try await multipart([("name=\"media\"; filename=\"media.png\"", Picture.png)], gateway))
+            let url = try #require(try await item(pictured, gateway)["media_url"]?.string)
+            let photo = try await gateway.send("GET", url)
+            try #require(photo.status == 200 && photo.contentType == "image/jpeg")
         }
     }
 

@@ -22,10 +22,12 @@ private func runFuzzer(
 private func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: start + 1, count: count - 1))
     let text = String(decoding: bytes, as: UTF8.self)
-    switch start[0] % 5 {
+    switch start[0] == 255 ? 5 : start[0] % 5 {
     case 0: check(try? FormReader.fields(bytes))
     case 1: check(try? JSONFormReader.fields(bytes))
     case 2: check(try? MultipartReader.fields(bytes, contentType: "multipart/form-data; boundary=b"))
+    case 5:
+        for type in PhotoType.allCases { _ = PhotoMetadata(head: bytes, type: type) }
     case 3: roundTrip(Timestamp(parsing: text))
     default:
         guard let query = try? FormReader.fields(bytes) else { return 0 }

@@ -49,6 +49,8 @@ struct TimestampPropertyTests {
         }
     }
 
-    @Test("that does not exist is refused", arguments: ["2026-02-29", "2026-13-01", "2026-00-01", "2026-01-32", "2026-01-01T24:01:00Z", "2026-1-1", "26-01-01"])
+    @Test(
+        "that does not exist is refused",
+        arguments: ["2026-02-29", "2026-13-01", "2026-00-01", "2026-01-32", "2026-01-01T24:01:00Z", "2026-1-1", "26-01-01"])
     func impossible(text: String) { #expect(Timestamp(parsing: text) == nil) }
 }

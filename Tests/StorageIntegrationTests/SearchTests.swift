@@ -260,7 +260,8 @@ struct SearchTests {
         func rowsRead(_ name: String, _ values: String, mode: String) async throws -> (plan: String, blocks: Int) {
             let statement = try #require(Statements.all.first { $0.name == name })
             return try await gateway.run { (session) throws(PostgresError) in
-                try session.script("set bus311.tenant = \(tenant); set plan_cache_mode = \(mode); deallocate all; prepare hot as \(statement.sql)")
+                try session.script(
+                    "set bus311.tenant = \(tenant); set plan_cache_mode = \(mode); deallocate all; prepare hot as \(statement.sql)")
                 // `deallocate all` took this connection's own statements too: each needs a name of its own.
                 let explain = Statement("explain_\(Int.random(in: 0..<1_000_000_000))", "explain (analyze, buffers) execute hot(\(values))")
                 let lines = try session.execute(explain).map { (row) throws(PostgresError) in try row.text(0) }

@@ -32,6 +32,8 @@ struct StatementTests {
             ("requests_list", "1, 2600000000000, now() - interval '90 days', now(), now(), 1, null, null, 1000, 0", "service_requests_"),
             ("outbox_pending", "1::smallint, 0, 200, array[]::integer[]", "outbox_"),
             ("outbox_confirm", "array[2611000000001::bigint], 2611000000001, 2611000000001, array[now()]", "_pkey"),
+            ("photos_take", "45", "photos_waiting"),
+            ("photos_unknown_originals", "array['00000000000000000000000000000000']", "photos_"),
             ("status_known", "1, 2611000000001, 'u-1'", "Index"),
         ])
     func hotStatementsUseAnIndex(name: String, values: String, index: String) async throws {

@@ -55,6 +55,10 @@ struct GeoReportError: Error {
             self.init(
                 400, language, french: "Le champ « \(field) » contient un % qui n’est pas suivi de deux chiffres hexadécimaux.",
                 english: "The field “\(field)” has a % that is not followed by two hexadecimal digits.")
+        case .fieldTooLarge(let field):
+            self.init(
+                413, language, french: "Le formulaire est trop volumineux. Le champ « \(field) » a dépassé la limite : raccourcissez-le.",
+                english: "The form is too large. The field “\(field)” overran the limit: shorten it.")
         case .malformedMultipart(let detail):
             self.init(
                 400, language, french: "Le formulaire multipart est mal formé : \(detail).",

@@ -69,7 +69,8 @@ extension GeoReportGateway {
         _ found: [ServiceRequest], _ reading: Reading, modified: Timestamp?, isExact: Bool
     ) async throws(GeoReportError) -> Response {
         let details = try await details(of: found, reading)
-        let bytes = RequestDocuments.bytes(found, details, reading.format)
+        let root = configuration.rootURL
+        let bytes = RequestDocuments.bytes(found.map { $0.hasStoredMedia ? $0.withMedia(below: root) : $0 }, details, reading.format)
         let isPrivate = details?.reporters.isEmpty == false
         var response = Self.response(bytes, reading.format, cacheControl: isPrivate ? "private, no-store" : "no-cache")
         let tag = "\"\(Conditional.digest(bytes))\""

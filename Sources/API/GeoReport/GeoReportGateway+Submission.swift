@@ -9,6 +9,7 @@ extension GeoReportGateway {
     /// A POST whose sender may post.
     struct Posting {
         let fields: FormFields
+        let photos: [ReceivedPhoto]
         let tenant: Tenant
         let key: AccessKey
         let language: Language
@@ -22,7 +23,19 @@ extension GeoReportGateway {
     ) async throws(GeoReportError) -> Posting {
         try limits.precheck(caller)
         let accepted = Timestamp.now
-        let fields = try await form(request).completed(by: query)
+        let (form, photos) = try await form(request)
+        do throws(GeoReportError) {
+            return try await posting(form.completed(by: query), photos, request, target, caller, trail, at: accepted)
+        } catch {
+            await discard(photos)
+            throw error
+        }
+    }
+
+    private func posting(
+        _ fields: FormFields, _ photos: [ReceivedPhoto], _ request: Request, _ target: GeoReportTarget, _ caller: ClientAddress?,
+        _ trail: RequestTrail, at accepted: Timestamp
+    ) async throws(GeoReportError) -> Posting {
         let key = await accessKey(request, fields, at: accepted)
         let verdict = try limits.admit(caller, key)
         let tenant: Tenant
@@ -34,7 +47,8 @@ extension GeoReportGateway {
         trail.tenant = tenant.key
         let language = Languages(tenant: tenant, fields, request).wanted
         return Posting(
-            fields: fields, tenant: tenant, key: try mayPost(key, to: tenant, language), language: language, verdict: verdict, at: accepted)
+            fields: fields, photos: photos, tenant: tenant, key: try mayPost(key, to: tenant, language), language: language,
+            verdict: verdict, at: accepted)
     }
 
     /// POST requests: jurisdiction, then key, then service, then everything else with all its faults at once.
@@ -43,7 +57,16 @@ extension GeoReportGateway {
         _ trail: RequestTrail
     ) async throws(GeoReportError) -> Response {
         let posting = try await posting(request, query, target, caller, trail)
-        let (fields, tenant, language) = (posting.fields, posting.tenant, posting.language)
+        do throws(GeoReportError) {
+            return try await submit(posting, request, format)
+        } catch {
+            await discard(posting.photos)
+            throw error
+        }
+    }
+
+    private func submit(_ posting: Posting, _ request: Request, _ format: ResponseFormat) async throws(GeoReportError) -> Response {
+        let (fields, tenant, language) = (posting.fieldsWithPhotos, posting.tenant, posting.language)
         guard let code = fields["service_code"] else {
             throw GeoReportError(
                 Faults(first: Fault(field: "service_code", problem: .missing)), language: language)
@@ -56,7 +79,11 @@ extension GeoReportGateway {
         } catch {
             throw GeoReportError(error, language: language)
         }
-        if service.kind == .batch { submission.token = Self.newToken() }
+        if service.kind == .batch { submission.token = PhotoToken().text }
+        submission.photos = posting.photos.map(\.photo)
+        submission.isLocatedByPhoto = posting.isLocatedByPhoto
+        // On disk before the row is: what was answered 200 is never lost, and a file without a row is swept.
+        try await keep(posting.photos, of: tenant)
         let recorded: RecordedSubmission
         do {
             recorded = try await recorder.record(submission, tenant: tenant)
@@ -76,33 +103,35 @@ extension GeoReportGateway {
         return response
     }
 
-    /// 128 random bits: nobody finds another's.
-    private static func newToken() -> String {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<2).map { _ in
-            let digits = String(generator.next() as UInt64, radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
-        }.joined()
-    }
-
     private static let maximumPassedOver = 33_554_432
     static let idempotencyKey = HTTPField.Name("Idempotency-Key") ?? .ifNoneMatch
 
-    func form(_ request: Request) async throws(GeoReportError) -> FormFields {
+    func form(_ request: Request) async throws(GeoReportError) -> (FormFields, [ReceivedPhoto]) {
         let contentType = request.headers[.contentType] ?? "application/x-www-form-urlencoded"
         let kind = contentType.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
         guard ["application/x-www-form-urlencoded", "multipart/form-data", "application/json"].contains(kind) else {
             throw GeoReportError(
                 415, "Content-Type must be application/x-www-form-urlencoded, multipart/form-data or application/json.")
         }
+        if kind == "multipart/form-data", let uploads { return try await uploads.read(request, contentType: contentType) }
         let body = try await collect(request)
+        let fields: FormFields
         do {
-            if kind == "multipart/form-data" { return try MultipartReader.fields(Array(body.readableBytesView), contentType: contentType) }
-            if kind == "application/json" { return try JSONFormReader.fields(Array(body.readableBytesView)) }
-            return try FormReader.fields(body)
+            fields =
+                switch kind {
+                case "multipart/form-data": try MultipartReader.fields(Array(body.readableBytesView), contentType: contentType)
+                case "application/json": try JSONFormReader.fields(Array(body.readableBytesView))
+                default: try FormReader.fields(body)
+                }
         } catch {
             throw GeoReportError(error, .english)
         }
+        return try await uploads?.read(fields) ?? (fields, [])
+    }
+
+    /// Nil where an installation takes no photos.
+    private var uploads: UploadReader? {
+        photos.map { UploadReader(media: $0.media, limits: configuration.photoLimits, maximumText: configuration.maximumBodyBytes) }
     }
 
     /// Reads the body up to the limit. Past it, the field that overran is named from what had arrived.

@@ -22,11 +22,12 @@ public struct GatewayConfiguration: Sendable {
     public var contact: String?
     /// The installation's discovery `key_service`, likewise.
     public var keyService: String?
+    public var photoLimits: PhotoLimits
 
     public init(
         publicURL: String, maximumBodyBytes: Int = 131_072, trustedProxies: TrustedProxies = .none,
         addressLimit: RateLimit = RateLimit(perMinute: 1_200), keyLimit: RateLimit = RateLimit(perMinute: 30_000), contact: String? = nil,
-        keyService: String? = nil
+        keyService: String? = nil, photoLimits: PhotoLimits = PhotoLimits()
     ) {
         self.publicURL = publicURL
         self.maximumBodyBytes = maximumBodyBytes
@@ -35,10 +36,11 @@ public struct GatewayConfiguration: Sendable {
         self.keyLimit = keyLimit
         self.contact = contact
         self.keyService = keyService
+        self.photoLimits = photoLimits
     }
 
     /// Where the tenants' own bases begin.
-    var rootURL: String { publicURL.hasSuffix("/open311/v2") ? String(publicURL.dropLast(11)) : publicURL }
+    var rootURL: String { ServiceRequestEvent.Origin.root(of: publicURL) }
 }
 
 /// GeoReport v2 for citizens' apps: one responder that knows every path, so that whatever goes wrong is answered in GeoReport's
@@ -52,6 +54,8 @@ public struct GeoReportGateway: HTTPResponder {
     let keyUses: KeyUseRecorder
     let citizenUpdates: CitizenUpdateStore
     let configuration: GatewayConfiguration
+    /// Nil where an installation takes no photos.
+    let photos: PhotoAnswers?
     let limits: CallerLimits
     let catalogueAnswers = CatalogueAnswers()
     let shortcuts = CatalogueShortcuts()
@@ -60,7 +64,8 @@ public struct GeoReportGateway: HTTPResponder {
 
     public init(
         directory: TenantDirectory, recorder: SubmissionRecorder, reader: ServiceRequestReader, keyUses: KeyUseRecorder,
-        citizenUpdates: CitizenUpdateStore, configuration: GatewayConfiguration, logger: Logger
+        citizenUpdates: CitizenUpdateStore, photos: (media: MediaFolder, reader: PhotoReader)?, configuration: GatewayConfiguration,
+        logger: Logger
     ) {
         self.directory = directory
         self.recorder = recorder
@@ -68,6 +73,7 @@ public struct GeoReportGateway: HTTPResponder {
         self.keyUses = keyUses
         self.citizenUpdates = citizenUpdates
         self.configuration = configuration
+        self.photos = photos.map { PhotoAnswers(media: $0.media, reader: $0.reader) }
         self.logger = logger
         limits = CallerLimits(configuration)
         discoveryAnswers = DiscoveryAnswers(configuration)
@@ -81,14 +87,19 @@ public struct GeoReportGateway: HTTPResponder {
         }
         let target = GeoReportTarget(path: request.uri.path)
         let page = target == nil ? StaticPage(path: request.uri.path) : nil
+        let isPhoto = PhotoAnswers.isPhoto(request.uri.path)
         let format =
-            target?.format ?? ResponseFormat(extensionOf: request.uri.path)
-            ?? ResponseFormat.negotiated(accept: request.headers[.accept])
+            isPhoto
+            ? .json
+            : target?.format ?? ResponseFormat(extensionOf: request.uri.path)
+                ?? ResponseFormat.negotiated(accept: request.headers[.accept])
         let trail = RequestTrail()
         var response: Response
         do throws(GeoReportError) {
             if format == nil, target != nil { throw Self.notAcceptable }
-            if let page {
+            if let photos, isPhoto {
+                response = try await photos.response(to: request)
+            } else if let page {
                 response = try page.response(to: request)
             } else {
                 response = try await answer(request, target, format ?? .xml, limits.caller(request, context), trail)
@@ -105,7 +116,7 @@ public struct GeoReportGateway: HTTPResponder {
             response.body = ResponseBody()
             response.headers[.contentLength] = length
         }
-        let route = target?.resource.route.rawValue ?? (page == nil ? "unknown" : "page")
+        let route = target?.resource.route.rawValue ?? (isPhoto ? "media" : page == nil ? "unknown" : "page")
         HTTPMetrics.record(route, request.method, Int(response.status.code), since: start)
         trail.log(logger, route, request.method, Int(response.status.code), requestID, since: start)
         return response

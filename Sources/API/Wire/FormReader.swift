@@ -7,6 +7,8 @@ enum FormError: Error, Sendable, Equatable {
     /// The field's name as far as it was readable.
     case invalidUTF8(field: String)
     case brokenEscape(field: String)
+    /// All text fields together are too large; this one overran.
+    case fieldTooLarge(field: String)
     case malformedMultipart(String)
     case malformedJSON(String)
 }

@@ -5,12 +5,14 @@ public struct ServiceRequestEvent: Sendable {
     public enum Kind: String, Sendable, CaseIterable {
         case created = "service_request.created.v1"
         case updated = "service_request.updated.v1"
+        case mediaAdded = "service_request.media_added.v1"
 
         /// The last two words of the routing key, after the tenant's.
         public var routingSuffix: String {
             switch self {
             case .created: "service_request.created"
             case .updated: "service_request.updated"
+            case .mediaAdded: "service_request.media_added"
             }
         }
     }
@@ -25,6 +27,14 @@ public struct ServiceRequestEvent: Sendable {
         public var gatewayURL: String
         /// The status-ingest base as CRMs see it, without a slash at the end.
         public var statusIngestURL: String
+
+        /// What photos' addresses begin with.
+        public var rootURL: String { Self.root(of: gatewayURL) }
+
+        /// What stands above the GeoReport base: the tenants' bases and the photos.
+        public static func root(of gatewayURL: String) -> String {
+            gatewayURL.hasSuffix("/open311/v2") ? String(gatewayURL.dropLast(11)) : gatewayURL
+        }
 
         public init(typePrefix: String, schemaBase: String, gatewayURL: String, statusIngestURL: String) {
             self.typePrefix = typePrefix
@@ -100,7 +110,7 @@ extension ServiceRequestEvent {
         writer.value("citizen_update")
         writer.endArray()
         writer.name("citizen_update")
-        writer.citizenUpdate(update, sendsPersonalData: tenant.policies.sendsPersonalData)
+        writer.citizenUpdate(update, sendsPersonalData: tenant.policies.sendsPersonalData, origin: origin)
         writer.endObject()
         writer.endObject()
         return ServiceRequestEvent(
@@ -109,7 +119,9 @@ extension ServiceRequestEvent {
 }
 
 extension JSONWriter {
-    fileprivate mutating func citizenUpdate(_ update: CitizenUpdate, sendsPersonalData: Bool) {
+    fileprivate mutating func citizenUpdate(
+        _ update: CitizenUpdate, sendsPersonalData: Bool, origin: ServiceRequestEvent.Origin
+    ) {
         beginObject()
         name("update_id")
         value(update.id)
@@ -120,13 +132,13 @@ extension JSONWriter {
         name("description")
         value(update.description)
         name("media")
-        media(update.mediaURLs)
+        media(update.mediaURLs, origin)
         name("requester")
         requester(sendsPersonalData ? update.author : nil)
         endObject()
     }
 
-    fileprivate mutating func envelope(
+    mutating func envelope(
         id: EventID, kind: ServiceRequestEvent.Kind, tenant: TenantKey, requestID: ServiceRequestID, sequence: Int32, time: Timestamp,
         origin: ServiceRequestEvent.Origin
     ) {
@@ -168,6 +180,10 @@ extension JSONWriter {
         name("detailed_status")
         value(status.refinements.isEmpty ? status.general.rawValue : status.description)
         place(submission.location)
+        if submission.isLocatedByPhoto {
+            name("location_source")
+            value("photo")
+        }
         if let object = submission.object {
             name("service_object_type")
             value(object.type)
@@ -181,7 +197,7 @@ extension JSONWriter {
         name("requester")
         requester(tenant.policies.sendsPersonalData ? submission.reporter : nil)
         name("media")
-        media(submission.mediaURLs)
+        media(submission, origin)
         name("links")
         beginObject()
         name("self")
@@ -234,20 +250,6 @@ extension JSONWriter {
             value(siret)
         }
         endObject()
-    }
-
-    private mutating func media(_ urls: [String]) {
-        beginArray()
-        for url in urls {
-            beginObject()
-            name("url")
-            value(url)
-            // A stranger's link: the CRM must not follow it on its own.
-            name("kind")
-            value("external")
-            endObject()
-        }
-        endArray()
     }
 
     /// `[{"code": …, "values": […]}]`, as events carry answers and the database keeps them.

@@ -13,7 +13,8 @@ public struct ServiceRequest: Sendable, Equatable {
     public var updatedAt: Timestamp
     public var expectedAt: Timestamp?
     public var location: Location
-    /// Absolute http(s) URLs as given; the first is GeoReport's `media_url`.
+    /// Paths of stored photos below the installation's root, then absolute http(s) URLs as given; the first is GeoReport's
+    /// `media_url`.
     public var mediaURLs: [String]
     public var answers: [Answer]
     public var title: String?
@@ -41,6 +42,20 @@ public struct ServiceRequest: Sendable, Equatable {
         self.answers = answers
         self.title = title
         self.object = object
+    }
+}
+
+extension ServiceRequest {
+    /// Whether photos of ours are among its media.
+    public var hasStoredMedia: Bool { mediaURLs.first?.utf8.first == UInt8(ascii: "/") }
+
+    /// The same with absolute addresses.
+    ///
+    /// - Parameter root: without a slash at the end.
+    public func withMedia(below root: String) -> ServiceRequest {
+        var copy = self
+        copy.mediaURLs = mediaURLs.map { $0.hasPrefix("/") ? root + $0 : $0 }
+        return copy
     }
 }
 

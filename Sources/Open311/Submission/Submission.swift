@@ -12,7 +12,12 @@ public struct Submission: Sendable {
     public var answers: [Answer]
     /// Nil when the submission is anonymous.
     public var reporter: Reporter?
+    /// Links that the citizen gave; never followed here.
     public var mediaURLs: [String]
+    /// Photos that came with the form; they are shown before the links.
+    public var photos: [SubmittedPhoto] = []
+    /// Whether the position is a photo's, because the form named no place.
+    public var isLocatedByPhoto = false
     /// The label of the API key that carried it.
     public var receivedVia: String
     public var language: Language

@@ -160,7 +160,7 @@ struct SubmissionBatch: Sendable {
                     .doubles(submissions.map(\.location.coordinate?.latitude)), .doubles(submissions.map(\.location.coordinate?.longitude)),
                     .texts(submissions.map(\.location.address)), .texts(submissions.map(\.location.addressID)),
                     .texts(submissions.map(\.location.zipcode)),
-                    .texts(submissions.map { $0.mediaURLs.isEmpty ? nil : $0.mediaURLs.joined(separator: " ") }),
+                    .texts(submissions.map(media)),
                     .jsons(submissions.map { answersJSON($0.answers) }), .texts(submissions.map(\.receivedVia)),
                     .texts(submissions.map(\.language.rawValue)), .texts(references), .jsons(submissions.map(more)),
                 ]
@@ -179,6 +179,7 @@ struct SubmissionBatch: Sendable {
                     ]
                 ))
         }
+        if entries.contains(where: { !$0.item.submission.photos.isEmpty }) { steps.append((insert(PhotoSQL.insert), photos(entries))) }
         // No CRM hears of what a test endpoint took.
         let published = entries.filter { !$0.item.tenant.id.isTest }
         if !published.isEmpty { steps.append((insert(IngestSQL.events), events(published))) }
@@ -186,6 +187,27 @@ struct SubmissionBatch: Sendable {
             steps.append((IngestSQL.recorded, [.int32s(referenced.map { tenants[$0] }), .texts(referenced.map { references[$0] })]))
         }
         return steps
+    }
+
+    /// Photos first, then links; no URL has a space.
+    private static func media(_ submission: Submission) -> String? {
+        guard !submission.photos.isEmpty || !submission.mediaURLs.isEmpty else { return nil }
+        return (submission.photos.map(\.token.path) + submission.mediaURLs).joined(separator: " ")
+    }
+
+    private static func photos(_ entries: [Entry]) -> [Parameter] {
+        let all = entries.flatMap { entry in
+            entry.item.submission.photos.enumerated().map { (entry: entry, position: Int16(clamping: $0 + 1), photo: $1) }
+        }
+        return [
+            .int64s(all.map(\.entry.event.requestID.rawValue)), .int32s(all.map(\.entry.item.tenant.id.rawValue)),
+            .int16s(all.map(\.position)),
+            .texts(all.map(\.photo.token.text)), .texts(all.map(\.photo.type.rawValue)),
+            .int32s(all.map { Int32(clamping: $0.photo.bytes) }),
+            .byteStrings(all.map(\.photo.sha256)), .doubles(all.map(\.photo.metadata.position?.latitude)),
+            .doubles(all.map(\.photo.metadata.position?.longitude)), .texts(all.map(\.photo.metadata.takenAt)),
+            .texts(all.map(\.entry.item.submission.clientReference?.key)),
+        ]
     }
 
     private static func events(_ entries: [Entry]) -> [Parameter] {

@@ -67,10 +67,14 @@ struct Services {
         let gateway = GeoReportGateway(
             directory: directory, recorder: recorder, reader: reader, keyUses: keyUses,
             citizenUpdates: try CitizenUpdateStore(configuration: try settings.database(.gateway), origin: settings.origin),
+            photos: try settings.media.map { media in
+                (media: media, reader: try PhotoReader(configuration: try settings.database(.gateway)))
+            },
             configuration: GatewayConfiguration(
                 publicURL: settings.gatewayURL, maximumBodyBytes: settings.maximumBodyBytes,
                 trustedProxies: try settings.trustedProxies, addressLimit: settings.addressLimit, keyLimit: settings.keyLimit,
-                contact: settings.contact, keyService: settings.keyService),
+                contact: settings.contact, keyService: settings.keyService,
+                photoLimits: settings.photoLimits),
             logger: logger("gateway"))
         list.append(DirectoryService(directory: directory))
         list.append(KeyUseService(keyUses: keyUses))
@@ -105,6 +109,15 @@ struct Services {
                 partitions: try PartitionKeeper(configuration: try settings.database(.watch)),
                 outbox: try OutboxStore(configuration: try settings.database(.watch)), logger: logger("watch"),
                 report: report("watch")))
+    }
+
+    /// Nothing to clean where no photos are taken.
+    mutating func addPhotos() throws {
+        guard let media = try settings.media else { return }
+        list.append(
+            PhotoCleaner(
+                queue: try PhotoQueue(configuration: try settings.database(.photos), origin: settings.origin), media: media,
+                maximumPixels: settings.maximumPixels, logger: logger("photos"), report: report("photos")))
     }
 
     /// Runs until SIGTERM or SIGINT, then stops in order.
@@ -180,6 +193,15 @@ struct WatchCommand: ServiceCommand {
     func add(to services: inout Services) async throws { try services.addWatch() }
 }
 
+struct PhotosCommand: ServiceCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "photos", abstract: "Clean the photos that citizens sent, and publish them.",
+        discussion: "Example: bus311 photos --config /etc/bus311/photos.json")
+    @OptionGroup var common: CommonOptions
+
+    func add(to services: inout Services) async throws { try services.addPhotos() }
+}
+
 struct All: ServiceCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run every service in one process: for a small city.", discussion: "Example: bus311 all --config bus311.json")
@@ -190,5 +212,6 @@ struct All: ServiceCommand {
         try await services.addStatusIngest()
         try services.addRelay()
         try services.addWatch()
+        try services.addPhotos()
     }
 }

@@ -63,9 +63,14 @@ struct DemoCity {
 
     private func rolePasswords() throws -> [String: String] {
         let file = home.folder("roles.json")
-        if let data = try? Data(contentsOf: file), let kept = try? JSONDecoder().decode([String: String].self, from: data) { return kept }
         var passwords: [String: String] = [:]
-        for role in RolePasswords.roles { passwords[role] = BrokerPassword.random().clearText }
+        if let data = try? Data(contentsOf: file), let kept = try? JSONDecoder().decode([String: String].self, from: data) {
+            passwords = kept
+        }
+        // A newer version may have more roles.
+        let missing = RolePasswords.roles.filter { passwords[$0] == nil }
+        guard !missing.isEmpty else { return passwords }
+        for role in missing { passwords[role] = BrokerPassword.random().clearText }
         try home.writeSecret(try JSONEncoder().encode(passwords), to: "roles.json")
         return passwords
     }
@@ -80,10 +85,12 @@ struct DemoCity {
                 "gateway": ["port": home.ports.gateway, "url": gatewayURL, "keyLimit": 6_000_000] as [String: Any],
                 "status": ["port": home.ports.statusIngest, "url": statusIngestURL],
                 "health": ["port": home.ports.health],
+                "media": ["directory": home.folder("media").path],
                 "migrations": home.repository.appendingPathComponent("migrations").path,
                 "database": [
                     "ingest": uri("bus311_ingest"), "gateway": uri("bus311_gateway"), "status": uri("bus311_status"),
                     "relay": uri("bus311_relay"), "watch": uri("bus311_watch"), "admin": uri("bus311_admin"),
+                    "photos": uri("bus311_photos"),
                     "owner": try postgres.uri(database: Self.database),
                 ],
                 "broker": [

@@ -7,6 +7,7 @@ import Foundation
 import Logging
 import Open311
 import Postgres
+import Storage
 import SystemPackage
 
 /// Everything that an installation may set; docs/configuration.md explains each. Read once, at start.
@@ -22,7 +23,8 @@ struct Settings: Sendable {
         "health.port", "database.ingest", "database.gateway", "database.status", "database.relay", "database.watch", "database.admin",
         "database.owner", "broker.relay", "broker.status", "broker.redrive", "broker.management", "broker.provisionerUser",
         "broker.provisionerPassword",
-        "events.typePrefix", "events.schemaBase", "log.level", "migrations", "failpoint",
+        "media.directory", "media.maximumBytes", "media.maximumPhotos", "media.maximumPixels", "database.photos", "events.typePrefix",
+        "events.schemaBase", "log.level", "migrations", "failpoint",
     ]
 
     /// - Parameters:
@@ -88,6 +90,9 @@ struct Settings: Sendable {
         ("gateway.readConnections", 1...16),
         ("gateway.addressLimit", 0...Int(Int32.max)),
         ("gateway.keyLimit", 0...Int(Int32.max)),
+        ("media.maximumBytes", 1...Int(Int32.max)),
+        ("media.maximumPhotos", 1...20),
+        ("media.maximumPixels", 1...200_000_000),
     ]
 
     /// The reader answers the default for a value that it cannot read: a mistyped port would silently open another one.
@@ -158,6 +163,19 @@ struct Settings: Sendable {
         )
     }
 
+    // MARK: Photos
+
+    /// Where photos are stored; nil for an installation that takes none.
+    var media: MediaFolder? {
+        get throws { try reader.string(forKey: "media.directory").map { path in try MediaFolder(path: path) } }
+    }
+    var photoLimits: PhotoLimits {
+        let bytes = reader.int(forKey: "media.maximumBytes", default: 10_485_760)
+        return PhotoLimits(
+            maximumBytes: bytes, maximumCount: reader.int(forKey: "media.maximumPhotos", default: 5), maximumTotalBytes: 3 * bytes)
+    }
+    var maximumPixels: Int { reader.int(forKey: "media.maximumPixels", default: 50_000_000) }
+
     // MARK: Secrets
 
     /// The database as one role: `database.<role>`, a libpq connection string.
@@ -166,7 +184,7 @@ struct Settings: Sendable {
         return PostgresConfiguration(connectionString: text, applicationName: "bus311-\(role.rawValue)")
     }
 
-    enum DatabaseRole: String { case ingest, gateway, status, relay, watch, admin, owner }
+    enum DatabaseRole: String { case ingest, gateway, status, relay, watch, admin, photos, owner }
 
     var relay: RelayConfiguration {
         get throws {

@@ -4,6 +4,7 @@ import Foundation
 import Hummingbird
 import Logging
 import Open311
+import Operations
 import Postgres
 import Storage
 import TestSupport
@@ -59,10 +60,18 @@ struct GatewayUnderTest: Sendable {
         cityA = try await Self.city("a", services: try ConformanceFixture.services(), store, root)
         cityB = try await Self.city("b", services: try ConformanceFixture.servicesOfB(), store, root)
         try await directory.load()
+        let media = try MediaFolder(
+            path: FileManager.default.temporaryDirectory.appendingPathComponent("bus311-photos-\(UUID().uuidString)").path)
+        let cleaner = PhotoCleaner(
+            queue: try PhotoQueue(configuration: addresses.role("bus311_photos"), origin: Fixtures.origin), media: media,
+            maximumPixels: 50_000_000, logger: logger, report: { _, _, _ in })
+        // Ends with the process.
+        Task { try await cleaner.run() }
         let gateway = GeoReportGateway(
             directory: directory, recorder: recorder, reader: reader,
             keyUses: try KeyUseRecorder(configuration: addresses.role("bus311_gateway"), logger: logger),
             citizenUpdates: try CitizenUpdateStore(configuration: addresses.role("bus311_gateway"), origin: Fixtures.origin),
+            photos: (media: media, reader: try PhotoReader(configuration: addresses.role("bus311_gateway"))),
             configuration: GatewayConfiguration(
                 publicURL: base, trustedProxies: try #require(TrustedProxies(parsing: "127.0.0.1")),
                 addressLimit: RateLimit(perMinute: 20)),

@@ -1,0 +1,117 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import Open311
+import Storage
+
+/// Serves cleaned photos to whoever knows their address: no key, no login, no tenant in it.
+struct PhotoAnswers: Sendable {
+    let media: MediaFolder
+    let reader: PhotoReader
+    /// How long a GET waits for a photo that is being cleaned.
+    private static let patience = Duration.seconds(10)
+    private static let interval = Duration.milliseconds(200)
+    private static let chunk = 131_072
+    private let waiting = WaitingRoom(places: 64)
+
+    init(media: MediaFolder, reader: PhotoReader) {
+        self.media = media
+        self.reader = reader
+    }
+
+    static func isPhoto(_ path: String) -> Bool { path.hasPrefix("/media/") }
+
+    private struct Address {
+        let token: PhotoToken
+        let isSmall: Bool
+
+        init?(_ path: String) {
+            guard path.hasPrefix("/media/"), path.hasSuffix(".jpg") else { return nil }
+            let name = path.dropFirst(7).dropLast(4)
+            isSmall = name.hasSuffix("-small")
+            guard let token = PhotoToken(parsing: isSmall ? name.dropLast(6) : name) else { return nil }
+            self.token = token
+        }
+    }
+
+    private struct Copy {
+        let key: MediaKey
+        let bytes: Int
+    }
+
+    func response(to request: Request) async throws(GeoReportError) -> Response {
+        if request.method == .options { return CrossOrigin.options("GET, HEAD, OPTIONS") }
+        guard request.method == .get || request.method == .head else {
+            var refusal = GeoReportError(405, "\(request.method.rawValue) is not allowed here: use GET, HEAD, OPTIONS.")
+            refusal.allow = "GET, HEAD, OPTIONS"
+            throw refusal
+        }
+        guard let address = Address(request.uri.path) else { throw Self.unknown }
+        let copy = try await copy(at: address)
+        let tag = "\"\(copy.key.name)\""
+        var headers = HTTPFields()
+        headers[.eTag] = tag
+        headers[.acceptRanges] = "bytes"
+        // Short, so that a revoked photo is soon gone from everybody's cache.
+        headers[.cacheControl] = "private, max-age=60"
+        headers[.xContentTypeOptions] = "nosniff"
+        headers[.contentSecurityPolicy] = "default-src 'none'; sandbox"
+        if Conditional.isKnown(to: request, tags: [tag], lastModified: nil) { return Response(status: .notModified, headers: headers) }
+        headers[.contentType] = PhotoType.jpeg.rawValue
+        headers[.contentDisposition] = "inline; filename=\"photo\(address.isSmall ? "-small" : "").jpg\""
+        let isFresh = request.headers[.ifRange].map { $0 == tag } ?? true
+        switch isFresh ? ByteRange(request.headers[.range], of: copy.bytes) : .whole {
+        case .whole:
+            return Response(status: .ok, headers: headers, body: body(copy, 0..<copy.bytes))
+        case .part(let range):
+            headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(copy.bytes)"
+            return Response(status: .partialContent, headers: headers, body: body(copy, range))
+        case .outside:
+            headers[.contentRange] = "bytes */\(copy.bytes)"
+            headers[.contentType] = nil
+            return Response(status: .rangeNotSatisfiable, headers: headers)
+        }
+    }
+
+    private static var unknown: GeoReportError { GeoReportError(404, "No such photo.") }
+
+    private func copy(at address: Address) async throws(GeoReportError) -> Copy {
+        let limit = ContinuousClock.now + Self.patience
+        var hasPlace = false
+        defer { if hasPlace { waiting.leave() } }
+        while true {
+            let found: PublishedPhoto?
+            do { found = try await reader.photo(address.token) } catch { throw GeoReportError(error, .english) }
+            guard let found else { throw Self.unknown }
+            switch found.state {
+            case .ready(let cleaned, let bytes, let small, let smallBytes):
+                return Copy(key: .cleaned(address.isSmall ? small : cleaned, of: found.tenant), bytes: address.isSmall ? smallBytes : bytes)
+            case .gone: throw GeoReportError(410, "This photo is not shown any more.")
+            case .received:
+                hasPlace = hasPlace || waiting.enter()
+                guard hasPlace, .now < limit, (try? await Task.sleep(for: Self.interval)) != nil else {
+                    var error = GeoReportError(503, "This photo is being prepared. Try again in a few seconds.")
+                    error.retryAfter = 3
+                    throw error
+                }
+            }
+        }
+    }
+
+    private func body(_ copy: Copy, _ range: Range<Int>) -> ResponseBody {
+        let media = self.media
+        return ResponseBody(contentLength: range.count) { writer in
+            var start = range.lowerBound
+            while start < range.upperBound {
+                let end = min(range.upperBound, start + Self.chunk)
+                let bytes = try await media.read(copy.key, start..<end)
+                // Shorter than its row says: the connection ends before its promised length, and the caller notices.
+                guard bytes.count == end - start else { throw MediaError.missing }
+                try await writer.write(ByteBuffer(bytes: bytes))
+                start = end
+            }
+            try await writer.finish(nil)
+        }
+    }
+}

@@ -1,0 +1,150 @@
+import Crypto
+import Foundation
+import Logging
+import Metrics
+import Open311
+import ServiceLifecycle
+import Storage
+
+/// Cleans what citizens sent, one photo after the other, behind the requests and never in their way: the original becomes a copy
+/// without metadata and a thumbnail, the CRM is told, the original goes.
+public struct PhotoCleaner: ServiceLifecycle.Service {
+    private let queue: PhotoQueue
+    private let media: MediaFolder
+    private let sandbox: PhotoSandbox
+    private let logger: Logger
+    private let report: @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
+
+    /// Longer than the sandbox may take for all its steps.
+    private static let lease: Int32 = 45
+    /// A photo that ended its cleaner so often is refused.
+    private static let attempts: Int16 = 3
+    private static let interval = Duration.milliseconds(500)
+    private static let sweepAge = Duration.seconds(3_600)
+
+    /// - Parameter maximumPixels: what is decoded at most.
+    public init(
+        queue: PhotoQueue, media: MediaFolder, maximumPixels: Int, logger: Logger,
+        report: @escaping @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
+    ) {
+        self.queue = queue
+        self.media = media
+        var sandbox = PhotoSandbox()
+        sandbox.limits.pixels = maximumPixels
+        self.sandbox = sandbox
+        self.logger = logger
+        self.report = report
+    }
+
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            var nextSweep = ContinuousClock.now
+            while !Task.isCancelled {
+                var worked = false
+                guard PhotoSandbox.isInstalled else {
+                    report("libvips", false, "prlimit, vips or vipsheader is missing: install libvips-tools")
+                    try? await Task.sleep(for: .seconds(10))
+                    continue
+                }
+                do {
+                    worked = try await cleanNext()
+                    report("libvips", true, "")
+                    report("postgresql", true, "")
+                    report("media", true, "")
+                    if nextSweep <= .now {
+                        try await sweep(olderThan: Self.sweepAge)
+                        nextSweep = .now.advanced(by: Self.sweepAge)
+                    }
+                } catch let error as StorageError {
+                    report("postgresql", false, "\(error)")
+                } catch {
+                    report("media", false, "\(error)")
+                    logger.error("photo not cleaned", metadata: ["error": "\(error)"])
+                }
+                if !worked { try? await Task.sleep(for: Self.interval) }
+            }
+        }
+        await queue.close()
+    }
+
+    /// - Returns: false when none waits.
+    func cleanNext() async throws -> Bool {
+        guard let photo = try await queue.take(lease: Self.lease) else { return false }
+        let original = MediaKey.original(photo.token, of: photo.tenant)
+        guard photo.attempts < Self.attempts else {
+            try await settle(photo, .failure(.tooCostly))
+            return true
+        }
+        do {
+            let folder = try await media.workFolder()
+            do {
+                try await settle(photo, try await clean(photo, media.path(of: original), folder))
+            } catch {
+                await media.remove(workFolder: folder)
+                throw error
+            }
+            await media.remove(workFolder: folder)
+        } catch {
+            // A fault of ours, not of the photo: it waits, and no attempt is counted.
+            try? await queue.putBack(photo)
+            throw error
+        }
+        return true
+    }
+
+    private func clean(
+        _ photo: WaitingPhoto, _ original: String, _ folder: String
+    ) async throws -> Result<PhotoQueue.Copies, PhotoRefusal> {
+        let size: PhotoSandbox.Size
+        do {
+            size = try await sandbox.clean(original, into: folder)
+        } catch {
+            // The tool says the same of a bad file and of a disk without room.
+            guard media.hasRoom, FileManager.default.isReadableFile(atPath: original) else { throw MediaError.full }
+            return .failure(error)
+        }
+        let cleaned = try await keep("\(folder)/cleaned.jpg", of: photo.tenant)
+        let small = try await keep("\(folder)/small.jpg", of: photo.tenant)
+        return .success(
+            PhotoQueue.Copies(
+                cleaned: cleaned.hash, bytes: cleaned.bytes, width: size.width, height: size.height, small: small.hash,
+                smallBytes: small.bytes))
+    }
+
+    private func keep(_ path: String, of tenant: TenantKey) async throws -> (hash: [UInt8], bytes: Int) {
+        let data = try Data(contentsOf: URL(fileURLWithPath: path))
+        let hash = Array(SHA256.hash(data: data))
+        try await media.keep(fileAt: path, as: .cleaned(hash, of: tenant))
+        return (hash, data.count)
+    }
+
+    private func settle(_ photo: WaitingPhoto, _ outcome: Result<PhotoQueue.Copies, PhotoRefusal>) async throws {
+        guard try await queue.settle(photo, outcome) else { return }
+        try await media.remove(.original(photo.token, of: photo.tenant))
+        switch outcome {
+        case .success(let copies):
+            Counter(label: "o311_media_bytes_total", dimensions: [("tenant", photo.tenant.rawValue)]).increment(by: copies.bytes)
+        case .failure(let refusal):
+            Counter(label: "o311_media_rejected_total", dimensions: [("reason", refusal.rawValue)]).increment()
+            logger.info(
+                "photo refused",
+                metadata: ["tenant": "\(photo.tenant)", "request": "\(photo.request)", "reason": "\(refusal.rawValue)"])
+        }
+    }
+
+    /// Removes files that no row refers to: what a killed process left behind, and what was revoked.
+    func sweep(olderThan age: Duration) async throws {
+        var removed = try await media.sweepIncoming(olderThan: age)
+        for tenant in try await media.tenants() {
+            for kind in MediaKey.Kind.allCases {
+                let names = try await media.names(of: kind, tenant: tenant, olderThan: age)
+                for start in stride(from: 0, to: names.count, by: 500) {
+                    let unknown = try await queue.unknown(kind, Array(names[start..<min(names.count, start + 500)]), of: tenant)
+                    for name in unknown { try await media.remove(MediaKey(tenant: tenant, kind: kind, name: name)) }
+                    removed += unknown.count
+                }
+            }
+        }
+        if removed > 0 { logger.info("orphaned files removed", metadata: ["count": "\(removed)"]) }
+    }
+}

@@ -1,0 +1,105 @@
+import Foundation
+import Open311
+import Storage
+
+/// Decodes strangers' pictures in a process of its own with bounds on memory, time, files and size of output, so that a hostile
+/// file can kill only itself. libvips (its command-line tool) does the work, untrusted loaders switched off.
+struct PhotoSandbox: Sendable {
+    /// What the worker may use.
+    struct Limits: Sendable {
+        var pixels = 50_000_000
+        /// Of address space, in bytes.
+        var memory = 1_500_000_000
+        var processorSeconds = 10
+        var wallTime = Duration.seconds(10)
+        /// Of one output file, in bytes.
+        var output = 33_554_432
+    }
+
+    struct Size: Sendable, Equatable {
+        let width: Int
+        let height: Int
+    }
+
+    var limits = Limits()
+    /// Longest side of the public copy and of the thumbnail, in pixels.
+    static let publicSide = 2_048
+    static let smallSide = 320
+    /// Whether the programs are there. Without them every photo would look broken.
+    static var isInstalled: Bool {
+        ["prlimit", "nice", "vips", "vipsheader"].allSatisfy { FileManager.default.isExecutableFile(atPath: "/usr/bin/\($0)") }
+    }
+
+    private static let loaders: Set<String> = ["jpegload", "pngload", "webpload", "heifload"]
+
+    /// Writes `cleaned.jpg` and `small.jpg` into `folder`.
+    ///
+    /// - Returns: the size of the cleaned copy.
+    func clean(_ original: String, into folder: String) async throws(PhotoRefusal) -> Size {
+        let header = try await run("vipsheader", [original], in: folder)
+        guard let (size, loader) = Self.header(header), Self.loaders.contains(loader) else { throw .unreadable }
+        guard size.width * size.height <= limits.pixels else { throw .tooManyPixels }
+        let side = Self.publicSide
+        _ = try await run(
+            "vips",
+            [
+                "thumbnail", original, "cleaned.jpg[Q=82,strip,optimize_coding,background=255]", String(side), "--height", String(side),
+                "--size", "down", "--export-profile", "srgb", "--fail-on", "truncated",
+            ], in: folder)
+        _ = try await run(
+            "vips",
+            [
+                "thumbnail", "cleaned.jpg", "small.jpg[Q=75,strip,optimize_coding]", String(Self.smallSide), "--height",
+                String(Self.smallSide), "--size", "down",
+            ],
+            in: folder)
+        guard let (final, _) = Self.header(try await run("vipsheader", ["cleaned.jpg"], in: folder)) else { throw .unreadable }
+        return final
+    }
+
+    /// `name: 4000x3000 uchar, 3 bands, srgb, jpegload`
+    static func header(_ line: String) -> (Size, loader: String)? {
+        guard let colon = line.range(of: ": ", options: .backwards) else { return nil }
+        let words = line[colon.upperBound...].split(whereSeparator: { $0 == " " || $0 == "," || $0.isNewline })
+        let sides = (words.first ?? "").split(separator: "x").compactMap { Int($0) }
+        guard sides.count == 2, sides.allSatisfy({ (1...100_000).contains($0) }), let loader = words.last else { return nil }
+        return (Size(width: sides[0], height: sides[1]), String(loader))
+    }
+
+    private func run(_ tool: String, _ arguments: [String], in folder: String) async throws(PhotoRefusal) -> String {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/prlimit")
+        process.arguments =
+            [
+                "--as=\(limits.memory)", "--cpu=\(limits.processorSeconds)", "--nofile=64", "--core=0", "--fsize=\(limits.output)", "--",
+                "/usr/bin/nice", "-n", "10", "/usr/bin/\(tool)",
+            ] + arguments
+        process.currentDirectoryURL = URL(fileURLWithPath: folder)
+        process.environment = [
+            "PATH": "/usr/bin:/bin", "HOME": folder, "TMPDIR": folder, "LC_ALL": "C", "VIPS_BLOCK_UNTRUSTED": "1", "VIPS_CONCURRENCY": "1",
+            "MALLOC_ARENA_MAX": "2",
+        ]
+        let output = Pipe()
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        let limit = limits.wallTime
+        let outcome: (reason: Process.TerminationReason, status: Int32)? = await withCheckedContinuation { continuation in
+            process.terminationHandler = { continuation.resume(returning: ($0.terminationReason, $0.terminationStatus)) }
+            do { try process.run() } catch {
+                process.terminationHandler = nil
+                continuation.resume(returning: nil)
+                return
+            }
+            let pid = process.processIdentifier
+            DispatchQueue.global().asyncAfter(deadline: .now() + (limit / .seconds(1))) {
+                if process.isRunning { kill(pid, SIGKILL) }
+            }
+        }
+        guard let outcome else { throw .unreadable }
+        if outcome.reason == .uncaughtSignal { throw .tooCostly }
+        guard outcome.status == 0 else { throw .unreadable }
+        let said = (try? output.fileHandleForReading.read(upToCount: 4_096)) ?? Data()
+        return String(decoding: said, as: UTF8.self)
+    }
+}

@@ -1,0 +1,96 @@
+"""Pictures as cameras and attackers make them."""
+import os
+import struct
+import subprocess
+import tempfile
+import zlib
+
+MARK = b"SECRET-MARKER-7391"
+
+
+def tool(source, suffix, options=""):
+    """What libvips makes of a portable pixmap."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "in.ppm")
+        with open(path, "wb") as file:
+            file.write(source)
+        target = os.path.join(folder, "out" + suffix)
+        subprocess.run(["vips", "copy", path, target + options], check=True, stdout=subprocess.DEVNULL)
+        with open(target, "rb") as file:
+            return file.read()
+
+
+def pixmap(width, height):
+    """Left half red, right half blue, so that turning shows."""
+    row = b"\xd0\x10\x10" * (width // 2) + b"\x10\x10\xd0" * (width - width // 2)
+    return b"P6\n%d %d\n255\n" % (width, height) + row * height
+
+
+def tiff(orientation, latitude, longitude, tags=0):
+    """EXIF with orientation, position, moment and a maker's note."""
+    def rationals(value):
+        seconds = round(value * 3600 * 100)
+        return struct.pack("<6I", seconds // 360000, 1, seconds // 6000 % 60, 1, seconds % 6000, 100)
+
+    base = 8 + 2 + 12 * (3 + tags) + 4
+    exif_at, gps_at = base, base + 2 + 24 + 4
+    values_at = gps_at + 2 + 48 + 4
+    note = MARK + b" maker"
+    root = struct.pack("<H", 3 + tags) + struct.pack("<HHIHH", 0x112, 3, 1, orientation, 0)
+    root += struct.pack("<HHII", 0x8769, 4, 1, exif_at) + struct.pack("<HHII", 0x8825, 4, 1, gps_at)
+    root += b"".join(struct.pack("<HHII", 0x9C00 + index % 200, 4, 1, index) for index in range(tags)) + bytes(4)
+    exif = struct.pack("<H", 2) + struct.pack("<HHII", 0x9003, 2, 20, values_at)
+    exif += struct.pack("<HHII", 0x927C, 7, len(note), values_at + 20 + 48) + bytes(4)
+    gps = struct.pack("<H", 4) + struct.pack("<HHI4s", 1, 2, 2, b"N\0") + struct.pack("<HHII", 2, 5, 3, values_at + 20)
+    gps += struct.pack("<HHI4s", 3, 2, 2, b"E\0") + struct.pack("<HHII", 4, 5, 3, values_at + 44) + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8) + root + exif + gps + b"2026:03:01 10:20:30\0" + rationals(latitude) + rationals(longitude) + note
+
+
+def segment(marker, body):
+    return b"\xff" + bytes([marker]) + struct.pack(">H", len(body) + 2) + body
+
+
+def photo(width=640, height=480, orientation=6, latitude=43.61, longitude=3.21, tags=0):
+    """A camera's JPEG: EXIF, XMP, IPTC, a comment and bytes behind the picture, each with the mark in it."""
+    plain = tool(pixmap(width, height), ".jpg", "[Q=90]")
+    xmp = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta><rdf:Description exif:GPSLatitude=\"43,36.6N\" dc:creator=\"" + MARK + b"\"/></x:xmpmeta>"
+    iptc = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + struct.pack(">I", 24) + b"\x1c\x02\x50\0\x12" + MARK
+    extra = segment(0xE1, b"Exif\0\0" + tiff(orientation, latitude, longitude, tags)) + segment(0xE1, xmp) + segment(0xED, iptc)
+    return plain[:2] + extra + segment(0xFE, MARK) + plain[2:] + MARK + b"<script>alert(1)</script>"
+
+
+def png_chunk(kind, body):
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def bomb(side):
+    """A small PNG of side × side pixels."""
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(b"\0" * (side // 8 + 1)) for _ in range(side)) + packer.flush()
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)) + png_chunk(b"IDAT", rows) + png_chunk(b"IEND", b"")
+
+
+def polyglot():
+    """A PNG that is a page of HTML too."""
+    plain = tool(pixmap(64, 48), ".png")
+    return plain[:33] + png_chunk(b"tEXt", b"Comment\0<html><script>" + MARK) + plain[33:] + b"<html>" + MARK
+
+
+def size(jpeg):
+    """Width and height, from the frame header."""
+    at = 2
+    while True:
+        marker, length = jpeg[at + 1], struct.unpack(">H", jpeg[at + 2:at + 4])[0]
+        if 0xC0 <= marker <= 0xC3:
+            height, width = struct.unpack(">HH", jpeg[at + 5:at + 9])
+            return width, height
+        at += 2 + length
+
+
+def segments(jpeg):
+    """Markers before the picture's data."""
+    at, found = 2, []
+    while jpeg[at + 1] != 0xDA:
+        found.append(jpeg[at + 1])
+        at += 2 + struct.unpack(">H", jpeg[at + 2:at + 4])[0]
+    return found
