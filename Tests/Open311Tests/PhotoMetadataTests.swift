@@ -103,3 +103,31 @@ struct PhotoMetadataTests {
         ] as [([UInt8], PhotoType?)])
     func kinds(head: [UInt8], type: PhotoType?) { #expect(PhotoType(head: head) == type) }
 }
+
+@Suite("What a moderator has blurred")
+struct PhotoRedactionTests {
+    @Test("is one to ten rectangles in whole pixels, and reads back from the database's form")
+    func takes() throws {
+        let json = Array(#"{"rectangles": [{"x": 0, "y": 20, "width": 100, "height": 10000}]}"#.utf8)
+        let redaction = try #require(PhotoRedaction(json: json))
+        #expect(redaction.rectangles == [PhotoRectangle(x: 0, y: 20, width: 100, height: 10_000)])
+        #expect(PhotoRedaction.rectangles(stored: redaction.json) == redaction.rectangles)
+    }
+
+    @Test(
+        "is nothing else",
+        arguments: [
+            "", "[]", "{}", #"{"rectangles": []}"#, #"{"rectangles": [{"x": -1, "y": 0, "width": 1, "height": 1}]}"#,
+            #"{"rectangles": [{"x": 0, "y": 0, "width": 0, "height": 1}]}"#,
+            #"{"rectangles": [{"x": 0.5, "y": 0, "width": 1, "height": 1}]}"#,
+            #"{"rectangles": [{"x": 0, "y": 0, "width": 99999999999999999999, "height": 1}]}"#,
+        ])
+    func refuses(json: String) { #expect(PhotoRedaction(json: Array(json.utf8)) == nil) }
+
+    @Test("ends where the picture ends")
+    func clips() {
+        let rectangle = PhotoRectangle(x: 90, y: 40, width: 100, height: 5)
+        #expect(rectangle.clipped(width: 100, height: 50) == PhotoRectangle(x: 90, y: 40, width: 10, height: 5))
+        #expect(rectangle.clipped(width: 90, height: 50) == nil)
+    }
+}

@@ -38,12 +38,19 @@ public struct StatusIngestService: HTTPResponder {
         if words.count == 4, words[0] == "v1", words[1] == "service-requests", words[3] == "timeline" {
             return try await timeline(request, FormReader.pathSegment(words[2]), trail)
         }
+        if words.count == 4, words[0] == "v1", words[1] == "photos", words[3] == "redactions" {
+            guard request.method == .post else { throw Self.notAllowed("POST") }
+            let tenant = try await authenticated(request)
+            trail.tenant = tenant.key
+            return try await redact(request, words[2], tenant)
+        }
         guard words.count == 5, words[0] == "v1", words[1] == "service-requests", words[3] == "updates",
             let requestText = FormReader.pathSegment(words[2]), let updateID = FormReader.pathSegment(words[4])
         else {
             throw Problem(
                 404, "no-such-resource", "No such resource",
-                "Use PUT /v1/service-requests/{service_request_id}/updates/{update_id} or GET /v1/service-requests/{service_request_id}/timeline."
+                "Use PUT /v1/service-requests/{service_request_id}/updates/{update_id}, GET /v1/service-requests/{service_request_id}/timeline "
+                    + "or POST /v1/photos/{token}/redactions."
             )
         }
         guard request.method == .put else { throw Self.notAllowed("PUT") }
@@ -105,7 +112,7 @@ public struct StatusIngestService: HTTPResponder {
         throw problem
     }
 
-    private func collect(_ request: Request) async throws(Problem) -> [UInt8] {
+    func collect(_ request: Request) async throws(Problem) -> [UInt8] {
         var body = ByteBuffer()
         do {
             for try await chunk in request.body {
@@ -119,7 +126,7 @@ public struct StatusIngestService: HTTPResponder {
         return Array(body.readableBytesView)
     }
 
-    private static func problem(_ refusal: StatusUpdateRefusal) -> Problem {
+    static func problem(_ refusal: StatusUpdateRefusal) -> Problem {
         if let fault = refusal.fault { return Problem(fault == .unknownRequest ? 404 : 409, fault) }
         guard case .storage(let error) = refusal, error.isRetriable else {
             return Problem(500, "internal", "Internal error", "An internal error occurred. Send the same update again later.")

@@ -34,6 +34,8 @@ struct UploadReader {
     /// Of all text fields together.
     let maximumText: Int
 
+    private static let step = 32_768
+
     /// - Returns: the text fields, and the photos, which are the caller's to keep or to discard.
     /// - Throws: ``GeoReportError``; nothing of the body is left on disk then.
     func read(_ request: Request, contentType: String) async throws(GeoReportError) -> (fields: FormFields, photos: [ReceivedPhoto]) {
@@ -44,9 +46,12 @@ struct UploadReader {
             var reader = try Self.wrapping { () throws(FormError) in
                 try MultipartReader(contentType: contentType, maximumText: maximumText)
             }
-            while let chunk = try await Self.next(&chunks) {
-                for piece in try Self.wrapping({ () throws(FormError) in try reader.read(chunk.readableBytesView) }) {
-                    try await intake.take(piece)
+            while var chunk = try await Self.next(&chunks) {
+                // Little at a time, because a thousand others do the same.
+                while let slice = chunk.readSlice(length: min(Self.step, chunk.readableBytes)), slice.readableBytes > 0 {
+                    for piece in try Self.wrapping({ () throws(FormError) in try reader.read(slice.readableBytesView) }) {
+                        try await intake.take(piece)
+                    }
                 }
             }
             for piece in try Self.wrapping({ () throws(FormError) in try reader.finish() }) { try await intake.take(piece) }

@@ -10,7 +10,7 @@ public struct PhotoMetadata: Sendable, Equatable {
     }
 
     /// How much of a file is looked at, in bytes: cameras write their data in front.
-    public static let readableBytes = 262_144
+    public static let readableBytes = 81_920
     private static let maximumSegments = 200
 
     /// Reads the beginning of a file: EXIF of JPEG, PNG, WebP and HEIC, then XMP for what EXIF does not say. Never fails: what is

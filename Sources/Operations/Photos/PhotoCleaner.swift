@@ -70,7 +70,8 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
     /// - Returns: false when none waits.
     func cleanNext() async throws -> Bool {
         guard let photo = try await queue.take(lease: Self.lease) else { return false }
-        let original = MediaKey.original(photo.token, of: photo.tenant)
+        // Of a photo that was shown, nothing but its copy is left.
+        let original = photo.redaction.map { MediaKey.cleaned($0.cleaned, of: photo.tenant) } ?? .original(photo.token, of: photo.tenant)
         guard photo.attempts < Self.attempts else {
             try await settle(photo, .failure(.tooCostly))
             return true
@@ -97,7 +98,11 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
     ) async throws -> Result<PhotoQueue.Copies, PhotoRefusal> {
         let size: PhotoSandbox.Size
         do {
-            size = try await sandbox.clean(original, into: folder)
+            if let redaction = photo.redaction {
+                size = try await sandbox.redact(original, redaction.rectangles, into: folder)
+            } else {
+                size = try await sandbox.clean(original, into: folder)
+            }
         } catch {
             // The tool says the same of a bad file and of a disk without room.
             guard media.hasRoom, FileManager.default.isReadableFile(atPath: original) else { throw MediaError.full }
@@ -121,6 +126,7 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
     private func settle(_ photo: WaitingPhoto, _ outcome: Result<PhotoQueue.Copies, PhotoRefusal>) async throws {
         guard try await queue.settle(photo, outcome) else { return }
         try await media.remove(.original(photo.token, of: photo.tenant))
+        if let redaction = photo.redaction { try await forget([redaction.cleaned, redaction.small], of: photo.tenant) }
         switch outcome {
         case .success(let copies):
             Counter(label: "o311_media_bytes_total", dimensions: [("tenant", photo.tenant.rawValue)]).increment(by: copies.bytes)
@@ -129,6 +135,14 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
             logger.info(
                 "photo refused",
                 metadata: ["tenant": "\(photo.tenant)", "request": "\(photo.request)", "reason": "\(refusal.rawValue)"])
+        }
+    }
+
+    /// Removes copies that were shown, unless another photo of the tenant is the same.
+    private func forget(_ hashes: [[UInt8]], of tenant: TenantKey) async throws {
+        let names = hashes.map { MediaKey.cleaned($0, of: tenant).name }
+        for name in try await queue.unknown(.cleaned, names, of: tenant) {
+            try await media.remove(MediaKey(tenant: tenant, kind: .cleaned, name: name))
         }
     }
 

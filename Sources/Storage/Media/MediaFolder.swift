@@ -1,6 +1,7 @@
 import Crypto
 import Dispatch
 import Foundation
+import NIOConcurrencyHelpers
 import Open311
 
 #if canImport(Glibc)
@@ -67,7 +68,9 @@ public struct MediaKey: Sendable, Hashable {
 /// Photographs on disk: written beside, synced, then put in place under their name, so that a file that is there is whole.
 public final class MediaFolder: Sendable {
     private let root: String
-    private static let workers = DispatchQueue(label: "org.bus311.media", attributes: .concurrent)
+    /// A few, one after the other each: a thread for every upload would keep memory for every upload.
+    private static let workers = (0..<8).map { DispatchQueue(label: "org.bus311.media.\($0)") }
+    private static let turn = NIOLockedValueBox(0)
 
     /// Makes the folder, readable for this account only.
     ///
@@ -82,7 +85,11 @@ public final class MediaFolder: Sendable {
         _ work: @escaping @Sendable () throws(MediaError) -> Value
     ) async throws(MediaError) -> Value {
         let outcome = await withCheckedContinuation { (continuation: CheckedContinuation<Result<Value, MediaError>, Never>) in
-            workers.async { continuation.resume(returning: Result { () throws(MediaError) in try work() }) }
+            let turn = turn.withLockedValue { turn in
+                turn = (turn + 1) % workers.count
+                return turn
+            }
+            workers[turn].async { continuation.resume(returning: Result { () throws(MediaError) in try work() }) }
         }
         return try outcome.get()
     }

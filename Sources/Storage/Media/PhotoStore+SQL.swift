@@ -1,7 +1,7 @@
 import Postgres
 
 enum PhotoSQL {
-    static let all = [insert.plain, insert.referenced, published, take, settle, again, putBack, unknownOriginals, unknownCopies]
+    static let all = [insert.plain, insert.referenced, published, redact, take, settle, again, putBack, unknownOriginals, unknownCopies]
 
     static let insert = IngestSQL.Insert(
         "ingest_photos",
@@ -15,19 +15,22 @@ enum PhotoSQL {
 
     static let published = Statement("photos_published", "select * from bus311_photo($1::text)")
 
+    static let redact = Statement("photos_redact", "select bus311_redact_photo($1::text, $2::jsonb)")
+
     /// The lease is the next attempt's moment: a cleaner that dies gives its photo back by dying.
     static let take = Statement(
         "photos_take",
         """
         with taken as (
             update photos set attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => $1::integer)
-            where id = (select id from photos where state = 'received' and (next_attempt_at is null or next_attempt_at <= now())
+            where id = (select id from photos where state in ('received', 'redacting') and (next_attempt_at is null or next_attempt_at <= now())
                         order by id limit 1 for update skip locked)
             returning *
         )
         select p.id, p.request_id, t.key, t.shard,
                (select j.jurisdiction_id from jurisdictions j where j.tenant_id = t.id order by j.position limit 1),
-               p.token, p.original_type, p.lat, p.long, p.taken_at, (p.attempts - 1)::smallint, r.sequence
+               p.token, p.original_type, p.lat, p.long, p.taken_at, (p.attempts - 1)::smallint, r.sequence,
+               p.redactions, p.public_sha256, p.small_sha256, p.state = 'redacting'
         from taken p join tenants t on t.id = abs(p.tenant_id) join service_requests r on r.id = p.request_id
         """)
 
@@ -40,13 +43,14 @@ enum PhotoSQL {
 
     /// Lost a race against another event of the request: that is no attempt.
     static let again = Statement(
-        "photos_again", "update photos set next_attempt_at = null, attempts = attempts - 1 where id = $1::bigint and state = 'received'")
+        "photos_again",
+        "update photos set next_attempt_at = null, attempts = attempts - 1 where id = $1::bigint and state in ('received', 'redacting')")
 
     static let putBack = Statement(
         "photos_put_back",
         """
         update photos set next_attempt_at = now() + interval '30 seconds', attempts = attempts - 1
-        where id = $1::bigint and state = 'received'
+        where id = $1::bigint and state in ('received', 'redacting')
         """)
 
     static let unknownOriginals = Statement(
@@ -62,9 +66,9 @@ enum PhotoSQL {
         select name from unnest($1::text[]) as given (name)
         where not exists (
                 select from photos p join tenants t on t.id = p.tenant_id or t.id = -p.tenant_id
-                where t.key = $2::text and p.tenant_id in (t.id, -t.id) and p.public_sha256 = decode(given.name, 'hex') and p.state = 'ready')
+                where t.key = $2::text and p.tenant_id in (t.id, -t.id) and p.public_sha256 = decode(given.name, 'hex') and p.state in ('ready', 'redacting'))
           and not exists (
                 select from photos p join tenants t on t.id = p.tenant_id or t.id = -p.tenant_id
-                where t.key = $2::text and p.tenant_id in (t.id, -t.id) and p.small_sha256 = decode(given.name, 'hex') and p.state = 'ready')
+                where t.key = $2::text and p.tenant_id in (t.id, -t.id) and p.small_sha256 = decode(given.name, 'hex') and p.state in ('ready', 'redacting'))
         """)
 }

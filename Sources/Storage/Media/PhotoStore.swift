@@ -38,7 +38,7 @@ public final class PhotoReader: Sendable {
         guard let tenant = try? TenantKey(validating: try row.text(0)) else { return nil }
         let state: PublishedPhoto.State =
             switch try row.text(2) {
-            case "received": .received
+            case "received", "redacting": .received
             case "ready" where try !row.bool(3):
                 .ready(
                     cleaned: try row.byteString(4), bytes: Int(try row.int32(5)), small: try row.byteString(6),
@@ -66,6 +66,15 @@ public struct WaitingPhoto: Sendable {
     public let attempts: Int16
     /// Of the newest event of its request.
     public let sequence: Int32
+    /// Nil for a new photo; for one that is shown, what shall be blurred in it.
+    public let redaction: Redaction?
+
+    public struct Redaction: Sendable {
+        public let rectangles: [PhotoRectangle]
+        /// Hashes of the copies that were shown.
+        public let cleaned: [UInt8]
+        public let small: [UInt8]
+    }
 }
 
 /// The cleaner's side of the photos: takes what waits, one cleaner at a time for each photo, and settles it with its event.
@@ -100,7 +109,11 @@ public final class PhotoQueue: Sendable {
             id: try row.int64(0), request: ServiceRequestID(stored: try row.int64(1)), tenant: tenant, shard: try row.int16(3),
             jurisdiction: row.optionalText(4), token: token, type: type,
             position: latitude.flatMap { latitude in longitude.flatMap { Coordinate(latitude: latitude, longitude: $0) } },
-            takenAt: row.optionalText(9), attempts: try row.int16(10), sequence: try row.int32(11))
+            takenAt: row.optionalText(9), attempts: try row.int16(10), sequence: try row.int32(11),
+            redaction: try row.bool(15)
+                ? WaitingPhoto.Redaction(
+                    rectangles: PhotoRedaction.rectangles(stored: try row.json(12)) ?? [], cleaned: try row.byteString(13),
+                    small: try row.byteString(14)) : nil)
     }
 
     /// What is stored of a cleaned photo.

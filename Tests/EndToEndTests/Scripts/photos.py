@@ -199,6 +199,45 @@ def addresses(bench):
     assert photo("revoke", new)[0] != 0 and photo("revoke", "nonsense")[0] == 64
 
 
+def redaction(bench):
+    """Blurred for good: the copy that was shown is gone, the new one has no sharp pixel left there, the CRM hears of it."""
+    number = bench.stored([("media", "a.jpg", pictures.photo(700, 480, orientation=1))])
+    url = bench.request(number)["media_url"]
+    before = bench.fetch(url)[2]
+    bench.events(number, 2)
+    token = url.rsplit("/", 1)[1][:-4]
+
+    def redact(body, secret=bench.settings["crm_token"], photo=token):
+        request = urllib.request.Request(
+            f"{bench.settings['status_ingest_url']}/v1/photos/{photo}/redactions", data=json.dumps(body).encode(), method="POST",
+            headers={"Authorization": f"Bearer {secret}", "Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    part = {"rectangles": [{"x": 220, "y": 100, "width": 200, "height": 200}, {"x": 600, "y": 400, "width": 900, "height": 900}]}
+    assert redact(part, secret="no") == 401 and redact(part, photo="0" * 32) == 404
+    for wrong in ({}, {"rectangles": []}, {"rectangles": [{"x": -1, "y": 0, "width": 1, "height": 1}]}, {"rectangles": part["rectangles"] * 6}):
+        assert redact(wrong) == 400, wrong
+    assert redact(part) == 202
+    status, headers, after = bench.fetch(url)
+    assert status == 200 and after != before and pictures.size(after) == (700, 480), (status, pictures.size(after))
+    block = bench.events(number, 1)[0]["data"]["media"][0]
+    assert block["sha256"] == hashlib.sha256(after).hexdigest() and block["url"] == url
+    old = hashlib.sha256(before).hexdigest()
+    wait_until(lambda: not glob.glob(os.path.join(bench.city.home, "media", "*", "cleaned", "*", old)), 10, "the sharp copy is gone")
+    inside, outside = pictures.row(after, 200), pictures.row(after, 50)
+    assert edge(outside) > 100, "untouched elsewhere"
+    assert edge(inside) < edge(outside) / 2, (edge(inside), edge(outside))
+
+
+def edge(row):
+    """The steepest step of red within four pixels."""
+    return max(abs(row[at][0] - row[at - 4][0]) for at in range(4, len(row)))
+
+
 def accident(bench):
     """Killed between the answer and the cleaning: the photo is cleaned after."""
     numbers = [bench.stored([("media", "a.jpg", pictures.photo(2000, 1500))]) for _ in range(5)]
@@ -216,7 +255,7 @@ def main():
     wanted = sys.argv[1:]
     with City() as city:
         bench = Bench(city)
-        for case in (journey, inline, refusals, hostile, repetition, addresses, accident):
+        for case in (journey, inline, refusals, hostile, repetition, addresses, redaction, accident):
             if not wanted or case.__name__ in wanted:
                 case(bench)
                 print(f"photos: {case.__name__} passed")

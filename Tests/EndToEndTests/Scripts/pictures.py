@@ -94,3 +94,17 @@ def segments(jpeg):
         found.append(jpeg[at + 1])
         at += 2 + struct.unpack(">H", jpeg[at + 2:at + 4])[0]
     return found
+
+
+def row(jpeg, at):
+    """One line of the picture, as (red, green, blue)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "in.jpg")
+        with open(path, "wb") as file:
+            file.write(jpeg)
+        subprocess.run(["vips", "copy", path, path + ".ppm"], check=True, stdout=subprocess.DEVNULL)
+        with open(path + ".ppm", "rb") as file:
+            content = file.read()
+    width, height = size(jpeg)
+    line = content[-width * height * 3:][at * width * 3:(at + 1) * width * 3]
+    return [tuple(line[index:index + 3]) for index in range(0, len(line), 3)]
