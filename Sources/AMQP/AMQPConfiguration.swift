@@ -22,9 +22,26 @@ public struct AMQPConfiguration: Sendable, Hashable {
         }
     }
 
+    /// One way to the broker.
+    public struct Endpoint: Sendable, Hashable {
+        /// Host name or address, without brackets.
+        public var host: String
+        public var port: UInt16
+
+        public init(host: String, port: UInt16) {
+            self.host = host
+            self.port = port
+        }
+    }
+
+    /// More hosts than any cluster has: the budget of a connection is shared among them.
+    public static let maximumHosts = 16
+
     /// Host name or address, without brackets.
     public var host: String
     public var port: UInt16
+    /// Other nodes of the same cluster: each connection tries all, in an order of its own.
+    public var otherHosts: [Endpoint]
     public var virtualHost: String
     public var user: String
     public var password: String
@@ -32,7 +49,7 @@ public struct AMQPConfiguration: Sendable, Hashable {
     public var heartbeat: Int
     /// What the broker's management tools call this connection.
     public var connectionName: String
-    /// Limit for everything up to an open channel, after the host name is resolved; above zero.
+    /// Limit for everything up to an open channel, after the host name is resolved; above zero. Several hosts share it.
     public var handshakeTimeout: Duration
     /// Limit for each later request and its answer; above zero.
     public var rpcTimeout: Duration
@@ -55,7 +72,8 @@ public struct AMQPConfiguration: Sendable, Hashable {
         tls: TLS? = nil
     ) {
         self.host = host
-        self.port = port ?? (tls == nil ? 5_672 : 5_671)
+        self.port = port ?? Self.standardPort(withTLS: tls != nil)
+        otherHosts = []
         self.virtualHost = virtualHost
         self.user = user
         self.password = password
@@ -67,25 +85,46 @@ public struct AMQPConfiguration: Sendable, Hashable {
         self.tls = tls
     }
 
-    /// The place an error speaks of: host, port and virtual host, no credentials.
-    var server: String { "\(host.contains(":") ? "[\(host)]" : host):\(port), virtual host \"\(virtualHost)\"" }
+    static func standardPort(withTLS usesTLS: Bool) -> UInt16 { usesTLS ? 5_671 : 5_672 }
+
+    /// Every way to the broker.
+    public var endpoints: [Endpoint] { [Endpoint(host: host, port: port)] + otherHosts }
+
+    /// The same with one host only.
+    func only(_ endpoint: Endpoint) -> AMQPConfiguration {
+        var copy = self
+        (copy.host, copy.port, copy.otherHosts) = (endpoint.host, endpoint.port, [])
+        return copy
+    }
+
+    /// The place an error speaks of: hosts, ports and virtual host, no credentials.
+    var server: String { "\(endpoints.map(\.description).joined(separator: ",")), virtual host \"\(virtualHost)\"" }
 
     /// - Throws: an ``AMQPError`` of kind `invalidConfiguration` that names the first setting out of range.
     func validate() throws(AMQPError) {
         func refuse(_ reason: String) -> AMQPError { AMQPError(.invalidConfiguration(reason), server: server) }
-        guard !host.isEmpty else { throw refuse("the host is empty") }
+        guard endpoints.allSatisfy({ !$0.host.isEmpty }) else { throw refuse("the host is empty") }
+        guard endpoints.count <= Self.maximumHosts else {
+            throw refuse("there are \(endpoints.count) hosts; give \(Self.maximumHosts) at most")
+        }
         guard (1...3_600).contains(heartbeat) else { throw refuse("heartbeat is \(heartbeat) s; give 1 to 3600") }
         let limits = [("handshakeTimeout", handshakeTimeout), ("rpcTimeout", rpcTimeout), ("publishTimeout", publishTimeout)]
         for (name, limit) in limits where limit < .milliseconds(1) || limit > .seconds(3_600) {
             throw refuse("\(name) is \(limit); give 1 ms to 1 h")
         }
-        let texts = [
-            ("host", host), ("virtual host", virtualHost), ("user", user), ("password", password), ("connection name", connectionName),
-        ]
+        let texts =
+            [
+                ("virtual host", virtualHost), ("user", user), ("password", password), ("connection name", connectionName),
+            ] + endpoints.map { ("host", $0.host) }
         for (name, text) in texts where text.utf8.contains(0) || text.utf8.count > 255 {
             throw refuse("the \(name) has a NUL or more than 255 bytes")
         }
     }
+}
+
+extension AMQPConfiguration.Endpoint: CustomStringConvertible {
+    /// As in a URI: an IPv6 address stands in brackets.
+    public var description: String { "\(host.contains(":") ? "[\(host)]" : host):\(port)" }
 }
 
 extension AMQPConfiguration: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {

@@ -47,6 +47,8 @@ public struct AMQPError: Error, Sendable {
     public let server: String
     /// The queue that was asked for when the broker refused, or whose consumer it ended; nil when the failure has nothing to do with one.
     public private(set) var queue: String?
+    /// What the other hosts of the list said, when there are several and none would have us.
+    public internal(set) var otherHosts: [String] = []
     /// Tags of the publications whose fate is unknown, those never written included, in order of writing.
     public internal(set) var unresolved: [Int64] = []
     /// Outcomes that were known before the failure and no call has reported yet.
@@ -99,7 +101,8 @@ extension AMQPError: CustomStringConvertible {
     public var description: String {
         let words = replyText.isEmpty ? "" : ": \(replyText)"
         let fate = unresolved.isEmpty ? "" : "; \(unresolved.count) messages without an outcome"
-        return "broker \(server): \(reason)\(words)\(fate)"
+        let others = otherHosts.map { "; \($0)" }.joined()
+        return "broker \(server): \(reason)\(words)\(fate)\(others)"
     }
 
     private var reason: String {

@@ -6,6 +6,7 @@ public enum AMQPURIError: Error, Sendable, Hashable, CustomStringConvertible {
     case malformedEncoding(part: String)
     case invalidPort
     case missingHost
+    case tooManyHosts
     /// `amqp://host/` names the empty virtual host, which is rarely meant.
     case emptyVirtualHost
     /// More than one `/` after the host, or a fragment.
@@ -18,7 +19,8 @@ public enum AMQPURIError: Error, Sendable, Hashable, CustomStringConvertible {
         case .unknownScheme: "the broker URI must begin with amqp:// or amqps://"
         case .malformedEncoding(let part): "the \(part) of the broker URI is not percent-encoded UTF-8; encode special characters as %XX"
         case .invalidPort: "the port of the broker URI must be a number from 1 to 65535"
-        case .missingHost: "the broker URI names no host"
+        case .missingHost: "the broker URI names no host, or has an empty one in its list; write host:port,host:port"
+        case .tooManyHosts: "the broker URI names more than \(AMQPConfiguration.maximumHosts) hosts"
         case .emptyVirtualHost: "the broker URI ends in '/', the empty virtual host; leave the '/' out or write %2F for the default one"
         case .invalidPath: "the broker URI has more than a virtual host after the host; write '/' inside its name as %2F, '#' as %23"
         case .invalidParameter(let name):
@@ -31,7 +33,7 @@ public enum AMQPURIError: Error, Sendable, Hashable, CustomStringConvertible {
 extension AMQPConfiguration {
     /// Reads `amqp://user:password@host:port/vhost?parameters`, or `amqps://` for TLS.
     ///
-    /// Every part but the port may be percent-encoded. Absent parts: user and password `guest`, port 5672 (5671 with TLS), virtual
+    /// The host may be a list, `host:port,host:port`: the nodes of one cluster. Every part but the port may be percent-encoded. Absent parts: user and password `guest`, port 5672 (5671 with TLS), virtual
     /// host `/`. Parameters: `heartbeat` in seconds, `connection_timeout` in milliseconds, `name`, and with TLS `cacertfile` and
     /// `verify=verify_peer|verify_none`.
     ///
@@ -60,15 +62,22 @@ extension AMQPConfiguration {
             }
             user = try percentDecoded(credentials, part: "user")
         }
-        let (host, port) = try Self.authority(rest)
+        var endpoints: [Endpoint] = []
+        for part in rest.split(separator: ",", omittingEmptySubsequences: false) {
+            let (host, port) = try Self.authority(part)
+            endpoints.append(Endpoint(host: host, port: port ?? Self.standardPort(withTLS: usesTLS)))
+        }
+        guard endpoints.count <= Self.maximumHosts else { throw .tooManyHosts }
+        guard let first = endpoints.first else { throw .missingHost }
         self.init(
-            host: host,
-            port: port,
+            host: first.host,
+            port: first.port,
             virtualHost: try Self.virtualHost(path),
             user: user ?? "guest",
             password: password ?? "guest",
             tls: usesTLS ? TLS() : nil
         )
+        otherHosts = Array(endpoints.dropFirst())
         if let query { try read(parameters: query) }
     }
 

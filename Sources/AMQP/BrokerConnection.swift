@@ -15,8 +15,25 @@ final class BrokerConnection {
     /// Bytes that the broker accepts in one frame.
     let frameLimit: Int
 
-    /// Connects, logs in and opens the channel, within the handshake timeout once the host name is resolved.
-    init(_ configuration: AMQPConfiguration, watchdog: Watchdog) throws(AMQPError) {
+    /// Connects, logs in and opens the channel, within the handshake timeout once the host name is resolved. Of several hosts the
+    /// first that answers is taken, in an order of this connection's own.
+    convenience init(_ configuration: AMQPConfiguration, watchdog: Watchdog) throws(AMQPError) {
+        let (handle, chosen) = try HostList(configuration).open { attempt throws(AMQPError) in try Self.open(attempt) }
+        self.init(handle, chosen, watchdog)
+    }
+
+    private init(_ handle: OpaquePointer, _ configuration: AMQPConfiguration, _ watchdog: Watchdog) {
+        self.handle = handle
+        self.configuration = configuration
+        self.watchdog = watchdog
+        descriptor = rmq_descriptor(handle)
+        frameLimit = Int(rmq_frame_limit(handle))
+        socket = SocketGuard(descriptor: descriptor)
+        watchdog.protect(socket)
+    }
+
+    /// One attempt at one host.
+    private static func open(_ configuration: AMQPConfiguration) throws(AMQPError) -> OpaquePointer {
         var failure = rmq_failure()
         let tls = configuration.tls
         let strings = [
@@ -42,13 +59,7 @@ final class BrokerConnection {
             return rmq_connect(&options, &failure)
         }
         guard let handle else { throw AMQPError(failure, server: configuration.server) }
-        self.handle = handle
-        self.configuration = configuration
-        self.watchdog = watchdog
-        descriptor = rmq_descriptor(handle)
-        frameLimit = Int(rmq_frame_limit(handle))
-        socket = SocketGuard(descriptor: descriptor)
-        watchdog.protect(socket)
+        return handle
     }
 
     deinit {

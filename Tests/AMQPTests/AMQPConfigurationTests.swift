@@ -25,6 +25,16 @@ struct AMQPConfigurationTests {
         #expect(try AMQPConfiguration(uri: "amqps://h").port == 5_671)
     }
 
+    @Test("may list the nodes of a cluster; a port left out is the scheme's")
+    func hosts() throws {
+        let configuration = try AMQPConfiguration(uri: "amqps://u:p,q@a.example,b.example:5999,[::1]/city")
+        #expect(configuration.endpoints.map(\.description) == ["a.example:5671", "b.example:5999", "[::1]:5671"])
+        #expect(configuration.password == "p,q")
+        #expect("\(configuration)".contains("a.example:5671,b.example:5999,[::1]:5671"))
+        let many = (0...AMQPConfiguration.maximumHosts).map { "h\($0)" }.joined(separator: ",")
+        #expect(throws: AMQPURIError.tooManyHosts) { try AMQPConfiguration(uri: "amqp://\(many)") }
+    }
+
     @Test("may switch certificate checks off, in so many words")
     func unverified() throws {
         let tls = try #require(try AMQPConfiguration(uri: "amqps://h?verify=verify_none").tls)
@@ -40,6 +50,8 @@ struct AMQPConfigurationTests {
             ("amqp://", .missingHost),
             ("amqp://u:p@:5672", .missingHost),
             ("amqp://[::1", .missingHost),
+            ("amqp://a,,b", .missingHost),
+            ("amqp://a,b:0", .invalidPort),
             ("amqp://h:0", .invalidPort),
             ("amqp://h:65536", .invalidPort),
             ("amqp://h:+1", .invalidPort),
@@ -87,7 +99,9 @@ struct AMQPConfigurationTests {
     @Test("of any characters is read or refused, never worse", arguments: 0..<500)
     func fuzz(seed: UInt64) {
         var random = SplitMix(state: seed)
-        let pieces = ["amqp", "amqps", "://", ":", "@", "/", "?", "#", "%", "%41", "%c3", "é", "[", "]", "&", "=", "heartbeat", "5", "h"]
+        let pieces = [
+            "amqp", ",", "amqps", "://", ":", "@", "/", "?", "#", "%", "%41", "%c3", "é", "[", "]", "&", "=", "heartbeat", "5", "h",
+        ]
         var uri = Bool.random(using: &random) ? "amqp://" : ""
         for _ in 0..<Int.random(in: 0...12, using: &random) { uri += pieces[Int.random(in: 0..<pieces.count, using: &random)] }
         guard let configuration = try? AMQPConfiguration(uri: uri) else { return }
