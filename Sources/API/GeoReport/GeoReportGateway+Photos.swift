@@ -32,7 +32,7 @@ extension GeoReportGateway {
         guard let media = photos?.media else { return }
         for one in received {
             do {
-                try await media.keep(one.file, as: .original(one.photo.token, of: tenant.key))
+                try await media.keep(one.file, sha256: one.photo.sha256, as: .original(one.photo.token, of: tenant.key))
             } catch {
                 throw GeoReportError(error)
             }

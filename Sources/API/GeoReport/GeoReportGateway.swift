@@ -64,7 +64,7 @@ public struct GeoReportGateway: HTTPResponder {
 
     public init(
         directory: TenantDirectory, recorder: SubmissionRecorder, reader: ServiceRequestReader, keyUses: KeyUseRecorder,
-        citizenUpdates: CitizenUpdateStore, photos: (media: MediaFolder, reader: PhotoReader)?, configuration: GatewayConfiguration,
+        citizenUpdates: CitizenUpdateStore, photos: (media: any MediaStore, reader: PhotoReader)?, configuration: GatewayConfiguration,
         logger: Logger
     ) {
         self.directory = directory

@@ -7,15 +7,14 @@ import Storage
 
 /// Serves cleaned photos to whoever knows their address: no key, no login, no tenant in it.
 struct PhotoAnswers: Sendable {
-    let media: MediaFolder
+    let media: any MediaStore
     let reader: PhotoReader
     /// How long a GET waits for a photo that is being cleaned.
     private static let patience = Duration.seconds(10)
     private static let interval = Duration.milliseconds(200)
-    private static let chunk = 131_072
     private let waiting = WaitingRoom(places: 64)
 
-    init(media: MediaFolder, reader: PhotoReader) {
+    init(media: any MediaStore, reader: PhotoReader) {
         self.media = media
         self.reader = reader
     }
@@ -104,7 +103,7 @@ struct PhotoAnswers: Sendable {
         return ResponseBody(contentLength: range.count) { writer in
             var start = range.lowerBound
             while start < range.upperBound {
-                let end = min(range.upperBound, start + Self.chunk)
+                let end = min(range.upperBound, start + media.readBytes)
                 let bytes = try await media.read(copy.key, start..<end)
                 // Shorter than its row says: the connection ends before its promised length, and the caller notices.
                 guard bytes.count == end - start else { throw MediaError.missing }

@@ -29,7 +29,7 @@ struct ReceivedPhoto: Sendable {
 
 /// Reads a multipart body with photos: bytes go from the network to the disk, a few at a time.
 struct UploadReader {
-    let media: MediaFolder
+    let media: any MediaStore
     let limits: PhotoLimits
     /// Of all text fields together.
     let maximumText: Int
@@ -93,7 +93,7 @@ struct UploadReader {
 
     /// The parts that have come.
     private struct Intake {
-        let media: MediaFolder
+        let media: any MediaStore
         let limits: PhotoLimits
         var fields = FormFields()
         var photos: [ReceivedPhoto] = []
@@ -108,7 +108,7 @@ struct UploadReader {
             var head: [UInt8] = []
         }
 
-        init(media: MediaFolder, limits: PhotoLimits) {
+        init(media: any MediaStore, limits: PhotoLimits) {
             self.media = media
             self.limits = limits
         }

@@ -10,7 +10,7 @@ import Storage
 /// without metadata and a thumbnail, the CRM is told, the original goes.
 public struct PhotoCleaner: ServiceLifecycle.Service {
     private let queue: PhotoQueue
-    private let media: MediaFolder
+    private let media: any MediaStore
     private let sandbox: PhotoSandbox
     private let logger: Logger
     private let report: @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
@@ -24,7 +24,7 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
 
     /// - Parameter maximumPixels: what is decoded at most.
     public init(
-        queue: PhotoQueue, media: MediaFolder, maximumPixels: Int, logger: Logger,
+        queue: PhotoQueue, media: any MediaStore, maximumPixels: Int, logger: Logger,
         report: @escaping @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
     ) {
         self.queue = queue
@@ -79,7 +79,8 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
         do {
             let folder = try await media.workFolder()
             do {
-                try await settle(photo, try await clean(photo, media.path(of: original), folder))
+                let path = try await media.localCopy(of: original, in: folder)
+                try await settle(photo, try await clean(photo, path, folder))
             } catch {
                 await media.remove(workFolder: folder)
                 throw error
@@ -119,7 +120,7 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
     private func keep(_ path: String, of tenant: TenantKey) async throws -> (hash: [UInt8], bytes: Int) {
         let data = try Data(contentsOf: URL(fileURLWithPath: path))
         let hash = Array(SHA256.hash(data: data))
-        try await media.keep(fileAt: path, as: .cleaned(hash, of: tenant))
+        try await media.keep(fileAt: path, sha256: hash, as: .cleaned(hash, of: tenant))
         return (hash, data.count)
     }
 
@@ -151,12 +152,17 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
         var removed = try await media.sweepIncoming(olderThan: age)
         for tenant in try await media.tenants() {
             for kind in MediaKey.Kind.allCases {
-                let names = try await media.names(of: kind, tenant: tenant, olderThan: age)
-                for start in stride(from: 0, to: names.count, by: 500) {
-                    let unknown = try await queue.unknown(kind, Array(names[start..<min(names.count, start + 500)]), of: tenant)
-                    for name in unknown { try await media.remove(MediaKey(tenant: tenant, kind: kind, name: name)) }
-                    removed += unknown.count
-                }
+                var start: String?
+                repeat {
+                    let page = try await media.page(of: kind, tenant: tenant, olderThan: age, after: start)
+                    for start in stride(from: 0, to: page.names.count, by: 500) {
+                        let some = Array(page.names[start..<min(page.names.count, start + 500)])
+                        let unknown = try await queue.unknown(kind, some, of: tenant)
+                        for name in unknown { try await media.remove(MediaKey(tenant: tenant, kind: kind, name: name)) }
+                        removed += unknown.count
+                    }
+                    start = page.next
+                } while start != nil
             }
         }
         if removed > 0 { logger.info("orphaned files removed", metadata: ["count": "\(removed)"]) }

@@ -1,4 +1,3 @@
-import Crypto
 import Dispatch
 import Foundation
 import NIOConcurrencyHelpers
@@ -8,65 +7,8 @@ import Open311
     import Glibc
 #endif
 
-/// Why the media store could not do what was asked. Never names a file or a person.
-public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The disk, or the tenant's share of it, has no room.
-    case full
-    case missing
-    /// The system's error number.
-    case failed(Int32)
-
-    init(errno number: Int32) {
-        switch number {
-        case ENOSPC, EDQUOT: self = .full
-        case ENOENT: self = .missing
-        default: self = .failed(number)
-        }
-    }
-
-    public var description: String {
-        switch self {
-        case .full: "the media store is full: make room, or give it another disk"
-        case .missing: "the file is not in the media store"
-        case .failed(let number): "the media store failed: \(String(cString: strerror(number)))"
-        }
-    }
-}
-
-/// Where one file of a tenant stands. No tenant's file is ever another's: the same bytes are stored once for each.
-public struct MediaKey: Sendable, Hashable {
-    public enum Kind: String, Sendable, CaseIterable {
-        /// As it was sent, named by its token; gone once it is cleaned.
-        case original
-        /// Cleaned, named by the hash of its bytes.
-        case cleaned
-    }
-
-    public let tenant: TenantKey
-    public let kind: Kind
-    public let name: String
-
-    public init(tenant: TenantKey, kind: Kind, name: String) {
-        self.tenant = tenant
-        self.kind = kind
-        self.name = name
-    }
-
-    public static func original(_ token: PhotoToken, of tenant: TenantKey) -> MediaKey {
-        MediaKey(tenant: tenant, kind: .original, name: token.text)
-    }
-
-    /// - Parameter sha256: 32 bytes.
-    public static func cleaned(_ sha256: [UInt8], of tenant: TenantKey) -> MediaKey {
-        MediaKey(tenant: tenant, kind: .cleaned, name: sha256.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined())
-    }
-
-    /// Below the store's root.
-    var path: String { "\(tenant.rawValue)/\(kind.rawValue)/\(name.prefix(2))/\(name)" }
-}
-
 /// Photographs on disk: written beside, synced, then put in place under their name, so that a file that is there is whole.
-public final class MediaFolder: Sendable {
+public final class MediaFolder: MediaStore {
     private let root: String
     /// A few, one after the other each: a thread for every upload would keep memory for every upload.
     private static let workers = (0..<8).map { DispatchQueue(label: "org.bus311.media.\($0)") }
@@ -94,15 +36,13 @@ public final class MediaFolder: Sendable {
         return try outcome.get()
     }
 
-    /// A new file that nobody sees until it is kept.
     public func makeIncoming() async throws(MediaError) -> IncomingFile {
         let folder = root + "/incoming"
         return try await Self.offCooperativePool { () throws(MediaError) in try IncomingFile(in: folder) }
     }
 
-    /// Puts a file in place, synced with its folder: after this it survives a power cut.
-    public func keep(_ file: IncomingFile, as key: MediaKey) async throws(MediaError) {
-        let target = root + "/" + key.path
+    public func keep(_ file: IncomingFile, sha256 _: [UInt8], as key: MediaKey) async throws(MediaError) {
+        let target = path(of: key)
         try await Self.offCooperativePool { () throws(MediaError) in
             try file.sync()
             let folder = String(target[..<(target.lastIndex(of: "/") ?? target.startIndex)])
@@ -112,12 +52,12 @@ public final class MediaFolder: Sendable {
         }
     }
 
-    /// Puts a file of another program in place; it must be on the same file system as the store, as ``workFolder()`` is.
-    public func keep(fileAt path: String, as key: MediaKey) async throws(MediaError) {
-        try await keep(try await Self.offCooperativePool { () throws(MediaError) in try IncomingFile(existing: path) }, as: key)
+    /// - Parameter path: on the same file system as the store, as ``workFolder()`` is.
+    public func keep(fileAt path: String, sha256: [UInt8], as key: MediaKey) async throws(MediaError) {
+        let file = try await Self.offCooperativePool { () throws(MediaError) in try IncomingFile(existing: path) }
+        try await keep(file, sha256: sha256, as: key)
     }
 
-    /// A new empty folder for one piece of work; its owner removes it.
     public func workFolder() async throws(MediaError) -> String {
         let path = root + "/incoming/work-" + PhotoToken().text
         try await Self.offCooperativePool { () throws(MediaError) in try Self.makeFolder(path) }
@@ -128,8 +68,16 @@ public final class MediaFolder: Sendable {
         _ = try? await Self.offCooperativePool { () throws(MediaError) in try? FileManager.default.removeItem(atPath: path) }
     }
 
-    /// Where a stored file can be read.
-    public func path(of key: MediaKey) -> String { root + "/" + key.path }
+    /// In shelves by the first two letters, so that no folder grows too long.
+    func path(of key: MediaKey) -> String { "\(root)/\(key.tenant.rawValue)/\(key.kind.rawValue)/\(key.name.prefix(2))/\(key.name)" }
+
+    public func localCopy(of key: MediaKey, in _: String) async throws(MediaError) -> String {
+        let path = path(of: key)
+        return try await Self.offCooperativePool { () throws(MediaError) in
+            guard access(path, R_OK) == 0 else { throw MediaError(errno: errno) }
+            return path
+        }
+    }
 
     public func remove(_ key: MediaKey) async throws(MediaError) {
         let path = path(of: key)
@@ -138,21 +86,31 @@ public final class MediaFolder: Sendable {
         }
     }
 
-    /// Whether a photo's copies fit: 64 MiB at least.
     public var hasRoom: Bool {
         let free = try? FileManager.default.attributesOfFileSystem(forPath: root)[.systemFreeSize] as? NSNumber
         return (free?.int64Value ?? 0) > 67_108_864
     }
 
-    /// A part of a stored file.
-    ///
-    /// - Parameter range: in bytes; shortened to what is there.
+    public var readBytes: Int { 131_072 }
+
+    public func size(of key: MediaKey) async throws(MediaError) -> Int? {
+        let path = path(of: key)
+        return try await Self.offCooperativePool { () throws(MediaError) in
+            var status = stat()
+            guard stat(path, &status) == 0 else {
+                guard errno == ENOENT else { throw MediaError(errno: errno) }
+                return nil
+            }
+            return Int(status.st_size)
+        }
+    }
+
     public func read(_ key: MediaKey, _ range: Range<Int>) async throws(MediaError) -> [UInt8] {
         let path = path(of: key)
         return try await Self.offCooperativePool { () throws(MediaError) in
             let descriptor = open(path, O_RDONLY | O_CLOEXEC)
             guard descriptor >= 0 else { throw MediaError(errno: errno) }
-            defer { close(descriptor) }
+            defer { Glibc.close(descriptor) }
             var failure: Int32 = 0
             let bytes = [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
                 while count < range.count {
@@ -169,39 +127,48 @@ public final class MediaFolder: Sendable {
         }
     }
 
-    /// Names of one tenant's files of one kind that are older than `age`; what is `incoming` and that old is removed at once,
-    /// because no request waits so long.
-    public func names(of kind: MediaKey.Kind, tenant: TenantKey, olderThan age: Duration) async throws(MediaError) -> [String] {
+    /// A page is a shelf.
+    public func page(
+        of kind: MediaKey.Kind, tenant: TenantKey, olderThan age: Duration, after: String?
+    ) async throws(MediaError) -> MediaPage {
         let folder = "\(root)/\(tenant.rawValue)/\(kind.rawValue)"
         return try await Self.offCooperativePool { () throws(MediaError) in
             let limit = Date().addingTimeInterval(-(age / .seconds(1)))
-            let manager = FileManager.default
-            return ((try? manager.contentsOfDirectory(atPath: folder)) ?? []).flatMap { shelf in
-                ((try? manager.contentsOfDirectory(atPath: "\(folder)/\(shelf)")) ?? []).filter { name in
-                    Self.modified("\(folder)/\(shelf)/\(name)").map { $0 < limit } ?? false
-                }
+            let shelves = try Self.entries(of: folder).filter { $0 > after ?? "" }.sorted()
+            guard let shelf = shelves.first else { return MediaPage(names: [], next: nil) }
+            let names = try Self.entries(of: "\(folder)/\(shelf)").filter { name in
+                Self.modified("\(folder)/\(shelf)/\(name)").map { $0 <= limit } ?? false
             }
+            return MediaPage(names: names, next: shelves.count > 1 ? shelf : nil)
         }
     }
 
-    /// Removes what a killed process left half-received.
     public func sweepIncoming(olderThan age: Duration) async throws(MediaError) -> Int {
         let folder = root + "/incoming"
         return try await Self.offCooperativePool { () throws(MediaError) in
             let limit = Date().addingTimeInterval(-(age / .seconds(1)))
-            let left = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { name in
-                Self.modified("\(folder)/\(name)").map { $0 < limit } ?? false
+            let left = try Self.entries(of: folder).filter { name in
+                Self.modified("\(folder)/\(name)").map { $0 <= limit } ?? false
             }
             for name in left { try? FileManager.default.removeItem(atPath: "\(folder)/\(name)") }
             return left.count
         }
     }
 
-    /// Tenants that have files.
     public func tenants() async throws(MediaError) -> [TenantKey] {
         let root = self.root
         return try await Self.offCooperativePool { () throws(MediaError) in
-            ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).compactMap { try? TenantKey(validating: $0) }
+            try Self.entries(of: root).compactMap { try? TenantKey(validating: $0) }
+        }
+    }
+
+    public func close() async {}
+
+    /// Nothing of a folder that is not there; an error where it cannot be read, lest a sweep pass over it without a word.
+    private static func entries(of folder: String) throws(MediaError) -> [String] {
+        do { return try FileManager.default.contentsOfDirectory(atPath: folder) } catch {
+            guard access(folder, F_OK) == 0 else { return [] }
+            throw .failed(EACCES)
         }
     }
 
@@ -226,7 +193,7 @@ public final class MediaFolder: Sendable {
     private static func syncFolder(_ path: String) throws(MediaError) {
         let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard descriptor >= 0 else { throw MediaError(errno: errno) }
-        defer { close(descriptor) }
+        defer { Glibc.close(descriptor) }
         guard fsync(descriptor) == 0 else { throw MediaError(errno: errno) }
     }
 }

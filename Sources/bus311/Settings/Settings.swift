@@ -166,7 +166,7 @@ struct Settings: Sendable {
     // MARK: Photos
 
     /// Where photos are stored; nil for an installation that takes none.
-    var media: MediaFolder? {
+    var media: (any MediaStore)? {
         get throws { try reader.string(forKey: "media.directory").map { path in try MediaFolder(path: path) } }
     }
     var photoLimits: PhotoLimits {
