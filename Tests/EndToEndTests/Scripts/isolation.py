@@ -141,7 +141,7 @@ def amqp(city, other):
         assert depth(other.amqp_uri, queue) == 0, queue
 
     # What RabbitMQ lets every user of a virtual host do before 4.2.6: count the messages and consumers of a queue whose name it
-    # knows. Nothing more comes out, and names cannot be guessed (docs/operations.md).
+    # knows. Nothing more comes out, and names cannot be guessed (docs/operators/README.md).
     leaked = attempt(uri, lambda channel: channel.queue_declare(other.names()[0], passive=True))
     assert leaked in (None, 403), leaked
     print(f"passive declare of another's queue: {'allowed by this broker' if leaked is None else 'refused'}", flush=True)
