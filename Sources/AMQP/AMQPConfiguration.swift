@@ -10,15 +10,32 @@ public struct AMQPConfiguration: Sendable, Hashable {
         public var verifiesPeer: Bool
         /// Refuse a broker whose certificate is for another host name.
         public var verifiesHostName: Bool
+        /// Our own certificate; nil for none.
+        public var identity: Identity?
+
+        /// A client certificate and its key, PEM files. The broker takes the user's name from the certificate's common name.
+        public struct Identity: Sendable, Hashable {
+            /// The certificate, and behind it those between it and the authority that the broker knows.
+            public var certificateFile: String
+            /// Without a pass phrase.
+            public var keyFile: String
+
+            public init(certificateFile: String, keyFile: String) {
+                self.certificateFile = certificateFile
+                self.keyFile = keyFile
+            }
+        }
 
         public init(
             caFile: String = "/etc/ssl/certs/ca-certificates.crt",
             verifiesPeer: Bool = true,
-            verifiesHostName: Bool = true
+            verifiesHostName: Bool = true,
+            identity: Identity? = nil
         ) {
             self.caFile = caFile
             self.verifiesPeer = verifiesPeer
             self.verifiesHostName = verifiesHostName
+            self.identity = identity
         }
     }
 
@@ -57,6 +74,8 @@ public struct AMQPConfiguration: Sendable, Hashable {
     public var publishTimeout: Duration
     /// Nil for a connection in clear.
     public var tls: TLS?
+    /// Log in by the certificate in ``TLS/identity`` (SASL EXTERNAL): user and password are not used.
+    public var logsInByCertificate = false
 
     public init(
         host: String = "localhost",
@@ -108,6 +127,9 @@ public struct AMQPConfiguration: Sendable, Hashable {
             throw refuse("there are \(endpoints.count) hosts; give \(Self.maximumHosts) at most")
         }
         guard (1...3_600).contains(heartbeat) else { throw refuse("heartbeat is \(heartbeat) s; give 1 to 3600") }
+        if logsInByCertificate && tls?.identity == nil {
+            throw refuse("a login by certificate needs amqps:// with certfile and keyfile")
+        }
         let limits = [("handshakeTimeout", handshakeTimeout), ("rpcTimeout", rpcTimeout), ("publishTimeout", publishTimeout)]
         for (name, limit) in limits where limit < .milliseconds(1) || limit > .seconds(3_600) {
             throw refuse("\(name) is \(limit); give 1 ms to 1 h")

@@ -6,7 +6,7 @@ public struct AMQPError: Error, Sendable {
         case hostNotFound
         /// Nothing listens there, or the network refused.
         case connectionRefused
-        /// The broker does not take this user and password.
+        /// The broker does not take this user and password, or this certificate's name.
         case authenticationRefused
         /// 403: the user may not do this.
         case accessRefused
@@ -120,7 +120,7 @@ extension AMQPError: CustomStringConvertible {
         case .timeout: "no answer in time"
         case .blockedTooLong: "it does not read what is written to it; look for a memory or disk alarm, or a frozen node"
         case .connectionLost: "connection lost"
-        case .tls(let detail): "TLS failed, \(detail); check the certification authorities and the host name"
+        case .tls(let detail): "TLS failed, \(detail)"
         case .consumerCancelled: "the broker ended the consumer; was its queue deleted?"
         case .notConnected: "not connected; connect first"
         case .closed: "closed by this process"

@@ -24,8 +24,9 @@ public enum AMQPURIError: Error, Sendable, Hashable, CustomStringConvertible {
         case .emptyVirtualHost: "the broker URI ends in '/', the empty virtual host; leave the '/' out or write %2F for the default one"
         case .invalidPath: "the broker URI has more than a virtual host after the host; write '/' inside its name as %2F, '#' as %23"
         case .invalidParameter(let name):
-            "the parameter \"\(name)\" of the broker URI is unknown, repeated or out of range; "
-                + "known: heartbeat (s), connection_timeout (ms), name, and for amqps cacertfile, verify (verify_peer or verify_none)"
+            "the parameter \"\(name)\" of the broker URI is unknown, repeated, missing or out of range; "
+                + "known: heartbeat (s), connection_timeout (ms), name, and for amqps cacertfile, verify (verify_peer or verify_none), "
+                + "certfile, keyfile and auth_mechanism (plain or external)"
         }
     }
 }
@@ -35,7 +36,8 @@ extension AMQPConfiguration {
     ///
     /// The host may be a list, `host:port,host:port`: the nodes of one cluster. Every part but the port may be percent-encoded. Absent parts: user and password `guest`, port 5672 (5671 with TLS), virtual
     /// host `/`. Parameters: `heartbeat` in seconds, `connection_timeout` in milliseconds, `name`, and with TLS `cacertfile` and
-    /// `verify=verify_peer|verify_none`.
+    /// `verify=verify_peer|verify_none`, `certfile` and `keyfile` of a client certificate, `auth_mechanism=plain|external`: external
+    /// logs in by that certificate.
     ///
     /// - Throws: ``AMQPURIError``; it repeats nothing of the credentials.
     public init(uri: String) throws(AMQPURIError) {
@@ -79,6 +81,10 @@ extension AMQPConfiguration {
         )
         otherHosts = Array(endpoints.dropFirst())
         if let query { try read(parameters: query) }
+        if let identity = tls?.identity, identity.certificateFile.isEmpty || identity.keyFile.isEmpty {
+            throw .invalidParameter(name: identity.certificateFile.isEmpty ? "certfile" : "keyfile")
+        }
+        if logsInByCertificate && tls?.identity == nil { throw .invalidParameter(name: "auth_mechanism") }
     }
 
     private static func authority(_ text: Substring) throws(AMQPURIError) -> (host: String, port: UInt16?) {
@@ -130,6 +136,14 @@ extension AMQPConfiguration {
                 guard value == "verify_peer" || value == "verify_none" else { throw .invalidParameter(name: name) }
                 tls?.verifiesPeer = value == "verify_peer"
                 tls?.verifiesHostName = value == "verify_peer"
+            case "certfile" where tls != nil, "keyfile" where tls != nil:
+                guard !value.isEmpty else { throw .invalidParameter(name: name) }
+                var identity = tls?.identity ?? .init(certificateFile: "", keyFile: "")
+                if name == "certfile" { identity.certificateFile = value } else { identity.keyFile = value }
+                tls?.identity = identity
+            case "auth_mechanism" where tls != nil:
+                guard value == "plain" || value == "external" else { throw .invalidParameter(name: name) }
+                logsInByCertificate = value == "external"
             default:
                 throw .invalidParameter(name: name)
             }

@@ -38,7 +38,7 @@ final class BrokerConnection {
         let tls = configuration.tls
         let strings = [
             configuration.host, configuration.virtualHost, configuration.user, configuration.password, configuration.connectionName,
-            "Bus311", tls?.caFile ?? "",
+            "Bus311", tls?.caFile ?? "", tls?.identity?.certificateFile ?? "", tls?.identity?.keyFile ?? "",
         ]
         let handle = withCStrings(strings) { strings in
             var options = rmq_options()
@@ -50,6 +50,9 @@ final class BrokerConnection {
             options.connection_name = strings[4]
             options.product = strings[5]
             options.ca_file = strings[6]
+            options.certificate_file = strings[7]
+            options.key_file = strings[8]
+            options.login_by_certificate = configuration.logsInByCertificate
             options.heartbeat_seconds = UInt16(clamping: configuration.heartbeat)
             options.handshake_milliseconds = configuration.handshakeTimeout.milliseconds
             options.rpc_milliseconds = configuration.rpcTimeout.milliseconds
@@ -216,7 +219,7 @@ extension AMQPError {
             case RMQ_FAILURE_TIMEOUT: .timeout
             case RMQ_FAILURE_HEARTBEAT: .heartbeatTimeout
             case RMQ_FAILURE_LOST: .connectionLost
-            case RMQ_FAILURE_TLS: .tls(detail: text)
+            case RMQ_FAILURE_TLS: .tls(detail: "\(text); \(CertificateProblem(code: failure.certificate_error).remedy)")
             case RMQ_FAILURE_LOGIN: .authenticationRefused
             case RMQ_FAILURE_CHANNEL_CLOSED:
                 switch code {

@@ -35,24 +35,14 @@ static amqp_table_entry_t true_entry(const char *key) {
     return entry;
 }
 
-static amqp_socket_t *make_socket(amqp_connection_state_t state, const rmq_options *options, rmq_failure *failure) {
+static amqp_socket_t *make_socket(rmq_connection *connection, const rmq_options *options, rmq_failure *failure) {
+    amqp_connection_state_t state = connection->state;
     amqp_socket_t *socket = options->use_tls ? amqp_ssl_socket_new(state) : amqp_tcp_socket_new(state);
     if (!socket) {
         rmq_fail(failure, RMQ_FAILURE_NO_MEMORY, "cannot create a socket");
         return NULL;
     }
-    if (!options->use_tls) return socket;
-    amqp_ssl_socket_set_verify_peer(socket, options->verify_peer);
-    amqp_ssl_socket_set_verify_hostname(socket, options->verify_host_name);
-    if (amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST) != AMQP_STATUS_OK) {
-        rmq_fail(failure, RMQ_FAILURE_TLS, "TLS 1.2 is not available");
-        return NULL;
-    }
-    if (options->verify_peer && amqp_ssl_socket_set_cacert(socket, options->ca_file) != AMQP_STATUS_OK) {
-        rmq_fail(failure, RMQ_FAILURE_TLS, "the file of certification authorities cannot be read");
-        return NULL;
-    }
-    return socket;
+    return !options->use_tls || rmq_prepare_tls(connection, socket, options, failure) ? socket : NULL;
 }
 
 // None of these is worth refusing a connection for: the watchdog and the heartbeats stand behind them.
@@ -86,9 +76,15 @@ static bool log_in(amqp_connection_state_t state, const rmq_options *options, rm
     entries[2].value.value.table.entries = capabilities;
     amqp_table_t properties = {3, entries};
 
-    amqp_rpc_reply_t reply = amqp_login_with_properties(
-        state, options->virtual_host, 0, AMQP_DEFAULT_FRAME_SIZE, options->heartbeat_seconds, &properties,
-        AMQP_SASL_METHOD_PLAIN, options->user, options->password);
+    amqp_rpc_reply_t reply =
+        options->login_by_certificate
+            // The broker reads the name in the certificate and ignores this one.
+            ? amqp_login_with_properties(
+                  state, options->virtual_host, 0, AMQP_DEFAULT_FRAME_SIZE, options->heartbeat_seconds, &properties,
+                  AMQP_SASL_METHOD_EXTERNAL, options->user)
+            : amqp_login_with_properties(
+                  state, options->virtual_host, 0, AMQP_DEFAULT_FRAME_SIZE, options->heartbeat_seconds, &properties,
+                  AMQP_SASL_METHOD_PLAIN, options->user, options->password);
     if (rmq_check_reply(reply, failure)) return true;
     // Only here does 403 speak of the password; and a broker too old to say so just hangs up.
     if (failure->kind == RMQ_FAILURE_CONNECTION_CLOSED && failure->code == AMQP_ACCESS_REFUSED) {
@@ -100,7 +96,7 @@ static bool log_in(amqp_connection_state_t state, const rmq_options *options, rm
 static bool establish(rmq_connection *connection, const rmq_options *options, rmq_failure *failure) {
     int64_t deadline = now_milliseconds() + options->handshake_milliseconds;
     amqp_connection_state_t state = connection->state;
-    amqp_socket_t *socket = make_socket(state, options, failure);
+    amqp_socket_t *socket = make_socket(connection, options, failure);
     if (!socket) return false;
 
     struct timeval left = from_milliseconds(deadline - now_milliseconds());
@@ -137,6 +133,7 @@ rmq_connection *rmq_connect(const rmq_options *options, rmq_failure *failure) {
     }
     connection->descriptor = -1;
     if (!establish(connection, options, failure)) {
+        if (failure->kind == RMQ_FAILURE_TLS) rmq_explain_tls(connection, failure);
         rmq_close(connection);
         return NULL;
     }

@@ -30,6 +30,10 @@ struct rmq_connection {
     amqp_connection_state_t state;
     int descriptor;
 
+    // What OpenSSL thought of the broker's certificate, and whose it is.
+    int certificate_error;
+    char certificate[160];
+
     rmq_content_state content;
     rmq_event pending;
     uint64_t body_size;
@@ -50,6 +54,10 @@ bool rmq_check_status(int status, rmq_failure *failure);
 bool rmq_check_reply(amqp_rpc_reply_t reply, rmq_failure *failure);
 void rmq_read_channel_close(const amqp_channel_close_t *method, rmq_failure *failure);
 void rmq_read_connection_close(const amqp_connection_close_t *method, rmq_failure *failure);
+
+// tls.c: nothing for a connection in clear.
+bool rmq_prepare_tls(rmq_connection *connection, amqp_socket_t *socket, const rmq_options *options, rmq_failure *failure);
+void rmq_explain_tls(const rmq_connection *connection, rmq_failure *failure);
 
 // event.c
 bool rmq_expect_content(rmq_connection *connection, rmq_event event);

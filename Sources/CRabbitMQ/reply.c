@@ -13,6 +13,7 @@ static void set_text(rmq_failure *failure, const void *text, size_t length) {
 bool rmq_fail(rmq_failure *failure, rmq_failure_kind kind, const char *text) {
     failure->kind = kind;
     failure->code = 0;
+    failure->certificate_error = 0;
     set_text(failure, text, strlen(text));
     return false;
 }

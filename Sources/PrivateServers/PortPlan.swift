@@ -34,6 +34,8 @@ public struct PortPlan: Sendable, Equatable {
     public var health: Int { base + 8 }
     /// PostgreSQL.
     public var postgresql: Int { base + 21 }
+    /// RabbitMQ: AMQP 0-9-1 over TLS.
+    public var amqps: Int { base + 60 }
     /// RabbitMQ: AMQP 0-9-1.
     public var amqp: Int { base + 61 }
     /// RabbitMQ: the port between nodes and of `rabbitmqctl`.
@@ -52,7 +54,8 @@ public struct PortPlan: Sendable, Equatable {
             management: management,
             prometheus: brokerMetrics,
             distribution: distribution,
-            epmd: epmd
+            epmd: epmd,
+            amqps: amqps
         )
     }
 
@@ -64,6 +67,7 @@ public struct PortPlan: Sendable, Equatable {
             PortUse(name: "health and metrics", port: health),
             PortUse(name: "PostgreSQL", port: postgresql),
             PortUse(name: "AMQP", port: amqp),
+            PortUse(name: "AMQP over TLS", port: amqps),
             PortUse(name: "broker distribution", port: distribution),
             PortUse(name: "broker port mapper", port: epmd),
             PortUse(name: "broker management", port: management),
@@ -80,19 +84,22 @@ public struct PortPlan: Sendable, Equatable {
     }
 }
 
-/// The five ports of a private RabbitMQ, all on 127.0.0.1.
+/// The ports of a private RabbitMQ, all on 127.0.0.1.
 public struct RabbitMQPorts: Sendable, Equatable {
     public var amqp: Int
     public var management: Int
     public var prometheus: Int
     public var distribution: Int
     public var epmd: Int
+    /// AMQP over TLS, with certificates of the broker's own authority; nil for none.
+    public var amqps: Int?
 
-    public init(amqp: Int, management: Int, prometheus: Int, distribution: Int, epmd: Int) {
+    public init(amqp: Int, management: Int, prometheus: Int, distribution: Int, epmd: Int, amqps: Int? = nil) {
         self.amqp = amqp
         self.management = management
         self.prometheus = prometheus
         self.distribution = distribution
         self.epmd = epmd
+        self.amqps = amqps
     }
 }

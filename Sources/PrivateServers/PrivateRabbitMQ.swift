@@ -38,6 +38,9 @@ public actor PrivateRabbitMQ: PrivateServer {
         "amqp://\(user.rawValue):\(try password(of: user))@127.0.0.1:\(ports.amqp)/\(Self.vhost)"
     }
 
+    /// Signs the broker's certificate and, on demand, those of its clients; nil for a broker without TLS.
+    public nonisolated var authority: PrivateAuthority? { ports.amqps == nil ? nil : folder.authority }
+
     /// Base of the management HTTP API, without credentials.
     public nonisolated var managementURL: String { "http://127.0.0.1:\(ports.management)" }
     /// The Erlang node's name.
@@ -69,6 +72,7 @@ public actor PrivateRabbitMQ: PrivateServer {
         guard !isAlive else { return }
         try await endLeftover()
         try folder.prepare()
+        try await folder.prepareTLS()
         let environment = try folder.environment()
         try await startPortMapper(environment)
         let launch = ChildProcess.Launch(

@@ -13,7 +13,8 @@ struct Bus311: AsyncParsableCommand {
             "Try it: bus311 demo. Exit codes: 0 done, 1 failed or something is wrong, 2 the plan is not empty, 64 wrong usage, 69 database or broker unreachable.",
         version: Settings.version,
         subcommands: [
-            Demo.self, All.self, Gateway.self, Relay.self, StatusIngest.self, WatchCommand.self, PhotosCommand.self, Migrate.self,
+            Demo.self, DemoCertificate.self, All.self, Gateway.self, Relay.self, StatusIngest.self, WatchCommand.self, PhotosCommand.self,
+            Migrate.self,
             TenantCommand.self, KeyCommand.self, CatalogueCommand.self, CredentialCommand.self, Doctor.self, DeadLetterCommand.self,
             ReplayCommand.self,
             ParkedCommand.self, TimelineCommand.self, NoticeCommand.self, PhotoCommand.self,

@@ -41,11 +41,15 @@ actor PrivateBroker {
         ssl_options.cacertfile = \(path)/ca.pem
         ssl_options.certfile = \(path)/server.pem
         ssl_options.keyfile = \(path)/server.key
-        ssl_options.verify = verify_none
+        ssl_options.verify = verify_peer
+        ssl_options.fail_if_no_peer_cert = false
+        auth_mechanisms.1 = PLAIN
+        auth_mechanisms.2 = EXTERNAL
+        ssl_cert_login_from = common_name
         log.file.level = warning
         disk_free_limit.absolute = 1MB
         """.write(toFile: "\(path)/rabbitmq.conf", atomically: true, encoding: .utf8)
-        try "[].\n".write(toFile: "\(path)/enabled_plugins", atomically: true, encoding: .utf8)
+        try "[rabbitmq_auth_mechanism_ssl].\n".write(toFile: "\(path)/enabled_plugins", atomically: true, encoding: .utf8)
         environment = [
             "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "HOME": path, "LANG": "C.UTF-8",
             "ERL_EPMD_PORT": "\(ports[2])", "ERL_EPMD_ADDRESS": "127.0.0.1", "RABBITMQ_DIST_PORT": "\(ports[3])",
@@ -136,7 +140,7 @@ actor PrivateBroker {
         try await control("set_vm_memory_high_watermark", "0.4")
     }
 
-    private func control(_ arguments: String...) async throws {
+    func control(_ arguments: String...) async throws {
         try await Self.run("\(Self.executables)/rabbitmqctl", arguments, environment: environment)
     }
 
@@ -151,8 +155,16 @@ actor PrivateBroker {
             done
             new server localhost
             printf 'subjectAltName=DNS:localhost' > extensions
-            openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile extensions \
-                -out server.pem 2>/dev/null
+            sign() { openssl x509 -req -in "$1.csr" -CA "$2.pem" -CAkey "$2.key" -CAcreateserial $3 -out "$1.pem" 2>/dev/null; }
+            sign server ca "-days 2 -extfile extensions"
+            new guest guest && sign guest ca "-days 2"
+            new unknown nobody.here && sign unknown ca "-days 2"
+            new forged guest && sign forged stranger "-days 2"
+            mkdir certs; touch index; echo 01 > serial
+            printf '[ca]\ndefault_ca=a\n[a]\ndatabase=index\nserial=serial\nnew_certs_dir=certs\ndefault_md=sha256\npolicy=p\n[p]\n' > past.cnf
+            printf 'commonName=supplied\n' >> past.cnf
+            openssl ca -batch -config past.cnf -cert ca.pem -keyfile ca.key -in server.csr -out expired.pem -notext \
+                -startdate 20200101000000Z -enddate 20200201000000Z -extfile extensions 2>/dev/null
             """
         try await run("/bin/sh", ["-e", "-c", script], environment: ["PATH": "/usr/bin:/bin"])
     }

@@ -41,6 +41,15 @@ struct AMQPConfigurationTests {
         #expect(!tls.verifiesPeer && !tls.verifiesHostName)
     }
 
+    @Test("may log in by a client certificate")
+    func certificate() throws {
+        let uri = "amqps://h/v?certfile=%2Fetc%2Fme.pem&keyfile=%2Fetc%2Fme.key&auth_mechanism=external"
+        let configuration = try AMQPConfiguration(uri: uri)
+        #expect(configuration.tls?.identity == .init(certificateFile: "/etc/me.pem", keyFile: "/etc/me.key"))
+        #expect(configuration.logsInByCertificate)
+        #expect(try !AMQPConfiguration(uri: "amqps://h?auth_mechanism=plain").logsInByCertificate)
+    }
+
     @Test(
         "is refused for a reason that it states",
         arguments: [
@@ -66,6 +75,10 @@ struct AMQPConfigurationTests {
             ("amqp://h?heartbeat=5&heartbeat=6", .invalidParameter(name: "heartbeat")),
             ("amqp://h?frame_max=1", .invalidParameter(name: "frame_max")),
             ("amqp://h?verify=verify_none", .invalidParameter(name: "verify")),
+            ("amqp://h?certfile=a&keyfile=b", .invalidParameter(name: "certfile")),
+            ("amqps://h?certfile=a", .invalidParameter(name: "keyfile")),
+            ("amqps://h?auth_mechanism=external", .invalidParameter(name: "auth_mechanism")),
+            ("amqps://h?auth_mechanism=anonymous", .invalidParameter(name: "auth_mechanism")),
         ]
     )
     func refused(uri: String, expected: AMQPURIError) {

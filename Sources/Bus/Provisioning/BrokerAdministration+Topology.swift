@@ -90,12 +90,13 @@ extension BrokerAdministration {
         try await put(["users", name], hashed)
     }
 
-    /// Takes the user's tags away and leaves its password as it is.
+    /// Takes the user's tags away, but for the one that says how it logs in, and leaves its password as it is.
     func clearTags(of user: String) async throws(BrokerAdministrationError) {
         guard let hash = try await get(PasswordHash.self, ["users", user]) else { return }
+        let kept = try await self.user(user)?.user.logsInByCertificate == true ? BrokerUser.certificateTag : ""
         try await put(
             ["users", user],
-            ["password_hash": .text(hash.value), "hashing_algorithm": .text(hash.algorithm), "tags": ""] as BrokerArguments
+            ["password_hash": .text(hash.value), "hashing_algorithm": .text(hash.algorithm), "tags": .text(kept)] as BrokerArguments
         )
     }
 

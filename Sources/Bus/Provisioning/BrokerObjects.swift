@@ -90,8 +90,8 @@ public struct UserLimits: Sendable, Hashable, Codable {
 /// A user's name and rights over the broker; never its password.
 public struct BrokerUser: Sendable, Hashable {
     public var name: String
-    /// `administrator`, `monitoring`…; none for a tenant.
+    /// `administrator`, `monitoring`…; none for a tenant but `certificate`.
     public var tags: [String] = []
-    /// Whether a password is set. A user without cannot log in.
+    /// Whether a password is set. A user without cannot log in, unless by a certificate.
     public var hasPassword = false
 }

@@ -39,8 +39,10 @@ public struct IssuedCredential: Sendable, Hashable {
 public struct CredentialState: Sendable, Hashable, Encodable {
     public let slot: CredentialSlot
     public let user: String
-    /// Whether a password is set: without one nobody can log in.
+    /// Whether a password is set, or a certificate is expected: otherwise nobody is meant to log in.
     public let isIssued: Bool
+    /// The user has no password: it logs in with a certificate that bears its name.
+    public let byCertificate: Bool
     /// Now; the broker remembers no earlier ones.
     public let connections: [CredentialConnection]
 }

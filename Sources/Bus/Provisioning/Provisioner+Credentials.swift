@@ -9,12 +9,24 @@ extension Provisioner {
     ///
     /// - Throws: ``ProvisioningError``: `credentialInUse` when the slot has a password, `notProvisioned` before the first apply.
     public func issueCredential(_ tenant: BusTenant, slot: CredentialSlot) async throws(ProvisioningError) -> IssuedCredential {
-        let user = tenant.topology.user(slot)
         let password = BrokerPassword.random()
+        let user = try await issue(slot, of: tenant) { user throws(BrokerAdministrationError) in
+            try await broker.putUser(user, passwordHash: password.saltedHash())
+        }
+        return IssuedCredential(slot: slot, user: user, password: password, virtualHost: tenant.virtualHost)
+    }
+
+    /// Everything that the slot's user needs, then what lets it log in.
+    ///
+    /// - Returns: the user's name.
+    func issue(
+        _ slot: CredentialSlot, of tenant: BusTenant, open: (String) async throws(BrokerAdministrationError) -> Void
+    ) async throws(ProvisioningError) -> String {
+        let user = tenant.topology.user(slot)
         var wanted = BrokerTopology.tenant(tenant, slots: [slot])
         var live: LiveTopology
         do { live = try await LiveTopology.read(wanted, from: broker) } catch { throw .broker(error) }
-        guard live.users.first?.user.hasPassword != true else { throw .credentialInUse(user: user, other: slot.other) }
+        guard live.users.first?.user.isIssued != true else { throw .credentialInUse(user: user, other: slot.other) }
         let found = Set(live.queues.map(\.name) + live.exchanges.map(\.name))
         let missing = (tenant.topology.exchanges + tenant.topology.queues).filter { !found.contains($0) }
         guard missing.isEmpty else { throw .notProvisioned(virtualHost: tenant.virtualHost, missing: missing) }
@@ -27,11 +39,11 @@ extension Provisioner {
             for change in ProvisioningPlan(from: live, to: wanted).changes {
                 try await broker.perform(change.step, in: tenant.virtualHost)
             }
-            try await broker.putUser(user, passwordHash: password.saltedHash())
+            try await open(user)
         } catch {
             throw .broker(error)
         }
-        return IssuedCredential(slot: slot, user: user, password: password, virtualHost: tenant.virtualHost)
+        return user
     }
 
     /// Deletes the slot's user, and closes its connections. Revoking what is not there succeeds.
@@ -54,7 +66,10 @@ extension Provisioner {
                 let user = tenant.topology.user(slot)
                 guard let found = try await broker.user(user) else { continue }
                 let connections = try await broker.connections(of: user)
-                states.append(CredentialState(slot: slot, user: user, isIssued: found.user.hasPassword, connections: connections))
+                states.append(
+                    CredentialState(
+                        slot: slot, user: user, isIssued: found.user.isIssued, byCertificate: found.user.logsInByCertificate,
+                        connections: connections))
             }
             return states
         } catch {

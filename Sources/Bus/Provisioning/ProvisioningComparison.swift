@@ -99,8 +99,8 @@ private struct ProvisioningComparison {
                     step: .putUser(user.name)
                 )
             }
-            guard !found.tags.isEmpty else { return nil }
-            let tags = "it has the tags \(found.tags.joined(separator: ", ")), wanted none"
+            guard !found.foreignTags.isEmpty else { return nil }
+            let tags = "it has the tags \(found.foreignTags.joined(separator: ", ")), wanted none"
             return ProvisioningChange(.update, .user, user.name, details: [tags], step: .clearTags(user: user.name))
         }
     }

@@ -30,10 +30,14 @@ typedef enum {
     RMQ_FAILURE_NO_MEMORY,
 } rmq_failure_kind;
 
+enum { RMQ_OWN_FILES = -1 };
+
 typedef struct {
     rmq_failure_kind kind;
     // The broker's reply code (channel or connection closed), or 0.
     int code;
+    // Of a TLS failure: OpenSSL's verdict on the broker's certificate (X509_V_ERR_…), RMQ_OWN_FILES, or 0.
+    int certificate_error;
     // The broker's reply text, or the library's words; NUL-terminated. AMQP bounds it to 255 bytes.
     char text[256];
 } rmq_failure;
@@ -61,6 +65,10 @@ typedef struct {
     const char *ca_file;
     bool verify_peer;
     bool verify_host_name;
+    // Our own certificate and its key, PEM files; empty for none. With one, the broker takes the user's name from it.
+    const char *certificate_file;
+    const char *key_file;
+    bool login_by_certificate;
 } rmq_options;
 
 // Connects, logs in, opens the channel. Null on failure.

@@ -20,19 +20,27 @@ struct CredentialCommand: AsyncParsableCommand {
     struct Issue: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Issue a credential; it is shown this once. Rotate by issuing the other slot, then revoking the first.",
-            discussion: "Examples: bus311 credential issue valmont-7f3a9c b\n          bus311 credential issue valmont-7f3a9c crm")
+            discussion: "Examples: bus311 credential issue valmont-7f3a9c b\n          bus311 credential issue valmont-7f3a9c crm\n"
+                + "          bus311 credential issue valmont-7f3a9c b --client-certificate")
         @OptionGroup var common: CommonOptions
         @Argument var tenant: String
         @Argument(help: "a, b or crm.") var kind: CredentialKind
+        @Flag(help: "Mutual TLS (a, b): no password, the user logs in with a certificate that bears its name.")
+        var clientCertificate = false
         @Option(help: "Who uses the token (crm).") var label = "CRM"
 
         func run() async throws {
+            if clientCertificate && kind == .crm {
+                throw ValidationError("--client-certificate is for the AMQP slots a and b: status-ingest knows its CRM by the token.")
+            }
             try await common.administer { administration in
                 let tenant = try await administration.tenant(tenant)
                 switch kind {
                 case .crm:
                     let secret = try await administration.store.createKey(kind: .crmToken, tenant: tenant.id, label: label, expiresAt: nil)
                     try common.show(text: secret.reveal(), json: ["id": secret.publicID, "crm_token": secret.reveal()])
+                case .a where clientCertificate, .b where clientCertificate:
+                    try await issueByCertificate(BusTenant(tenant), slot: kind == .a ? .a : .b, administration)
                 case .a, .b:
                     let issued = try await administration.provisioner().issueCredential(BusTenant(tenant), slot: kind == .a ? .a : .b)
                     try common.show(
@@ -60,7 +68,9 @@ struct CredentialCommand: AsyncParsableCommand {
                 let view = View(
                     amqp: try await administration.provisioner().credentials(BusTenant(tenant)),
                     crm: try await administration.store.keys(of: tenant.id, kind: .crmToken).map(AccessKeyView.init))
-                let lines = view.amqp.map { "slot \($0.slot.rawValue)" } + view.crm.map { "crm " + $0.line }
+                let lines =
+                    view.amqp.map { "slot \($0.slot.rawValue)\($0.byCertificate ? ", by certificate \($0.user)" : "")" }
+                    + view.crm.map { "crm " + $0.line }
                 try common.show(text: lines.joined(separator: "\n"), json: view)
             }
         }

@@ -22,6 +22,9 @@ struct DemoCity {
         var api_key: String
         var crm_token: String
         var amqp_uri: String
+        /// The same over TLS, and the authority to trust.
+        var amqps_uri: String?
+        var ca_file: String?
         var vhost: String
         var request_queue: String
         var dead_queue: String
@@ -41,7 +44,11 @@ struct DemoCity {
         let passwords = try rolePasswords()
         try await RolePasswords.set(passwords, configuration: owner)
         try writeSettings(passwords)
-        let sheet = try await city(owner: owner)
+        var sheet = try await city(owner: owner)
+        if let authority = broker.authority {
+            sheet.amqps_uri = DemoTLS.uri(sheet.amqp_uri, port: home.ports.amqps)
+            sheet.ca_file = authority.caFile.path
+        }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try home.writeSecret(try encoder.encode(sheet) + Data("\n".utf8), to: "demo.json")

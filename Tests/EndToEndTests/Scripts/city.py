@@ -20,7 +20,7 @@ SPARE = (11, 12, 13, 14)
 
 
 def free_base():
-    offsets = (0, 1, 8, *SPARE, 21, 61, 62, 63, 64, 65)
+    offsets = (0, 1, 8, *SPARE, 21, 60, 61, 62, 63, 64, 65)
     while True:
         # Below the ports that the kernel gives to outgoing connections.
         base = random.randint(12000, 31000)
