@@ -34,7 +34,8 @@ struct UploadReader {
     /// Of all text fields together.
     let maximumText: Int
 
-    private static let step = 32_768
+    /// Of a body, at a time.
+    private static let step = 65_536
 
     /// - Returns: the text fields, and the photos, which are the caller's to keep or to discard.
     /// - Throws: ``GeoReportError``; nothing of the body is left on disk then.
@@ -105,7 +106,9 @@ struct UploadReader {
             let file: IncomingFile
             var hash = SHA256()
             var bytes = 0
+            /// The first bytes, until they have said what this is.
             var head: [UInt8] = []
+            var type: PhotoType?
         }
 
         init(media: any MediaStore, limits: PhotoLimits) {
@@ -141,8 +144,9 @@ struct UploadReader {
                 throw GeoReportError(
                     413, "\(arriving.field): the photos are too large together, \(limits.maximumTotalBytes) bytes at most.")
             }
-            if arriving.head.count < PhotoMetadata.readableBytes {
-                arriving.head.append(contentsOf: bytes.prefix(PhotoMetadata.readableBytes - arriving.head.count))
+            if arriving.type == nil {
+                arriving.head.append(contentsOf: bytes.prefix(PhotoType.decisiveBytes - arriving.head.count))
+                if arriving.head.count == PhotoType.decisiveBytes { arriving.type = try Self.type(arriving.head, arriving.field) }
             }
             arriving.hash.update(data: bytes)
             open = arriving
@@ -157,14 +161,20 @@ struct UploadReader {
                 open = nil
                 return await arriving.file.discard()
             }
-            let type = try Self.type(arriving.head, arriving.field)
+            let type = if let known = arriving.type { known } else { try Self.type(arriving.head, arriving.field) }
+            // Read back rather than kept: a thousand uploads at once would keep a thousand beginnings.
+            let edges = try await storing { () async throws(MediaError) in
+                // PNG, WebP and HEIC may hold them behind the picture.
+                try await arriving.file.edges(
+                    front: PhotoMetadata.readableBytes, end: type == .jpeg ? 0 : PhotoMetadata.readableBytes)
+            }
             open = nil
             photos.append(
                 ReceivedPhoto(
                     file: arriving.file,
                     photo: SubmittedPhoto(
                         token: PhotoToken(), type: type, bytes: arriving.bytes, sha256: Array(arriving.hash.finalize()),
-                        metadata: PhotoMetadata(head: arriving.head, type: type))))
+                        metadata: PhotoMetadata(head: edges, type: type))))
         }
 
         /// `media` as text: old clients send base64, some a link.

@@ -4,6 +4,7 @@ import Bus
 import CoreMetrics
 import Foundation
 import Hummingbird
+import HummingbirdCore
 import Logging
 import Metrics
 import Operations
@@ -33,11 +34,12 @@ struct Services {
 
     private func logger(_ name: String) -> Logger { Logger(label: name) }
 
-    private func http<Responder: HTTPResponder>(_ responder: Responder, host: String, port: Int, _ name: String) -> any ServiceLifecycle
-        .Service
+    private func http<Responder: HTTPResponder>(
+        _ responder: Responder, host: String, port: Int, _ name: String, server: HTTPServerBuilder = .http1()
+    ) -> any ServiceLifecycle.Service
     where Responder.Context: InitializableFromSource<ApplicationRequestContextSource> {
         Application(
-            responder: responder,
+            responder: responder, server: server,
             configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: "bus311"),
             logger: logger(name))
     }
@@ -78,7 +80,7 @@ struct Services {
             logger: logger("gateway"))
         list.append(DirectoryService(directory: directory))
         list.append(KeyUseService(keyUses: keyUses))
-        list.append(http(gateway, host: settings.host, port: settings.gatewayPort, "gateway"))
+        list.append(http(gateway, host: settings.host, port: settings.gatewayPort, "gateway", server: GatewayConnections.server()))
     }
 
     mutating func addStatusIngest() async throws {
@@ -124,6 +126,7 @@ struct Services {
     func run() async throws {
         // Three C libraries write to sockets that may close.
         signal(SIGPIPE, SIG_IGN)
+        Self.allowDescriptors()
         let metrics = self.metrics
         let health = http(
             HealthService(registry: registry, metrics: { metrics.exposition() }), host: "127.0.0.1", port: settings.healthPort, "health")
@@ -132,6 +135,16 @@ struct Services {
                 services: (list + [health]).map { .init(service: $0) }, gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: logger("bus311")))
         try await group.run()
+    }
+}
+
+extension Services {
+    /// A system's usual 1,024 open files are fewer than the uploads that may come at once; the account's own maximum is asked for.
+    private static func allowDescriptors() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 }
 
