@@ -8,6 +8,7 @@ import time
 import urllib.parse
 from statistics import median
 
+import photos
 import pika
 from measure import (
     BUILT, REPOSITORY, City, Service, bare_route, consumer, form_fields, hand_over, make_baseline_database, million, pgbench, post, psql,
@@ -271,16 +272,29 @@ def memory(city, table):
               f"status-ingest {idle[2]:.0f} → {loaded[2]:.0f} MB")
 
 
+HEAD = "| What | Measured | Target | Reached | Rounds | When |"
+
+
+def earlier_rows(path):
+    """What the document says already, by the first column."""
+    with open(path, encoding="utf-8") as file:
+        lines = [line.rstrip("\n") for line in file if line.startswith("| ")]
+    return {line.split("|")[1].strip(): line for line in lines if line != HEAD and not line.startswith("| ---")}
+
+
 def write(table, notes):
+    """Rows that were measured now take the place of the earlier ones of the same name; the others stay, each with its date."""
     path = os.path.join(REPOSITORY, "docs", "benchmarks.md")
     processor = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")), "?")
+    rows = earlier_rows(path) if os.path.exists(path) else {}
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    rows.update({line.split("|")[1].strip(): f"{line} {today} |" for line in table.lines})
     with open(path, "w", encoding="utf-8") as file:
         file.write(
-            "# Benchmarks\n\nWritten by `make bench`: release build; clients, services, PostgreSQL and RabbitMQ on one machine; each figure is a "
-            f"ratio to a baseline measured in the same run, {ROUNDS} rounds interleaved, the worst counts. Absolute numbers move by half "
-            "within an hour on a shared machine; ratios by a tenth.\n\n"
-            f"Last run: {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC, {os.cpu_count()} cores ({processor}).\n\n"
-            "| What | Measured | Target | Reached | Rounds |\n| --- | --- | --- | --- | --- |\n" + "\n".join(table.lines) + "\n"
+            "# Benchmarks\n\nWritten by `make bench` (`make bench BENCH='relay photos'` for a part): release build; clients, services, PostgreSQL "
+            f"and RabbitMQ on one machine of {os.cpu_count()} cores ({processor}); each figure is a ratio to a baseline measured in the same run, "
+            f"{ROUNDS} rounds interleaved, the worst counts. Absolute numbers move by half within an hour on a shared machine; ratios by a "
+            f"tenth.\n\n{HEAD}\n| --- | --- | --- | --- | --- | --- |\n" + "\n".join(rows.values()) + "\n"
         )
         if os.path.exists(notes):
             with open(notes, encoding="utf-8") as more:
@@ -290,7 +304,7 @@ def write(table, notes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, epilog="Example: make bench BENCH='relay latency'")
-    parser.add_argument("parts", nargs="*", help="ingest, through, relay, reading, catalogue, latency, memory; all of them when none is named")
+    parser.add_argument("parts", nargs="*", help="ingest, through, relay, reading, lists, latency, memory, photos; all of them when none is named")
     parts = parser.parse_args().parts
     table = Table()
     with City(servers_only=True) as city:
@@ -303,8 +317,9 @@ def main():
                 part(city, table)
         if not parts or "latency" in parts:
             latency(city, table, rate)
-    if not parts:
-        write(table, os.path.join(REPOSITORY, "Tests", "Benchmarks", "notes.md"))
+        if not parts or "photos" in parts:
+            photos.photos(city, table, ROUNDS, SECONDS)
+    write(table, os.path.join(REPOSITORY, "Tests", "Benchmarks", "notes.md"))
     if table.missed:
         say("missed: " + ", ".join(table.missed))
 

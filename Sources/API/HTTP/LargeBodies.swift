@@ -33,7 +33,7 @@ final class UploadCrowd: Sendable {
     func leave() { count.withLockedValue { $0 -= 1 } }
 }
 
-/// Reads a large body in large pieces while few arrive, and in small ones in a crowd: a connection keeps about fourteen pieces that
+/// Reads a large body in large pieces while few arrive, and in small ones in a crowd: a connection keeps about twelve pieces that
 /// nobody has taken yet, so a thousand uploads in pieces of 64 KiB would hold a gigabyte.
 final class ReadSizing: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
@@ -75,7 +75,7 @@ final class ReadSizing: ChannelInboundHandler, RemovableChannelHandler {
         guard !isCounted else { return }
         isCounted = true
         guard crowd.enter() > Self.fewUploads else { return }
-        setPieces(FixedSizeRecvByteBufferAllocator(capacity: Self.smallPiece), of: channel)
+        setPieces(FixedSizeRecvByteBufferAllocator(capacity: Self.smallPiece), atOnce: 2, of: channel)
     }
 
     private func leave(_ channel: (any Channel)?) {
@@ -83,11 +83,13 @@ final class ReadSizing: ChannelInboundHandler, RemovableChannelHandler {
         isCounted = false
         crowd.leave()
         // Its buffers go with the old allocator; the new one begins small.
-        if let channel { setPieces(AdaptiveRecvByteBufferAllocator(), of: channel) }
+        if let channel { setPieces(AdaptiveRecvByteBufferAllocator(), atOnce: 4, of: channel) }
     }
 
-    private func setPieces(_ allocator: any RecvByteBufferAllocator, of channel: any Channel) {
+    /// - Parameter count: reads between two looks at what others want.
+    private func setPieces(_ allocator: any RecvByteBufferAllocator, atOnce count: UInt, of channel: any Channel) {
         // On the channel's own loop this takes effect at once; a channel that is closing has no use for it.
         _ = channel.setOption(.recvAllocator, value: allocator)
+        _ = channel.setOption(.maxMessagesPerRead, value: count)
     }
 }

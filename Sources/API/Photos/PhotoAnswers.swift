@@ -13,6 +13,7 @@ struct PhotoAnswers: Sendable {
     private static let patience = Duration.seconds(10)
     private static let interval = Duration.milliseconds(200)
     private let waiting = WaitingRoom(places: 64)
+    private let shelf = PhotoShelf()
 
     init(media: any MediaStore, reader: PhotoReader) {
         self.media = media
@@ -99,18 +100,38 @@ struct PhotoAnswers: Sendable {
     }
 
     private func body(_ copy: Copy, _ range: Range<Int>) -> ResponseBody {
-        let media = self.media
+        let (media, shelf) = (self.media, self.shelf)
         return ResponseBody(contentLength: range.count) { writer in
+            if copy.bytes <= PhotoShelf.maximumFile {
+                let whole = if let kept = shelf.file(copy.key) { kept } else { try await Self.whole(copy, media, shelf) }
+                try await writer.write(whole.getSlice(at: range.lowerBound, length: range.count) ?? ByteBuffer())
+                return try await writer.finish(nil)
+            }
             var start = range.lowerBound
             while start < range.upperBound {
                 let end = min(range.upperBound, start + media.readBytes)
-                let bytes = try await media.read(copy.key, start..<end)
-                // Shorter than its row says: the connection ends before its promised length, and the caller notices.
-                guard bytes.count == end - start else { throw MediaError.missing }
-                try await writer.write(ByteBuffer(bytes: bytes))
+                try await writer.write(try await Self.part(copy, start..<end, media))
                 start = end
             }
             try await writer.finish(nil)
         }
+    }
+
+    private static func whole(_ copy: Copy, _ media: any MediaStore, _ shelf: PhotoShelf) async throws -> ByteBuffer {
+        var file = ByteBuffer()
+        file.reserveCapacity(copy.bytes)
+        while file.readableBytes < copy.bytes {
+            let start = file.readableBytes
+            file.writeImmutableBuffer(try await part(copy, start..<min(copy.bytes, start + media.readBytes), media))
+        }
+        shelf.keep(file, as: copy.key)
+        return file
+    }
+
+    private static func part(_ copy: Copy, _ range: Range<Int>, _ media: any MediaStore) async throws(MediaError) -> ByteBuffer {
+        let bytes = try await media.read(copy.key, range)
+        // Shorter than its row says: the connection ends before its promised length, and the caller notices.
+        guard bytes.count == range.count else { throw .missing }
+        return ByteBuffer(bytes: bytes)
     }
 }

@@ -13,7 +13,7 @@ enum PhotoSQL {
             as given (request_id, tenant_id, position, token, type, bytes, sha256, lat, long, taken_at, reference)
         """, request: "request_id")
 
-    static let published = Statement("photos_published", "select * from bus311_photo($1::text)")
+    static let published = Statement("photos_published", "select * from bus311_photos($1::text[])")
 
     static let redact = Statement("photos_redact", "select bus311_redact_photo($1::text, $2::jsonb)")
 

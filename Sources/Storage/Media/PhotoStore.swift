@@ -15,40 +15,60 @@ public struct PublishedPhoto: Sendable, Equatable {
     public let state: State
 }
 
-/// Finds photos by their address, for whoever knows it.
+/// Finds photos by their address, for whoever knows it. Nothing is remembered: a photo that was revoked is gone for the next caller.
 public final class PhotoReader: Sendable {
-    private let pool: PostgresPool
+    private typealias Outcome = Result<PublishedPhoto?, StorageError>
+
+    private let connections: [PostgresConnection]
+    /// Callers who come together ask together.
+    private let work: GroupedWork<PhotoToken, Outcome, PostgresConnection>
 
     /// - Parameter configuration: of the gateway's role, which can ask by token only.
-    public init(configuration: PostgresConfiguration, connections: Int = 2) throws {
-        pool = try PostgresPool(configuration: configuration, size: connections)
+    public init(configuration: PostgresConfiguration, connections count: Int = 2) throws {
+        connections = try (0..<count).map { _ in try PostgresConnection(configuration: configuration) }
+        work = GroupedWork(maximumGroup: 128, maximumWaiting: 4_096, workers: connections) { connection, tokens in
+            Self.photos(tokens, on: connection)
+        }
     }
 
     /// - Returns: nil when no photo has this address.
     public func photo(_ token: PhotoToken) async throws(StorageError) -> PublishedPhoto? {
-        try await storing { () async throws(PostgresError) in
-            try await pool.run { (session) throws(PostgresError) in
-                try session.execute(PhotoSQL.published, [.text(token.text)]).first.map { (row) throws(PostgresError) in try Self.photo(row)
-                }
-            } ?? nil
+        guard let outcome = await work.submit(token) else { throw StorageError(.overloaded) }
+        return try outcome.get()
+    }
+
+    private static func photos(_ tokens: [PhotoToken], on connection: isolated PostgresConnection) -> [Outcome] {
+        do throws(PostgresError) {
+            let found = try connection.run { (session) throws(PostgresError) in
+                var found: [String: PublishedPhoto] = [:]
+                let rows = try session.execute(PhotoSQL.published, [.texts(tokens.map(\.text))])
+                for index in 0..<rows.count { found[try rows[index].text(0)] = try photo(rows[index]) }
+                return found
+            }
+            return tokens.map { .success(found[$0.text]) }
+        } catch {
+            let failure = StorageError(error)
+            return tokens.map { _ in .failure(failure) }
         }
     }
 
     private static func photo(_ row: Row) throws(PostgresError) -> PublishedPhoto? {
-        guard let tenant = try? TenantKey(validating: try row.text(0)) else { return nil }
+        guard let tenant = try? TenantKey(validating: try row.text(1)) else { return nil }
         let state: PublishedPhoto.State =
-            switch try row.text(2) {
+            switch try row.text(3) {
             case "received", "redacting": .received
-            case "ready" where try !row.bool(3):
+            case "ready" where try !row.bool(4):
                 .ready(
-                    cleaned: try row.byteString(4), bytes: Int(try row.int32(5)), small: try row.byteString(6),
-                    smallBytes: Int(try row.int32(7)))
+                    cleaned: try row.byteString(5), bytes: Int(try row.int32(6)), small: try row.byteString(7),
+                    smallBytes: Int(try row.int32(8)))
             default: .gone
             }
         return PublishedPhoto(tenant: tenant, state: state)
     }
 
-    public func close() async { await pool.close() }
+    public func close() async {
+        for connection in connections { await connection.close() }
+    }
 }
 
 /// A photo that waits to be cleaned.
