@@ -13,7 +13,7 @@ SHELL := /bin/bash
 SWIFT ?= swift
 SCRIPTS := $(shell grep -lE '^\#!.*(bash|/sh)$$' .ci/* broker-config/*/* examples/* 2>/dev/null)
 
-.PHONY: help deps build release run test tools build-tests test-unit test-integration test-accidents test-sanitize test-fuzz fuzz bench lint format clean
+.PHONY: help deps build release run run-cluster test tools build-tests test-unit test-integration test-accidents test-sanitize test-fuzz fuzz bench lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ release: deps .build/release/bus311 ## release build of bus311
 
 run: release ## a whole demonstration city on this machine, in the foreground; Ctrl-C stops it
 	@exec .build/release/bus311 demo
+
+run-cluster: release ## the same on three RabbitMQ nodes, with two gateways and two relays side by side
+	@BUS311_HOME="$${BUS311_HOME:-.bus311-cluster}" exec .build/release/bus311 demo --cluster
 
 test: test-unit test-integration test-accidents test-fuzz ## everything, against private servers of its own
 	@echo "== all tests passed"

@@ -14,7 +14,7 @@ public struct PortPlan: Sendable, Equatable {
     /// The base when nobody says otherwise.
     public static let defaultBase = 8311
     /// The highest base that leaves room for the last port.
-    public static let highestBase = 65535 - 65
+    public static let highestBase = 65535 - 85
 
     /// The port of the gateway; all others follow from it.
     public let base: Int
@@ -59,6 +59,22 @@ public struct PortPlan: Sendable, Equatable {
         )
     }
 
+    /// How many nodes the cluster of `make run-cluster` has.
+    public static let clusterSize = 3
+
+    /// The ports of node 1, 2 or 3 of a cluster: ten apart, the first as of a broker alone; one port mapper serves all.
+    public func clusterNode(_ number: Int) -> RabbitMQPorts {
+        let shift = 10 * (number - 1)
+        return RabbitMQPorts(
+            amqp: amqp + shift, management: management + shift, prometheus: brokerMetrics + shift, distribution: distribution + shift,
+            epmd: epmd)
+    }
+
+    /// Gateways side by side: the first has the usual port.
+    public func gateway(_ number: Int) -> Int { number == 1 ? gateway : base + number }
+    /// Health pages of services that run as processes of their own, in the order in which they are started.
+    public func health(_ number: Int) -> Int { number == 1 ? health : base + 13 + number }
+
     /// All of them, by name.
     public var uses: [PortUse] {
         [
@@ -75,11 +91,29 @@ public struct PortPlan: Sendable, Equatable {
         ]
     }
 
+    /// What `make run-cluster` uses besides.
+    ///
+    /// - Parameter services: how many processes of services there are.
+    public func clusterUses(services: Int) -> [PortUse] {
+        let nodes = (2...Self.clusterSize).flatMap { number in
+            let ports = clusterNode(number)
+            return [
+                PortUse(name: "AMQP, node \(number)", port: ports.amqp),
+                PortUse(name: "broker distribution, node \(number)", port: ports.distribution),
+                PortUse(name: "broker management, node \(number)", port: ports.management),
+                PortUse(name: "broker metrics, node \(number)", port: ports.prometheus),
+            ]
+        }
+        return nodes + [PortUse(name: "second gateway", port: gateway(2))]
+            + (2...max(2, services)).map { PortUse(name: "health page \($0)", port: health($0)) }
+    }
+
     /// Checks that nobody listens on any of them yet.
     ///
+    /// - Parameter more: ports of this run besides those of the plan.
     /// - Throws: `PrivateServerError.portsTaken` with all that are taken, and the remedy in its description.
-    public func checkFree() throws {
-        let taken = uses.filter { !Loopback.isFree($0.port) }
+    public func checkFree(_ more: [PortUse] = []) throws {
+        let taken = (uses + more).filter { !Loopback.isFree($0.port) }
         guard taken.isEmpty else { throw PrivateServerError.portsTaken(taken) }
     }
 }

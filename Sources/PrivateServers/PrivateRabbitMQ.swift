@@ -12,11 +12,12 @@ public actor PrivateRabbitMQ: PrivateServer {
     /// The virtual host of the product.
     public static let vhost = "open311"
 
-    public nonisolated let name = "rabbitmq"
+    public nonisolated let name: String
     public nonisolated let ports: RabbitMQPorts
     /// Holds the data, logs, passwords and process ids.
     public nonisolated let directory: URL
     private nonisolated let folder: BrokerFolder
+    private nonisolated let member: ClusterMember?
     private var broker: ChildProcess?
     private var portMapper: ChildProcess?
     private var lock: FolderLock?
@@ -25,9 +26,16 @@ public actor PrivateRabbitMQ: PrivateServer {
     ///   - directory: made on the first start.
     ///   - configuration: the repository's folder `broker-config`.
     public init(directory: URL, ports: RabbitMQPorts, configuration: URL) {
+        self.init(directory: directory, ports: ports, configuration: configuration, member: nil)
+    }
+
+    /// - Parameter member: nil for a broker alone; else the port mapper is the cluster's, not this node's.
+    init(directory: URL, ports: RabbitMQPorts, configuration: URL, member: ClusterMember?) {
+        name = member.map { "rabbitmq node \($0.number)" } ?? "rabbitmq"
         self.directory = directory.standardizedFileURL
         self.ports = ports
-        folder = BrokerFolder(root: self.directory, ports: ports, configuration: configuration.standardizedFileURL)
+        self.member = member
+        folder = BrokerFolder(root: self.directory, ports: ports, configuration: configuration.standardizedFileURL, member: member)
     }
 
     /// A service user's password, made on the first call.
@@ -74,7 +82,7 @@ public actor PrivateRabbitMQ: PrivateServer {
         try folder.prepare()
         try await folder.prepareTLS()
         let environment = try folder.environment()
-        try await startPortMapper(environment)
+        if member == nil { try await startPortMapper(environment) }
         let launch = ChildProcess.Launch(
             executable: try BrokerFolder.scripts().appendingPathComponent("rabbitmq-server").path,
             environment: environment.merging([
@@ -83,7 +91,7 @@ public actor PrivateRabbitMQ: PrivateServer {
                 "RABBITMQ_SERVER_START_ARGS": "-noinput",
                 // Erlang's schedulers otherwise spin for work on cores that the tests and the services need.
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS":
-                    "+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}",
+                    "+sbwt none +sbwtdcpu none +sbwtdio none -kernel \(ClusterMember.kernelSettings(of: member))",
             ]) { $1 },
             directory: directory,
             log: folder.console
@@ -141,23 +149,12 @@ public actor PrivateRabbitMQ: PrivateServer {
 
     private func startPortMapper(_ environment: [String: String]) async throws {
         if let portMapper, portMapper.exitNow == nil { return }
-        guard let program = Program.find("epmd") else {
-            throw PrivateServerError.programMissing(program: "epmd", remedy: "make deps, or apt-get install rabbitmq-server")
-        }
-        let launch = ChildProcess.Launch(
-            executable: program,
-            arguments: ["-port", "\(ports.epmd)", "-address", "127.0.0.1"],
-            environment: environment,
-            directory: directory,
-            log: folder.console
-        )
-        let mapper = try guarded(launch, pidFile: mapperPid, limit: 30)
+        let mapper = try guarded(
+            try PortMapper.launch(
+                port: ports.epmd, addresses: "127.0.0.1", environment: environment, directory: directory, log: folder.console),
+            pidFile: mapperPid, limit: 30)
         portMapper = mapper
-        let port = ports.epmd
-        let console = folder.console
-        try await waitUntilReady(mapper, server: "epmd", limit: .seconds(10), log: { Command.lastLines(of: console) }) {
-            Loopback.accepts(port)
-        }
+        try await PortMapper.waitUntilReady(mapper, port: ports.epmd, log: folder.console)
     }
 
     private func guarded(_ launch: ChildProcess.Launch, pidFile: PidFile, limit: Int) throws -> ChildProcess {

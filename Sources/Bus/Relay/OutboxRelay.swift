@@ -5,10 +5,12 @@ import Postgres
 import ServiceLifecycle
 import Storage
 
-/// Publishes what waits in the outbox: one leader for each shard, elected through PostgreSQL. A database or a broker that is
-/// away for an hour is an ordinary state: told to `report`, and over by itself.
+/// Publishes what waits in the outbox: one leader for each shard, elected through PostgreSQL; relays side by side lead as many
+/// shards each. A database or a broker that is away for an hour is an ordinary state: told to `report`, and over by itself.
 public struct OutboxRelay: ServiceLifecycle.Service {
     private let outbox: OutboxStore
+    private let presence: RelayPresence
+    private let share: ShardShare
     private let notifications: PostgresConnection
     private let configuration: RelayConfiguration
     private let logger: Logger
@@ -22,6 +24,8 @@ public struct OutboxRelay: ServiceLifecycle.Service {
         report: @escaping @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
     ) throws {
         outbox = try OutboxStore(configuration: database)
+        presence = try RelayPresence(configuration: database)
+        share = ShardShare(total: configuration.shards.count)
         notifications = try PostgresConnection(configuration: database)
         self.configuration = configuration
         self.logger = logger
@@ -32,18 +36,35 @@ public struct OutboxRelay: ServiceLifecycle.Service {
         let wakeUp = WakeUp()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await cancelWhenGracefulShutdown { await listen(wakeUp) } }
+            group.addTask { await cancelWhenGracefulShutdown { await lookAround() } }
             for shard in configuration.shards.shuffled() {
                 group.addTask {
                     await cancelWhenGracefulShutdown {
                         await ShardRelay(
-                            shard: shard, outbox: outbox, configuration: configuration, wakeUp: wakeUp, logger: logger, report: report
+                            shard: shard, outbox: outbox, share: share, configuration: configuration, wakeUp: wakeUp, logger: logger, report: report
                         ).run()
                     }
                 }
             }
         }
+        await presence.close()
         await notifications.close()
         await outbox.close()
+    }
+
+    /// Counts the relays that live; the count of a moment ago holds while the database is away.
+    private func lookAround() async {
+        let live = Gauge(label: "o311_relay_live_relays")
+        while !Task.isCancelled {
+            do {
+                let sight = try await presence.look()
+                share.saw(relays: sight.relays, led: sight.led)
+                live.record(sight.relays)
+            } catch {
+                report("postgresql", false, "\(error)")
+            }
+            try? await Task.sleep(for: .seconds(1))
+        }
     }
 
     /// Turns notifications into hints; without them the poll finds everything a second later.

@@ -9,6 +9,7 @@ import Storage
 struct ShardRelay: Sendable {
     let shard: Int16
     let outbox: OutboxStore
+    let share: ShardShare
     let configuration: RelayConfiguration
     let wakeUp: WakeUp
     let logger: Logger
@@ -16,18 +17,37 @@ struct ShardRelay: Sendable {
 
     func run() async {
         while !Task.isCancelled {
-            do {
-                if let leadership = try await outbox.lead(shard) {
-                    report("postgresql", true, "")
-                    Gauge(label: "o311_relay_leader", dimensions: [("shard", "\(shard)")]).record(1)
-                    await lead(leadership)
-                    Gauge(label: "o311_relay_leader", dimensions: [("shard", "\(shard)")]).record(0)
-                    await leadership.release()
-                }
-            } catch {
-                report("postgresql", false, "\(error)")
+            if share.begin(shard) {
+                await tryToLead()
+                share.ended(shard)
             }
             try? await Task.sleep(for: .seconds(Double.random(in: 0.5...1.5)))
+        }
+    }
+
+    private func tryToLead() async {
+        do {
+            guard let leadership = try await outbox.lead(shard) else { return }
+            report("postgresql", true, "")
+            Gauge(label: "o311_relay_leader", dimensions: [("shard", "\(shard)")]).record(1)
+            logger.info("leads a shard", metadata: ["shard": "\(shard)"])
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await Self.keepAlive(leadership) }
+                await lead(leadership)
+                group.cancelAll()
+            }
+            Gauge(label: "o311_relay_leader", dimensions: [("shard", "\(shard)")]).record(0)
+            await leadership.release()
+            logger.info("gave a shard back", metadata: ["shard": "\(shard)"])
+        } catch {
+            report("postgresql", false, "\(error)")
+        }
+    }
+
+    /// The turns of the loop may take longer than the server waits for a word; a frozen process says none.
+    private static func keepAlive(_ leadership: ShardLeadership) async {
+        while (try? await Task.sleep(for: .seconds(5))) != nil {
+            if (try? await leadership.touch()) == nil { return }
         }
     }
 
@@ -40,7 +60,7 @@ struct ShardRelay: Sendable {
         var lastPoll = ContinuousClock.now
         var stopBy: ContinuousClock.Instant?
         while true {
-            let isStopping = Task.isCancelled
+            let isStopping = Task.isCancelled || share.mustYield(shard)
             let now = ContinuousClock.now
             let paused = pauses.paused(at: now)
             let isBusy = lanes.values.contains { $0.isBusy }

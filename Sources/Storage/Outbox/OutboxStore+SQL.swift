@@ -1,10 +1,29 @@
 import Postgres
 
 enum OutboxSQL {
-    static let all = [lead, release, pending, confirm, postpone, park, statistics, parked]
+    static let all = [lead, touch, appear, locks, release, pending, confirm, postpone, park, statistics, parked]
 
     /// A session lock: it ends with the connection, so a dead relay never keeps a shard.
     static let lead = Statement("outbox_lead", "select pg_try_advisory_lock(3111, $1::integer)")
+    static let touch = Statement("outbox_touch", "select 1")
+
+    /// A number of the session's own: taken again it costs nothing and stays one lock.
+    static let appear = Statement(
+        "outbox_appear",
+        """
+        select pg_advisory_lock(3112, pg_backend_pid()) where not exists (
+            select from pg_locks where pid = pg_backend_pid() and locktype = 'advisory' and classid = 3112)
+        """)
+
+    /// Relays that live, and shards that are led.
+    static let locks = Statement(
+        "outbox_locks",
+        """
+        select classid = 3112, objid::bigint from pg_locks
+        where locktype = 'advisory' and classid in (3111, 3112) and objsubid = 2 and granted
+          and database = (select oid from pg_database where datname = current_database())
+        """)
+
     static let release = Statement("outbox_release", "select pg_advisory_unlock(3111, $1::integer)")
 
     /// What waits behind a refused event of the same request is left out: a request's events reach the CRM in order.

@@ -100,7 +100,7 @@ public final class OutboxStore: Sendable {
         // A settlement that a crash of the server takes back is published again: at least once holds, and no settlement waits
         // for the disk.
         do {
-            session = try PostgresConnection(configuration: configuration.setting("synchronous_commit", to: "off"))
+            session = try PostgresConnection(configuration: configuration.endingWhenFrozen.setting("synchronous_commit", to: "off"))
         } catch {
             throw StorageError(.internalFault)
         }

@@ -67,6 +67,11 @@ public final class ShardLeadership: Sendable {
         try await run { (session) throws(PostgresError) in _ = try session.execute(OutboxSQL.park, [.int64(seq), .text(reason)]) }
     }
 
+    /// Says that the leader lives: the server ends a session that is silent for 20 s, and its lock with it.
+    public func touch() async throws(StorageError) {
+        try await run { (session) throws(PostgresError) in _ = try session.execute(OutboxSQL.touch) }
+    }
+
     /// Gives the shard back.
     public func release() async {
         isLost.withLockedValue { $0 = true }

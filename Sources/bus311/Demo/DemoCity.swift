@@ -10,7 +10,7 @@ import Storage
 struct DemoCity {
     let home: DemoHome
     let postgres: PrivatePostgreSQL
-    let broker: PrivateRabbitMQ
+    let broker: DemoBroker
 
     /// Every address and credential of the demonstration, as `.bus311/demo.json` holds them.
     struct Sheet: Codable {
@@ -32,6 +32,10 @@ struct DemoCity {
         var receipts_queue: String
         var management_url: String
         var database_url: String
+        /// Of a cluster: each node's AMQP URI, each node's management API, each gateway.
+        var amqp_uris: [String]?
+        var management_urls: [String]?
+        var gateway_urls: [String]?
     }
 
     private static let database = "bus311"
@@ -49,6 +53,7 @@ struct DemoCity {
             sheet.amqps_uri = DemoTLS.uri(sheet.amqp_uri, port: home.ports.amqps)
             sheet.ca_file = authority.caFile.path
         }
+        addCluster(to: &sheet)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         try home.writeSecret(try encoder.encode(sheet) + Data("\n".utf8), to: "demo.json")
@@ -159,6 +164,14 @@ struct DemoCity {
             database_url: try postgres.uri(database: Self.database))
     }
 
+    private func addCluster(to sheet: inout Sheet) {
+        guard broker.cluster != nil else { return }
+        let login = sheet.amqp_uri.prefix { $0 != "@" }
+        sheet.amqp_uris = broker.addresses.map { "\(login)@\($0)/\(sheet.vhost)" }
+        sheet.management_urls = broker.nodes.map(\.managementURL)
+        sheet.gateway_urls = [1, 2].map { "http://127.0.0.1:\(home.ports.gateway($0))/open311/v2" }
+    }
+
     private func newTenant(_ store: AdministrationStore, _ jurisdiction: JurisdictionID) async throws -> Tenant {
         let suffix = String(UInt32.random(in: 0..<0x100_0000) + 0x100_0000, radix: 16).suffix(6)
         return try await store.createTenant(
@@ -175,6 +188,15 @@ struct DemoBanner {
     let sheet: DemoCity.Sheet
     let home: DemoHome
 
+    /// Of a cluster: its nodes, to be stopped and lost one at a time.
+    private var cluster: String {
+        guard let gateways = sheet.gateway_urls, let nodes = sheet.management_urls else { return "" }
+        let listed = nodes.enumerated().map { index, url in
+            "\n          node \(index + 1)          \(url) (end it: kill $(cut -d' ' -f1 \(home.root.path)/rabbitmq/node-\(index + 1)/rabbitmq.pid))"
+        }
+        return "\n          gateways        \(gateways.joined(separator: ", "))" + listed.joined()
+    }
+
     var banner: String {
         """
 
@@ -183,7 +205,7 @@ struct DemoBanner {
           status-ingest   \(sheet.status_ingest_url)
           health, metrics \(sheet.health_url)/health/ready
           broker          \(sheet.management_url) (rabbitmqctl: \(home.root.path)/rabbitmq/bin/rabbitmqctl)
-          everything else \(home.root.path)/demo.json, logs \(home.root.path)/bus311.log
+          everything else \(home.root.path)/demo.json, logs \(home.root.path)/\(sheet.amqp_uris == nil ? "bus311.log" : "*.log")\(cluster)
 
         Three commands to try, in another terminal:
 

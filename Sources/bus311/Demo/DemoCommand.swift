@@ -16,7 +16,8 @@ struct Demo: AsyncParsableCommand {
         abstract: "Run a demonstration city with its own PostgreSQL and RabbitMQ, in the foreground.",
         discussion: """
             Everything lives under .bus311 (BUS311_HOME moves it); ports count from BUS311_PORT_BASE (8311). Ctrl-C stops all of it,
-            starting again finds the data again. Example: BUS311_PORT_BASE=9311 bus311 demo
+            starting again finds the data again. With --cluster the broker is three nodes, of which any one may be lost.
+            Examples: BUS311_PORT_BASE=9311 bus311 demo; BUS311_HOME=.bus311-cluster bus311 demo --cluster
             """)
 
     @Option(help: "The checkout: holds migrations, broker-config and examples.")
@@ -25,49 +26,55 @@ struct Demo: AsyncParsableCommand {
     @Flag(help: "Start the servers and prepare the city, but leave the services to you: settings.json in the folder is theirs.")
     var serversOnly = false
 
+    @Flag(help: "Three RabbitMQ nodes instead of one, and two gateways and two relays side by side, each a process of its own.")
+    var cluster = false
+
     func run() async throws {
         signal(SIGPIPE, SIG_IGN)
         // From here on, Ctrl-C and SIGTERM wait until somebody asks for them.
         let interruptions = await UnixSignalsSequence(trapping: .sigint, .sigterm)
         let home = try DemoHome(repository: URL(fileURLWithPath: repository))
+        try home.keep(isCluster: cluster)
         let postgres = PrivatePostgreSQL(directory: home.folder("postgresql"), port: home.ports.postgresql)
-        let broker = PrivateRabbitMQ(
-            directory: home.folder("rabbitmq"), ports: home.ports.rabbitMQ,
-            configuration: home.repository.appendingPathComponent("broker-config"))
+        let broker = DemoBroker(home, isCluster: cluster)
         try await postgres.endLeftover()
         try await broker.endLeftover()
-        try home.ports.checkFree()
+        try home.ports.checkFree(cluster ? home.ports.clusterUses(services: DemoServices.count(home.ports)) : [])
 
         let say: @Sendable (String) -> Void = { line in FileHandle.standardOutput.write(Data("bus311: \(line)\n".utf8)) }
-        say("starting a private PostgreSQL and a private RabbitMQ under \(home.root.path)")
-        let database = SupervisedProcess(postgres, report: say)
-        let queue = SupervisedProcess(broker, report: say)
-        var started: [SupervisedProcess] = []
+        say("starting a private PostgreSQL and \(cluster ? "three private RabbitMQ nodes" : "a private RabbitMQ") under \(home.root.path)")
+        let portMapper = broker.cluster.map { SupervisedProcess($0.portMapper, report: say) }
+        let servers = [SupervisedProcess(postgres, report: say)] + broker.nodes.map { SupervisedProcess($0, report: say) }
+        let services = serversOnly ? [] : DemoServices.processes(home, isCluster: cluster).map { SupervisedProcess($0, report: say) }
+        let outcome: Result<Void, any Error>
         do {
-            async let databaseStart: Void = database.start()
-            async let queueStart: Void = queue.start()
-            try await databaseStart
-            started.append(database)
-            try await queueStart
-            started.append(queue)
+            try broker.cluster?.prepare()
+            try await portMapper?.start()
+            try await Self.together(servers) { try await $0.start() }
             say("preparing the demonstration city")
             let demo = try await DemoCity(home: home, postgres: postgres, broker: broker).prepare()
-            if !serversOnly {
-                let services = SupervisedProcess(home.services(), report: say)
-                try await services.start()
-                started.append(services)
-            }
+            try await Self.together(services) { try await $0.start() }
             // Not print: its buffer would keep the banner from a pipe or a file.
             FileHandle.standardOutput.write(Data((demo.banner + "\n").utf8))
             for await _ in interruptions { break }
             say("stopping")
+            outcome = .success(())
         } catch {
-            for process in started.reversed() { await process.stop() }
-            await queue.stop()
-            await database.stop()
-            throw error
+            outcome = .failure(error)
         }
-        for process in started.reversed() { await process.stop() }
+        try? await Self.together(services) { await $0.stop() }
+        try? await Self.together(servers) { await $0.stop() }
+        await portMapper?.stop()
+        try outcome.get()
         say("stopped")
+    }
+
+    private static func together(
+        _ processes: [SupervisedProcess], _ action: @escaping @Sendable (SupervisedProcess) async throws -> Void
+    ) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for process in processes { group.addTask { try await action(process) } }
+            try await group.waitForAll()
+        }
     }
 }

@@ -25,6 +25,14 @@ struct DemoHome: Sendable {
 
     func folder(_ name: String) -> URL { root.appendingPathComponent(name) }
 
+    /// Remembers what kind of broker the data are of: a node alone does not become one of three by another start.
+    func keep(isCluster: Bool) throws {
+        let brokers = folder("rabbitmq")
+        let found = FileManager.default.fileExists(atPath: brokers.path)
+        let foundCluster = FileManager.default.fileExists(atPath: brokers.appendingPathComponent("node-1").path)
+        if found && foundCluster != isCluster { throw DemoError.otherKind(root.path, isCluster: foundCluster) }
+    }
+
     /// Writes a file that only its owner can read, whole or not at all.
     func writeSecret(_ data: Data, to name: String) throws {
         let temporary = root.appendingPathComponent(".\(name).\(getpid())")
@@ -33,17 +41,21 @@ struct DemoHome: Sendable {
         else { throw DemoError.cannotWrite(root.appendingPathComponent(name).path) }
     }
 
-    /// `bus311 all` as a process of its own, with the settings in this folder.
-    func services() -> PrivateCommand {
-        let health = ports.health
+    /// A service of ours as a process of its own, with the settings in this folder.
+    ///
+    /// - Parameters:
+    ///   - health: the port that answers when it runs.
+    ///   - settings: variables that win over the file.
+    func service(_ command: String, name: String, log: String, health: Int, settings: [String: String] = [:]) -> PrivateCommand {
         let passedOn = ["BUS311_FAILPOINT", "BUS311_LOG_LEVEL", "BUS311_GATEWAY_KEY_LIMIT", "BUS311_GATEWAY_ADDRESS_LIMIT"]
         var environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("BUS311_") || passedOn.contains($0.key) }
         environment["BUS311_CONFIG"] = root.appendingPathComponent("settings.json").path
+        environment.merge(settings) { $1 }
         return PrivateCommand(
-            name: "bus311 all",
+            name: name,
             launch: ChildProcess.Launch(
                 executable: (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "/proc/self/exe",
-                arguments: ["all"], environment: environment, directory: root, log: root.appendingPathComponent("bus311.log")),
+                arguments: [command], environment: environment, directory: root, log: root.appendingPathComponent(log)),
             ready: { await Self.answers(port: health) })
     }
 
@@ -66,10 +78,14 @@ struct DemoHome: Sendable {
 enum DemoError: Error, CustomStringConvertible {
     case portBase(String)
     case cannotWrite(String)
+    case otherKind(String, isCluster: Bool)
 
     var description: String {
         switch self {
         case .portBase(let text): "BUS311_PORT_BASE is \(text): give a number, as in 8311"
+        case .otherKind(let path, let isCluster):
+            "the broker in \(path) is \(isCluster ? "a cluster of three nodes" : "one node"): start it "
+                + "\(isCluster ? "with --cluster" : "without --cluster"), or name another folder with BUS311_HOME"
         case .cannotWrite(let path): "\(path) cannot be written: check the folder's rights, or name another with BUS311_HOME"
         }
     }
