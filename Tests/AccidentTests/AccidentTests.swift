@@ -9,4 +9,7 @@ struct AccidentTests {
 
     @Test("whatever happens to one service, nothing answered is lost and the others go on")
     func oneService() throws { #expect(try PythonScript.run("service_accidents.py") == 0, "see its output above") }
+
+    @Test("of three broker nodes any one dies, freezes or is cut off, and nothing answered is lost; relays side by side share the work")
+    func cluster() throws { #expect(try PythonScript.run("cluster.py") == 0, "see its output above") }
 }

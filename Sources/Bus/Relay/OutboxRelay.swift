@@ -1,5 +1,6 @@
 import AMQP
 import Logging
+import Metrics
 import Open311
 import Postgres
 import ServiceLifecycle
@@ -41,7 +42,8 @@ public struct OutboxRelay: ServiceLifecycle.Service {
                 group.addTask {
                     await cancelWhenGracefulShutdown {
                         await ShardRelay(
-                            shard: shard, outbox: outbox, share: share, configuration: configuration, wakeUp: wakeUp, logger: logger, report: report
+                            shard: shard, outbox: outbox, share: share, configuration: configuration, wakeUp: wakeUp, logger: logger,
+                            report: report
                         ).run()
                     }
                 }

@@ -44,7 +44,7 @@ extension PostgresConfiguration {
     /// A session that the server ends when it hears nothing for 20 s: what a process holds that was frozen, or whose machine is
     /// gone, becomes free. Whoever opens one must ask something more often than that.
     var endingWhenFrozen: PostgresConfiguration {
-        setting("idle_session_timeout", to: "20s").setting("tcp_keepalives_idle", to: "10").setting("tcp_keepalives_interval", to: "3")
+        setting("idle_session_timeout", to: "20000").setting("tcp_keepalives_idle", to: "10").setting("tcp_keepalives_interval", to: "3")
             .setting("tcp_keepalives_count", to: "3")
     }
 }

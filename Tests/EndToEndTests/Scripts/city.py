@@ -19,8 +19,12 @@ PROGRAM = os.environ.get("BUS311_PROGRAM", os.path.join(REPOSITORY, ".build", "d
 SPARE = (11, 12, 13, 14)
 
 
+# What `bus311 demo --cluster` uses besides.
+CLUSTER = (2, *range(15, 21), 71, 72, 74, 75, 81, 82, 84, 85)
+
+
 def free_base():
-    offsets = (0, 1, 8, *SPARE, 21, 60, 61, 62, 63, 64, 65)
+    offsets = (0, 1, 8, *SPARE, 21, 60, 61, 62, 63, 64, 65, *CLUSTER)
     while True:
         # Below the ports that the kernel gives to outgoing connections.
         base = random.randint(12000, 31000)
@@ -37,9 +41,10 @@ class City:
     """`bus311 demo` as a process; its folder goes with it.
 
     servers_only: PostgreSQL, RabbitMQ and the city's data, but no service of ours.
+    cluster: three broker nodes, and two gateways and two relays side by side.
     """
 
-    def __init__(self, servers_only=False):
+    def __init__(self, servers_only=False, cluster=False):
         self.folder = tempfile.TemporaryDirectory(prefix="bus311-e2e-")
         self.home = os.path.join(self.folder.name, "home")
         base = free_base()
@@ -47,10 +52,11 @@ class City:
         environment = dict(os.environ, BUS311_HOME=self.home, BUS311_PORT_BASE=str(base))
         self.output = open(os.path.join(self.folder.name, "demo.log"), "w+")
         self.process = subprocess.Popen(
-            [PROGRAM, "demo", "--repository", REPOSITORY] + (["--servers-only"] if servers_only else []),
+            [PROGRAM, "demo", "--repository", REPOSITORY] + (["--servers-only"] if servers_only else [])
+            + (["--cluster"] if cluster else []),
             env=environment, stdout=self.output, stderr=subprocess.STDOUT,
         )
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + (240 if cluster else 120)
         while "Ctrl-C stops" not in self.said():
             assert self.process.poll() is None, self.said()
             assert time.monotonic() < deadline, self.said()
@@ -108,8 +114,11 @@ class City:
             lat="43.6", long="3.2", description=description,
         )
         values.update(fields)
+        # Side by side, gateways take turns, as behind a balancer.
+        self.posts = getattr(self, "posts", 0) + 1
+        gateways = self.settings.get("gateway_urls", [self.settings["gateway_url"]])
         request = urllib.request.Request(
-            self.settings["gateway_url"] + "/requests.json", data=urllib.parse.urlencode(values).encode()
+            gateways[self.posts % len(gateways)] + "/requests.json", data=urllib.parse.urlencode(values).encode()
         )
         try:
             with urllib.request.urlopen(request, timeout=timeout) as answer:

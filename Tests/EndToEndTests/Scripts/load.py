@@ -8,6 +8,7 @@ forgotten must be nothing, whatever happens.
 import http.client
 import json
 import queue
+import random
 import threading
 import time
 import urllib.error
@@ -16,6 +17,14 @@ import uuid
 
 import pika
 from city import wait_until
+
+
+def broker_addresses(settings):
+    """One, or those of a cluster's nodes in shuffled order: pika tries them one after the other."""
+    uris = list(settings.get("amqp_uris", [settings["amqp_uri"]]))
+    random.shuffle(uris)
+    options = "?heartbeat=6&socket_timeout=5&blocked_connection_timeout=300&stack_timeout=10" if len(uris) > 1 else ""
+    return [pika.URLParameters(uri + options) for uri in uris]
 
 
 class Model:
@@ -123,7 +132,7 @@ class Load:
         """Until told to stop, over every cut."""
         while not self.reading.is_set():
             try:
-                connection = pika.BlockingConnection(pika.URLParameters(self.city.settings["amqp_uri"]))
+                connection = pika.BlockingConnection(broker_addresses(self.city.settings))
                 channel = connection.channel()
                 channel.basic_qos(prefetch_count=100)
                 for method, _, body in channel.consume(self.city.settings["request_queue"], inactivity_timeout=0.5):

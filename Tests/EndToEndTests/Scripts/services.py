@@ -16,6 +16,13 @@ SECRETS = {
 }
 
 
+def shards_led(health):
+    """By the relay's own metrics."""
+    with urllib.request.urlopen(health + "/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    return sum(float(value) for value in re.findall(r'^o311_relay_leader\{[^}]*\} (\S+)$', text, re.MULTILINE))
+
+
 class Service:
     """A process that is killed and started again by the tests; its log outlives it."""
 
@@ -72,10 +79,7 @@ class Service:
             assert code == 0, f"{self.name} ended with {code}: {self.log()[-2000:]}"
 
     def shards_led(self):
-        """By the relay's own metrics."""
-        with urllib.request.urlopen(self.health + "/metrics", timeout=5) as answer:
-            text = answer.read().decode()
-        return sum(float(value) for value in re.findall(r'^o311_relay_leader\{[^}]*\} (\S+)$', text, re.MULTILINE))
+        return shards_led(self.health)
 
 
 class Services:
