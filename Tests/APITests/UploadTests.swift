@@ -55,13 +55,4 @@ struct UploadTests {
     func ranges(header: String?, range: ByteRange) {
         #expect(ByteRange(header, of: 10) == range)
     }
-
-    @Test("a field media is base64, a link, or wrong")
-    func inline() {
-        #expect(InlinePhoto("https://x.example/a.jpg") == .link("https://x.example/a.jpg"))
-        #expect(InlinePhoto("data:image/png;base64,iVBO\r\nRw==") == .photo([0x89, 0x50, 0x4E, 0x47]))
-        #expect(InlinePhoto("+/+/".replacingOccurrences(of: "+", with: " ")) == InlinePhoto("+/+/"))
-        #expect(InlinePhoto("javascript:1") == nil)
-        #expect(InlinePhoto("data:nothing") == nil)
-    }
 }

@@ -19,6 +19,9 @@ struct EndToEndTests {
     @Test("photos are cleaned, stored and handed over; what attackers send instead ends nothing")
     func photos() throws { #expect(try PythonScript.run("photos.py") == 0, "see its output above") }
 
+    @Test("a city chooses what it takes of photos; long base64 forms, every kind of file")
+    func photoPolicies() throws { #expect(try PythonScript.run("photo_policies.py") == 0, "see its output above") }
+
     @Test("a tenant's credentials can do nothing to another tenant, over AMQP, HTTP or SQL")
     func isolation() throws { #expect(try PythonScript.run("isolation.py") == 0, "see its output above") }
 

@@ -10,12 +10,15 @@ extension GeoReportGateway {
     /// Whether a header presents one, valid or not.
     func presentsKey(_ request: Request) -> Bool { Self.keyHeaders.contains { request.headers.contains($0) } }
 
+    func presentedKey(_ request: Request, _ fields: FormFields) -> String? {
+        fields["api_key"] ?? Self.keyHeaders.lazy.compactMap { request.headers[$0] }.first
+    }
+
     /// The key presented as `api_key` or in a header, when it opens anything now; its use is noted.
     ///
     /// - Returns: nil for a missing, unknown, revoked or expired key.
     func accessKey(_ request: Request, _ fields: FormFields, at moment: Timestamp) async -> AccessKey? {
-        let text = fields["api_key"] ?? Self.keyHeaders.lazy.compactMap { request.headers[$0] }.first
-        guard let text, let secret = AccessSecret(presented: text, kind: .apiKey),
+        guard let text = presentedKey(request, fields), let secret = AccessSecret(presented: text, kind: .apiKey),
             let key = await lookUp({ $0.accessKey(secret.publicID, .apiKey) }), key.isUsable(at: moment),
             secret.matches(storedHash: key.secretHash)
         else { return nil }

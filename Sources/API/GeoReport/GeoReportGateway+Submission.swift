@@ -23,7 +23,7 @@ extension GeoReportGateway {
     ) async throws(GeoReportError) -> Posting {
         try limits.precheck(caller)
         let accepted = Timestamp.now
-        let (form, photos) = try await form(request)
+        let (form, photos) = try await form(request, uploads(request, query, target))
         do throws(GeoReportError) {
             return try await posting(form.completed(by: query), photos, request, target, caller, trail, at: accepted)
         } catch {
@@ -46,9 +46,12 @@ extension GeoReportGateway {
         }
         trail.tenant = tenant.key
         let language = Languages(tenant: tenant, fields, request).wanted
-        return Posting(
+        let posting = Posting(
             fields: fields, photos: photos, tenant: tenant, key: try mayPost(key, to: tenant, language), language: language,
             verdict: verdict, at: accepted)
+        // Now it is known for sure whose limits hold.
+        try configuration.photoLimits.narrowed(by: tenant.policies.photos).check(photos, language)
+        return posting
     }
 
     /// POST requests: jurisdiction, then key, then service, then everything else with all its faults at once.
@@ -103,18 +106,39 @@ extension GeoReportGateway {
         return response
     }
 
-    private static let maximumPassedOver = 33_554_432
     static let idempotencyKey = HTTPField.Name("Idempotency-Key") ?? .ifNoneMatch
 
-    func form(_ request: Request) async throws(GeoReportError) -> (FormFields, [ReceivedPhoto]) {
+    private func form(_ request: Request, _ uploads: UploadReader?) async throws(GeoReportError) -> (FormFields, [ReceivedPhoto]) {
         let contentType = request.headers[.contentType] ?? "application/x-www-form-urlencoded"
         let kind = contentType.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
         guard ["application/x-www-form-urlencoded", "multipart/form-data", "application/json"].contains(kind) else {
             throw GeoReportError(
                 415, "Content-Type must be application/x-www-form-urlencoded, multipart/form-data or application/json.")
         }
-        if kind == "multipart/form-data", let uploads { return try await uploads.read(request, contentType: contentType) }
-        let body = try await collect(request)
+        let maximum = configuration.maximumBodyBytes
+        // One for the whole body: it can be iterated once.
+        var chunks = request.body.makeAsyncIterator()
+        if kind == "multipart/form-data", let uploads {
+            let reader: MultipartReader
+            do { reader = try MultipartReader(contentType: contentType, maximumText: maximum) } catch {
+                await UploadReader.passOver(&chunks)
+                throw GeoReportError(error, .english)
+            }
+            return try await uploads.read(nil, &chunks, with: reader)
+        }
+        let body = try await beginning(&chunks)
+        guard body.readableBytes <= maximum else {
+            switch (kind, uploads) {
+            // Photos in base64 may stand in it, which are not kept in memory.
+            case ("application/json", let uploads?):
+                return try await uploads.read(body, &chunks, with: LongJSONReader(maximumText: maximum))
+            case ("application/x-www-form-urlencoded", let uploads?):
+                return try await uploads.read(body, &chunks, with: LongFormReader(maximumText: maximum))
+            default:
+                await UploadReader.passOver(&chunks)
+                throw GeoReportError(413, "The form is too large: \(maximum) bytes at most.\(Self.lastField(of: body)) Shorten it.")
+            }
+        }
         let fields: FormFields
         do {
             fields =
@@ -130,30 +154,22 @@ extension GeoReportGateway {
     }
 
     /// Nil where an installation takes no photos.
-    private var uploads: UploadReader? {
-        photos.map { UploadReader(media: $0.media, limits: configuration.photoLimits, maximumText: configuration.maximumBodyBytes) }
-    }
-
-    /// Reads the body up to the limit. Past it, the field that overran is named from what had arrived.
-    private func collect(_ request: Request) async throws(GeoReportError) -> ByteBuffer {
-        var body = ByteBuffer()
-        var passedOver = 0
-        do {
-            for try await chunk in request.body {
-                if body.readableBytes <= configuration.maximumBodyBytes {
-                    body.writeImmutableBuffer(chunk)
-                } else {
-                    // Read on without keeping: a client that is still sending would not see the answer.
-                    passedOver += chunk.readableBytes
-                    if passedOver > Self.maximumPassedOver { break }
+    private func uploads(_ request: Request, _ query: FormFields, _ target: GeoReportTarget) -> UploadReader? {
+        photos.map { photos in
+            UploadReader(media: photos.media, limits: configuration.photoLimits) { fields in
+                let fields = fields.completed(by: query)
+                return likelyTenant(request, fields, target).map {
+                    ($0.policies.photos, Languages(tenant: $0, fields, request).wanted)
                 }
             }
-        } catch {
-            throw GeoReportError(400, "The body could not be read to its end.")
         }
-        guard body.readableBytes <= configuration.maximumBodyBytes else {
-            throw GeoReportError(
-                413, "The form is too large: \(configuration.maximumBodyBytes) bytes at most.\(Self.lastField(of: body)) Shorten it.")
+    }
+
+    /// The body up to the limit, and what more its last piece brought.
+    private func beginning(_ chunks: inout RequestBody.AsyncIterator) async throws(GeoReportError) -> ByteBuffer {
+        var body = ByteBuffer()
+        while body.readableBytes <= configuration.maximumBodyBytes, let chunk = try await UploadReader.next(&chunks) {
+            body.writeImmutableBuffer(chunk)
         }
         return body
     }

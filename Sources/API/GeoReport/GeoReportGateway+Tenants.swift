@@ -1,3 +1,4 @@
+import Hummingbird
 import Open311
 import Storage
 
@@ -29,6 +30,19 @@ extension GeoReportGateway {
             throw GeoReportError(404, "jurisdiction_id is unknown here: see the discovery document.")
         }
         return tenant
+    }
+
+    /// Whose request this is as far as can be told without waiting and without a proof: good for narrower limits, for nothing else.
+    func likelyTenant(_ request: Request, _ fields: FormFields, _ target: GeoReportTarget) -> Tenant? {
+        let snapshot = directory.current
+        if let name = target.tenant { return (try? TenantKey(validating: name)).flatMap { snapshot.tenant($0) } }
+        if let jurisdiction = fields["jurisdiction_id"] {
+            return (try? JurisdictionID(validating: jurisdiction)).flatMap { snapshot.tenant($0) }
+        }
+        if let text = presentedKey(request, fields), let secret = AccessSecret(presented: text, kind: .apiKey) {
+            return snapshot.accessKey(secret.publicID, .apiKey).flatMap { snapshot.tenant($0.tenant) }
+        }
+        return nil
     }
 
     /// What is not known may just have been made: one fresh look before saying no.

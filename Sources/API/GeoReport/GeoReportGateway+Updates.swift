@@ -26,6 +26,8 @@ extension GeoReportGateway {
         _ trail: RequestTrail
     ) async throws(GeoReportError) -> Response {
         let posting = try await posting(request, query, target, caller, trail)
+        // Photos belong to requests.
+        await discard(posting.photos)
         let language = posting.language
         let update: CitizenUpdate
         do {

@@ -5,55 +5,47 @@ import NIOCore
 import Open311
 import Storage
 
-/// What an installation takes of photos.
-public struct PhotoLimits: Sendable {
-    /// Of one photo, in bytes.
-    public var maximumBytes: Int
-    /// Of one request.
-    public var maximumCount: Int
-    /// Of all photos of one request, in bytes.
-    public var maximumTotalBytes: Int
-
-    public init(maximumBytes: Int = 10_485_760, maximumCount: Int = 5, maximumTotalBytes: Int = 31_457_280) {
-        self.maximumBytes = maximumBytes
-        self.maximumCount = maximumCount
-        self.maximumTotalBytes = maximumTotalBytes
-    }
-}
-
 /// A photo on this machine's disk that belongs to no request yet.
 struct ReceivedPhoto: Sendable {
+    /// The form's field that brought it.
+    let field: String
     let file: IncomingFile
     let photo: SubmittedPhoto
 }
 
-/// Reads a multipart body with photos: bytes go from the network to the disk, a few at a time.
+/// Reads a body with photos: bytes go from the network to the disk, a few at a time.
 struct UploadReader {
     let media: any MediaStore
+    /// The installation's; a tenant's narrower ones hold as soon as it is known.
     let limits: PhotoLimits
-    /// Of all text fields together.
-    let maximumText: Int
+    /// What the fields that have come say of the tenant and the wanted language; nil until they say it.
+    let known: (FormFields) -> (policy: PhotoPolicy, language: Language)?
 
     /// Of a body, at a time.
     private static let step = 65_536
 
+    /// - Parameters:
+    ///   - beginning: what was read of the body already.
+    ///   - chunks: the rest of it.
+    ///   - reader: of the body's encoding.
     /// - Returns: the text fields, and the photos, which are the caller's to keep or to discard.
     /// - Throws: ``GeoReportError``; nothing of the body is left on disk then.
-    func read(_ request: Request, contentType: String) async throws(GeoReportError) -> (fields: FormFields, photos: [ReceivedPhoto]) {
-        var intake = Intake(media: media, limits: limits)
-        // One for the whole body: it can be iterated once.
-        var chunks = request.body.makeAsyncIterator()
+    func read(
+        _ beginning: ByteBuffer?, _ chunks: inout RequestBody.AsyncIterator, with reader: some BodyReader
+    ) async throws(GeoReportError) -> (fields: FormFields, photos: [ReceivedPhoto]) {
+        var intake = Intake(self)
         do throws(GeoReportError) {
-            var reader = try Self.wrapping { () throws(FormError) in
-                try MultipartReader(contentType: contentType, maximumText: maximumText)
-            }
-            while var chunk = try await Self.next(&chunks) {
+            var reader = reader
+            var next = beginning
+            if next == nil { next = try await Self.next(&chunks) }
+            while var chunk = next {
                 // Little at a time, because a thousand others do the same.
                 while let slice = chunk.readSlice(length: min(Self.step, chunk.readableBytes)), slice.readableBytes > 0 {
                     for piece in try Self.wrapping({ () throws(FormError) in try reader.read(slice.readableBytesView) }) {
                         try await intake.take(piece)
                     }
                 }
+                next = try await Self.next(&chunks)
             }
             for piece in try Self.wrapping({ () throws(FormError) in try reader.finish() }) { try await intake.take(piece) }
             try await intake.takeInlinePhotos()
@@ -67,7 +59,7 @@ struct UploadReader {
 
     /// Photos that stand as text in a form that was read already.
     func read(_ fields: FormFields) async throws(GeoReportError) -> (fields: FormFields, photos: [ReceivedPhoto]) {
-        var intake = Intake(media: media, limits: limits)
+        var intake = Intake(self)
         intake.fields = fields
         do throws(GeoReportError) {
             try await intake.takeInlinePhotos()
@@ -79,7 +71,7 @@ struct UploadReader {
     }
 
     /// Reads on without keeping: a client that is still sending would not see the answer.
-    private static func passOver(_ chunks: inout RequestBody.AsyncIterator) async {
+    static func passOver(_ chunks: inout RequestBody.AsyncIterator) async {
         var passed = 0
         while passed < 33_554_432, let chunk = try? await chunks.next() { passed += chunk.readableBytes }
     }
@@ -88,18 +80,23 @@ struct UploadReader {
         do { return try work() } catch { throw GeoReportError(error, .english) }
     }
 
-    private static func next(_ chunks: inout RequestBody.AsyncIterator) async throws(GeoReportError) -> ByteBuffer? {
+    static func next(_ chunks: inout RequestBody.AsyncIterator) async throws(GeoReportError) -> ByteBuffer? {
         do { return try await chunks.next() } catch { throw GeoReportError(400, "The body could not be read to its end.") }
     }
 
     /// The parts that have come.
     private struct Intake {
         let media: any MediaStore
-        let limits: PhotoLimits
+        private let known: (FormFields) -> (policy: PhotoPolicy, language: Language)?
+        private var limits: PhotoLimits
+        private var language = Language.english
+        private var isNarrowed = false
         var fields = FormFields()
         var photos: [ReceivedPhoto] = []
         private var total = 0
         private var open: Arriving?
+        /// The text of a photo that is arriving.
+        private var inline: InlineMedia?
 
         private struct Arriving {
             let field: String
@@ -111,9 +108,18 @@ struct UploadReader {
             var type: PhotoType?
         }
 
-        init(media: any MediaStore, limits: PhotoLimits) {
-            self.media = media
-            self.limits = limits
+        init(_ reader: UploadReader) {
+            media = reader.media
+            known = reader.known
+            limits = reader.limits
+        }
+
+        /// From here on the tenant's own limits hold, if its fields came in front of its photos.
+        private mutating func narrow() {
+            guard !isNarrowed, let (policy, language) = known(fields) else { return }
+            isNarrowed = true
+            limits = limits.narrowed(by: policy)
+            self.language = language
         }
 
         mutating func take(_ piece: MultipartReader.Piece) async throws(GeoReportError) {
@@ -123,30 +129,51 @@ struct UploadReader {
                     throw GeoReportError(FormError.tooManyFields(maximum: FormReader.maximumFields), .english)
                 }
                 fields.append(name: name, value: value)
-            case .fileBegin(let field):
-                open = Arriving(field: field, file: try await storing { () async throws(MediaError) in try await media.makeIncoming() })
-            case .fileBytes(let bytes): try await append(bytes)
-            case .fileEnd: try await end()
+            case .fileBegin(let field): try await begin(field)
+            case .inlineBegin(let field):
+                try await begin(field)
+                inline = InlineMedia()
+            case .fileBytes(let bytes):
+                guard inline != nil else { return try await append(bytes) }
+                let decoded = try decoding { (inline) throws(InlineMedia.Fault) in try inline.take(bytes) } ?? []
+                if !decoded.isEmpty { try await append(decoded) }
+            case .fileEnd:
+                let last = try decoding { (inline) throws(InlineMedia.Fault) in try inline.finish() }
+                inline = nil
+                if let last, !last.bytes.isEmpty { try await append(last.bytes) }
+                if case .link(let url)? = last?.content { fields.append(name: "media_url", value: url) }
+                try await end()
+            }
+        }
+
+        private mutating func begin(_ field: String) async throws(GeoReportError) {
+            narrow()
+            open = Arriving(field: field, file: try await storing { () async throws(MediaError) in try await media.makeIncoming() })
+        }
+
+        private mutating func decoding<Value>(
+            _ work: (inout InlineMedia) throws(InlineMedia.Fault) -> Value
+        ) throws(GeoReportError) -> Value? {
+            guard var text = inline else { return nil }
+            do {
+                let value = try work(&text)
+                inline = text
+                return value
+            } catch {
+                throw GeoReportError(error, open?.field ?? "media", language)
             }
         }
 
         private mutating func append(_ bytes: [UInt8]) async throws(GeoReportError) {
             guard var arriving = open else { return }
-            if arriving.bytes == 0, photos.count >= limits.maximumCount {
-                throw GeoReportError(413, "\(arriving.field): too many photos, \(limits.maximumCount) at most.")
-            }
+            if arriving.bytes == 0 { try limits.check(count: photos.count + 1, arriving.field, language) }
             arriving.bytes += bytes.count
             total += bytes.count
-            guard arriving.bytes <= limits.maximumBytes else {
-                throw GeoReportError(413, "\(arriving.field): the photo is too large, \(limits.maximumBytes) bytes at most.")
-            }
-            guard total <= limits.maximumTotalBytes else {
-                throw GeoReportError(
-                    413, "\(arriving.field): the photos are too large together, \(limits.maximumTotalBytes) bytes at most.")
-            }
+            try limits.check(bytes: arriving.bytes, arriving.field, language)
+            try limits.check(total: total, arriving.field, language)
             if arriving.type == nil {
                 arriving.head.append(contentsOf: bytes.prefix(PhotoType.decisiveBytes - arriving.head.count))
-                if arriving.head.count == PhotoType.decisiveBytes { arriving.type = try Self.type(arriving.head, arriving.field) }
+                if arriving.head.count == PhotoType.decisiveBytes { arriving.type = try type(arriving.head, arriving.field) }
             }
             arriving.hash.update(data: bytes)
             open = arriving
@@ -161,7 +188,7 @@ struct UploadReader {
                 open = nil
                 return await arriving.file.discard()
             }
-            let type = if let known = arriving.type { known } else { try Self.type(arriving.head, arriving.field) }
+            let type = if let known = arriving.type { known } else { try type(arriving.head, arriving.field) }
             // Read back rather than kept: a thousand uploads at once would keep a thousand beginnings.
             let edges = try await storing { () async throws(MediaError) in
                 // PNG, WebP and HEIC may hold them behind the picture.
@@ -171,34 +198,32 @@ struct UploadReader {
             open = nil
             photos.append(
                 ReceivedPhoto(
-                    file: arriving.file,
+                    field: arriving.field, file: arriving.file,
                     photo: SubmittedPhoto(
                         token: PhotoToken(), type: type, bytes: arriving.bytes, sha256: Array(arriving.hash.finalize()),
                         metadata: PhotoMetadata(head: edges, type: type))))
         }
 
-        /// `media` as text: old clients send base64, some a link.
+        /// `media` as text in a form that was read whole: old clients send base64, some a link.
         mutating func takeInlinePhotos() async throws(GeoReportError) {
-            guard fields.all.contains(where: { InlinePhoto.isNamed($0.name) && !$0.value.isEmpty }) else { return }
+            guard fields.all.contains(where: { InlineMedia.isNamed($0.name) }) else { return }
             let all = fields.all
-            fields = FormFields(all.filter { !InlinePhoto.isNamed($0.name) })
-            for (name, value) in all where InlinePhoto.isNamed(name) && !value.isEmpty {
-                switch InlinePhoto(value) {
-                case .link(let url): fields.append(name: "media_url", value: url)
-                case .photo(let bytes):
-                    try await take(.fileBegin(field: name))
-                    try await take(.fileBytes(bytes))
-                    try await take(.fileEnd)
-                case nil:
-                    throw GeoReportError(400, "\(name) is neither a file nor base64 nor an http(s) link: send the photo as a file part.")
-                }
+            fields = FormFields(all.filter { !InlineMedia.isNamed($0.name) })
+            for (name, value) in all where InlineMedia.isNamed(name) && !value.isEmpty {
+                try await take(.inlineBegin(field: name))
+                try await take(.fileBytes(Array(value.utf8)))
+                try await take(.fileEnd)
             }
         }
 
-        private static func type(_ head: [UInt8], _ field: String) throws(GeoReportError) -> PhotoType {
+        private func type(_ head: [UInt8], _ field: String) throws(GeoReportError) -> PhotoType {
             guard let type = PhotoType(head: head) else {
-                throw GeoReportError(400, "\(field) is no photo of a kind taken here: send JPEG, PNG, WebP or HEIC.")
+                let taken = PhotoType.list(limits.kinds)
+                throw GeoReportError(
+                    400, language, french: "\(field) n’est pas une photo d’un type accepté ici : envoyez \(taken).",
+                    english: "\(field) is no photo of a kind taken here: send \(taken).")
             }
+            try limits.check(kind: type, field, language)
             return type
         }
 

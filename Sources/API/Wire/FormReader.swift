@@ -47,6 +47,26 @@ enum FormReader {
         return fields
     }
 
+    /// Undoes the escapes of one name or value.
+    static func text(_ raw: [UInt8], field: String) throws(FormError) -> String {
+        try raw.withUnsafeBufferPointer { bytes in
+            Result { () throws(FormError) in
+                var decoder = FormDecoder(longest: bytes.count)
+                return try decoder.text(bytes[...], field: field)
+            }
+        }.get()
+    }
+
+    /// The value of a hexadecimal digit.
+    static func nibble(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 48...57: byte - 48
+        case 65...70: byte - 55
+        case 97...102: byte - 87
+        default: nil
+        }
+    }
+
     /// Decodes one path segment; nil when it is broken.
     static func pathSegment(_ segment: Substring) -> String? {
         guard segment.utf8.contains(UInt8(ascii: "%")) else { return String(segment) }
@@ -81,9 +101,9 @@ private struct FormDecoder {
             switch source[index] {
             case UInt8(ascii: "+"): decoded.append(32)
             case UInt8(ascii: "%"):
-                guard index + 2 < source.count, let high = Self.nibble(source[index + 1]), let low = Self.nibble(source[index + 2]) else {
-                    throw .brokenEscape(field: field)
-                }
+                guard index + 2 < source.count, let high = FormReader.nibble(source[index + 1]),
+                    let low = FormReader.nibble(source[index + 2])
+                else { throw .brokenEscape(field: field) }
                 decoded.append(high << 4 | low)
                 index += 2
             case let byte: decoded.append(byte)
@@ -92,14 +112,5 @@ private struct FormDecoder {
         }
         guard let text = String(validating: decoded, as: UTF8.self) else { throw .invalidUTF8(field: field) }
         return text
-    }
-
-    private static func nibble(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 48...57: byte - 48
-        case 65...70: byte - 55
-        case 97...102: byte - 87
-        default: nil
-        }
     }
 }

@@ -10,6 +10,8 @@ struct MultipartReader {
         case field(name: String, value: String)
         /// A part with a file name; its bytes follow, then its end.
         case fileBegin(field: String)
+        /// A photo that stands as text: base64 or a link. Its bytes follow, then its end.
+        case inlineBegin(field: String)
         case fileBytes([UInt8])
         case fileEnd
     }
@@ -102,8 +104,8 @@ struct MultipartReader {
             try count(head.name.utf8.count, of: head.name)
             position = blank + 4
             // An empty part's delimiter shares its line break with the end of the headers.
-            if head.isFile {
-                pieces.append(.fileBegin(field: head.name))
+            if head.isFile || InlineMedia.isNamed(head.name) {
+                pieces.append(head.isFile ? .fileBegin(field: head.name) : .inlineBegin(field: head.name))
                 state = .file
             } else {
                 state = .text(head.name)

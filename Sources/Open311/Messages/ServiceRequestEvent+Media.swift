@@ -39,7 +39,7 @@ extension JSONWriter {
         for photo in submission.photos {
             beginObject()
             stored(photo.token.path, state: "pending", origin)
-            seen(photo.metadata.position, photo.metadata.takenAt)
+            seen(photo.metadata)
             if let here = photo.metadata.position, let there = submission.location.coordinate, !submission.isLocatedByPhoto {
                 name("distance_m")
                 value(Int64(here.distance(to: there).rounded()))
@@ -83,16 +83,20 @@ extension JSONWriter {
         }
     }
 
-    private mutating func seen(_ position: Coordinate?, _ takenAt: String?) {
-        if let position {
+    private mutating func seen(_ metadata: PhotoMetadata) {
+        if let position = metadata.position {
             name("lat")
             value(position.latitude)
             name("long")
             value(position.longitude)
         }
-        if let takenAt {
+        if let takenAt = metadata.takenAt {
             name("taken_at")
             value(takenAt)
+        }
+        if let orientation = metadata.orientation {
+            name("orientation")
+            value(Int64(orientation))
         }
     }
 
@@ -120,7 +124,7 @@ extension JSONWriter {
             name("reason")
             value(reason)
         }
-        seen(photo.position, photo.takenAt)
+        seen(photo.metadata)
         endObject()
     }
 }

@@ -1,10 +1,11 @@
-/// Reads position and time from a TIFF structure (EXIF 2.32, 4.6): the few tags that count, each look-up bounded, nothing trusted.
+/// Reads position, time and orientation from a TIFF structure (EXIF 2.32, 4.6): the few tags that count, each look-up bounded, nothing trusted.
 struct ExifReader {
     private let bytes: ArraySlice<UInt8>
     private let isLittleEndian: Bool
     private static let maximumEntries = 512
 
     private enum Tag {
+        static let orientation = 0x112
         static let exif = 0x8769
         static let gps = 0x8825
         static let taken = 0x9003
@@ -16,6 +17,8 @@ struct ExifReader {
 
     let position: Coordinate?
     let takenAt: String?
+    /// 1 to 8.
+    let orientation: Int?
 
     /// - Parameter bytes: from `II` or `MM` on.
     init(_ bytes: ArraySlice<UInt8>) {
@@ -25,8 +28,11 @@ struct ExifReader {
         guard bytes.count >= 8, let root = reader.directory(at: reader.long(4)) else {
             position = nil
             takenAt = nil
+            orientation = nil
             return
         }
+        orientation = root[Tag.orientation].flatMap { $0.type == 3 && $0.count == 1 ? reader.short($0.valueAt) : nil }
+            .flatMap { PhotoMetadata.orientations.contains($0) ? $0 : nil }
         let exif = root[Tag.exif].flatMap { reader.directory(at: reader.long($0.valueAt)) } ?? [:]
         takenAt = exif[Tag.taken].flatMap { reader.text($0) }.flatMap { PhotoMetadata.moment($0) }
         let gps = root[Tag.gps].flatMap { reader.directory(at: reader.long($0.valueAt)) } ?? [:]

@@ -1,12 +1,17 @@
-/// What is read from a photograph before its metadata go: where and when it was taken.
+/// What is read from a photograph before its metadata go: where and when it was taken, and how the camera was held.
 public struct PhotoMetadata: Sendable, Equatable {
     public var position: Coordinate?
     /// `2026-03-01T10:00:00`; a camera's clock names no zone.
     public var takenAt: String?
+    /// As EXIF numbers it, 1 to 8: 1 is upright, 6 is held upright by its right side.
+    public var orientation: Int?
 
-    public init(position: Coordinate? = nil, takenAt: String? = nil) {
+    static let orientations = 1...8
+
+    public init(position: Coordinate? = nil, takenAt: String? = nil, orientation: Int? = nil) {
         self.position = position
         self.takenAt = takenAt
+        self.orientation = orientation
     }
 
     /// How much of a file is looked at, in bytes: cameras write their data in front.
@@ -17,14 +22,20 @@ public struct PhotoMetadata: Sendable, Equatable {
     /// broken says nothing.
     public init(head: [UInt8], type: PhotoType) {
         self.init()
-        for block in Self.exifBlocks(head, type) where position == nil || takenAt == nil {
+        for block in Self.exifBlocks(head, type) where !isComplete {
             let exif = ExifReader(block)
-            position = position ?? exif.position
-            takenAt = takenAt ?? exif.takenAt
+            add(exif.position, exif.takenAt, exif.orientation)
         }
-        guard position == nil || takenAt == nil, let xmp = XMPReader(head) else { return }
-        position = position ?? xmp.position
-        takenAt = takenAt ?? xmp.takenAt
+        guard !isComplete, let xmp = XMPReader(head) else { return }
+        add(xmp.position, xmp.takenAt, xmp.orientation)
+    }
+
+    private var isComplete: Bool { position != nil && takenAt != nil && orientation != nil }
+
+    private mutating func add(_ position: Coordinate?, _ takenAt: String?, _ orientation: Int?) {
+        self.position = self.position ?? position
+        self.takenAt = self.takenAt ?? takenAt
+        self.orientation = self.orientation ?? orientation
     }
 
     /// The TIFF structures of the file, without what stands around them.

@@ -52,15 +52,13 @@ public struct SettledPhoto: Sendable, Equatable {
     }
 
     public let token: PhotoToken
-    public let position: Coordinate?
-    /// As the camera wrote it, `2026:03:01 10:00:00` turned to `2026-03-01T10:00:00`; its clock names no zone.
-    public let takenAt: String?
+    /// What the camera wrote.
+    public let metadata: PhotoMetadata
     public let verdict: Verdict
 
-    public init(token: PhotoToken, position: Coordinate?, takenAt: String?, verdict: Verdict) {
+    public init(token: PhotoToken, metadata: PhotoMetadata, verdict: Verdict) {
         self.token = token
-        self.position = position
-        self.takenAt = takenAt
+        self.metadata = metadata
         self.verdict = verdict
     }
 }

@@ -1,8 +1,10 @@
-/// Finds position and time in an XMP packet (ISO 16684-1): as attributes or as elements, without reading it as XML, because a
+/// Finds position, time and orientation in an XMP packet (ISO 16684-1): as attributes or as elements, without reading it as XML, because a
 /// stranger's XML is never parsed here.
 struct XMPReader {
     let position: Coordinate?
     let takenAt: String?
+    /// 1 to 8.
+    let orientation: Int?
 
     private static let maximumPacket = 65_536
 
@@ -15,6 +17,8 @@ struct XMPReader {
             Self.value("exif:GPSLongitude", in: packet).flatMap { Self.degrees($0, negative: "W") })
         takenAt = (Self.value("exif:DateTimeOriginal", in: packet) ?? Self.value("xmp:CreateDate", in: packet))
             .flatMap { PhotoMetadata.moment($0) }
+        orientation = Self.value("tiff:Orientation", in: packet).flatMap { Int($0) }
+            .flatMap { PhotoMetadata.orientations.contains($0) ? $0 : nil }
     }
 
     /// What follows `name="` or `name>`, up to 64 bytes.

@@ -79,13 +79,16 @@ public struct TenantPolicies: Sendable, Equatable {
     public var defersIdentifiers: Bool
     /// Positions outside of it are refused; nil takes requests from anywhere.
     public var boundary: Boundary?
+    public var photos: PhotoPolicy
 
     public init(
-        keepsUndeclaredAttributes: Bool = true, sendsPersonalData: Bool = true, defersIdentifiers: Bool = false, boundary: Boundary? = nil
+        keepsUndeclaredAttributes: Bool = true, sendsPersonalData: Bool = true, defersIdentifiers: Bool = false, boundary: Boundary? = nil,
+        photos: PhotoPolicy = PhotoPolicy()
     ) {
         self.keepsUndeclaredAttributes = keepsUndeclaredAttributes
         self.sendsPersonalData = sendsPersonalData
         self.defersIdentifiers = defersIdentifiers
         self.boundary = boundary
+        self.photos = photos
     }
 }

@@ -98,6 +98,8 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
         _ photo: WaitingPhoto, _ original: String, _ folder: String
     ) async throws -> Result<PhotoQueue.Copies, PhotoRefusal> {
         let size: PhotoSandbox.Size
+        var sandbox = self.sandbox
+        sandbox.limits.pixels = min(sandbox.limits.pixels, photo.policy.maximumPixels ?? sandbox.limits.pixels)
         do {
             if let redaction = photo.redaction {
                 size = try await sandbox.redact(original, redaction.rectangles, into: folder)

@@ -20,7 +20,8 @@ enum TenantRow {
             keyService: try row.text(8),
             policies: TenantPolicies(
                 keepsUndeclaredAttributes: try row.bool(9), sendsPersonalData: try row.bool(10), defersIdentifiers: try row.bool(14),
-                boundary: row.isNull(13) ? nil : try? BoundaryJSON.boundary(try row.json(13))),
+                boundary: row.isNull(13) ? nil : try? BoundaryJSON.boundary(try row.json(13)),
+                photos: PhotoPolicyJSON.policy(try row.json(15))),
             fallbackLanguages: try row.texts(12).compactMap { Language(parsing: $0) }
         )
     }

@@ -207,6 +207,7 @@ struct SubmissionBatch: Sendable {
             .byteStrings(all.map(\.photo.sha256)), .doubles(all.map(\.photo.metadata.position?.latitude)),
             .doubles(all.map(\.photo.metadata.position?.longitude)), .texts(all.map(\.photo.metadata.takenAt)),
             .texts(all.map(\.entry.item.submission.clientReference?.key)),
+            .int16s(all.map { Int16(clamping: $0.photo.metadata.orientation ?? 0) }),
         ]
     }
 

@@ -6,11 +6,12 @@ enum PhotoSQL {
     static let insert = IngestSQL.Insert(
         "ingest_photos",
         """
-        insert into photos (request_id, tenant_id, position, token, original_type, original_bytes, original_sha256, lat, long, taken_at)
-        select request_id, tenant_id, position, token, type, bytes, sha256, lat, long, taken_at
+        insert into photos (request_id, tenant_id, position, token, original_type, original_bytes, original_sha256, lat, long, taken_at,
+                            orientation)
+        select request_id, tenant_id, position, token, type, bytes, sha256, lat, long, taken_at, nullif(orientation, 0)
         from unnest($1::bigint[], $2::integer[], $3::smallint[], $4::text[], $5::text[], $6::integer[], $7::bytea[],
-                    $8::double precision[], $9::double precision[], $10::text[], $11::text[])
-            as given (request_id, tenant_id, position, token, type, bytes, sha256, lat, long, taken_at, reference)
+                    $8::double precision[], $9::double precision[], $10::text[], $11::text[], $12::smallint[])
+            as given (request_id, tenant_id, position, token, type, bytes, sha256, lat, long, taken_at, reference, orientation)
         """, request: "request_id")
 
     static let published = Statement("photos_published", "select * from bus311_photos($1::text[])")
@@ -30,7 +31,7 @@ enum PhotoSQL {
         select p.id, p.request_id, t.key, t.shard,
                (select j.jurisdiction_id from jurisdictions j where j.tenant_id = t.id order by j.position limit 1),
                p.token, p.original_type, p.lat, p.long, p.taken_at, (p.attempts - 1)::smallint, r.sequence,
-               p.redactions, p.public_sha256, p.small_sha256, p.state = 'redacting'
+               p.redactions, p.public_sha256, p.small_sha256, p.state = 'redacting', p.orientation, t.photo_policy
         from taken p join tenants t on t.id = abs(p.tenant_id) join service_requests r on r.id = p.request_id
         """)
 

@@ -80,8 +80,10 @@ public struct WaitingPhoto: Sendable {
     public let jurisdiction: String?
     public let token: PhotoToken
     public let type: PhotoType
-    public let position: Coordinate?
-    public let takenAt: String?
+    /// What the camera wrote.
+    public let metadata: PhotoMetadata
+    /// Of its tenant.
+    public let policy: PhotoPolicy
     /// How often it was tried before.
     public let attempts: Int16
     /// Of the newest event of its request.
@@ -128,8 +130,10 @@ public final class PhotoQueue: Sendable {
         return WaitingPhoto(
             id: try row.int64(0), request: ServiceRequestID(stored: try row.int64(1)), tenant: tenant, shard: try row.int16(3),
             jurisdiction: row.optionalText(4), token: token, type: type,
-            position: latitude.flatMap { latitude in longitude.flatMap { Coordinate(latitude: latitude, longitude: $0) } },
-            takenAt: row.optionalText(9), attempts: try row.int16(10), sequence: try row.int32(11),
+            metadata: PhotoMetadata(
+                position: latitude.flatMap { latitude in longitude.flatMap { Coordinate(latitude: latitude, longitude: $0) } },
+                takenAt: row.optionalText(9), orientation: row.isNull(16) ? nil : Int(try row.int16(16))),
+            policy: PhotoPolicyJSON.policy(try row.json(17)), attempts: try row.int16(10), sequence: try row.int32(11),
             redaction: try row.bool(15)
                 ? WaitingPhoto.Redaction(
                     rectangles: PhotoRedaction.rectangles(stored: try row.json(12)) ?? [], cleaned: try row.byteString(13),
@@ -165,7 +169,7 @@ public final class PhotoQueue: Sendable {
             case .failure(let refusal): .refused(reason: refusal.rawValue)
             }
         let event = ServiceRequestEvent.mediaAdded(
-            SettledPhoto(token: photo.token, position: photo.position, takenAt: photo.takenAt, verdict: verdict), to: photo.request,
+            SettledPhoto(token: photo.token, metadata: photo.metadata, verdict: verdict), to: photo.request,
             sequence: photo.sequence + 1, tenant: photo.tenant, jurisdiction: photo.jurisdiction, origin: origin)
         var parameters: [Parameter] = [.int64(photo.id), .int32(photo.sequence)]
         switch outcome {

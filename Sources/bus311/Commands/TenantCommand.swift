@@ -7,7 +7,9 @@ import Storage
 struct TenantCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tenant", abstract: "Tenants: the CRM applications behind the bus.",
-        subcommands: [Create.self, List.self, Show.self, TenantPolicyCommand.self, Plan.self, Apply.self, Delete.self])
+        subcommands: [
+            Create.self, List.self, Show.self, TenantPolicyCommand.self, TenantPhotosCommand.self, Plan.self, Apply.self, Delete.self,
+        ])
 
     struct View: Encodable {
         let tenant: String

@@ -46,6 +46,55 @@ def tiff(orientation, latitude, longitude, tags=0):
     return b"II*\0" + struct.pack("<I", 8) + root + exif + gps + b"2026:03:01 10:20:30\0" + rationals(latitude) + rationals(longitude) + note
 
 
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+    b'xmlns:exif="http://ns.adobe.com/exif/1.0/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/" '
+    b'rdf:about="" exif:GPSLatitude="43,36.6N" exif:GPSLongitude="3,12.6E" exif:DateTimeOriginal="2026-03-01T10:20:30" '
+    b'tiff:Orientation="6" dc:creator="' + MARK + b'"/></rdf:RDF></x:xmpmeta>')
+
+
+def noise(width, height):
+    """A JPEG that hardly shrinks."""
+    return tool(b"P6\n%d %d\n255\n" % (width, height) + os.urandom(width * height * 3), ".jpg", "[Q=85]")
+
+
+def every_kind():
+    """(name, file, orientation): what each kind may say of itself in EXIF and in XMP; each knows 43.61 north, 3.21 east."""
+    jpeg, png, webp = (tool(pixmap(640, 480), suffix, "[strip]") for suffix in (".jpg", ".png", ".webp"))
+    exif = tiff(6, 43.61, 3.21)
+    yield "JPEG with EXIF", jpeg[:2] + segment(0xE1, b"Exif\0\0" + exif) + jpeg[2:], 6
+    yield "JPEG with XMP", jpeg[:2] + segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP) + jpeg[2:], 6
+    yield "PNG with EXIF", png[:33] + png_chunk(b"eXIf", exif) + png[33:], 6
+    yield "PNG with XMP", png[:33] + png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP) + png[33:], 6
+    yield "WebP with EXIF", extended_webp(webp, 640, 480, b"EXIF", exif, 0x08), 6
+    yield "WebP with XMP", extended_webp(webp, 640, 480, b"XMP ", XMP, 0x04), 6
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = os.path.join(folder, "in.jpg"), os.path.join(folder, "out.heic")
+        # libheif keeps both, and turns no pixel.
+        for name, content in (("EXIF", segment(0xE1, b"Exif\0\0" + exif)), ("XMP", segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP))):
+            with open(source, "wb") as file:
+                file.write(jpeg[:2] + content + jpeg[2:])
+            subprocess.run(["vips", "copy", source, target + "[compression=hevc]"], check=True, stdout=subprocess.DEVNULL)
+            with open(target, "rb") as file:
+                content = file.read()
+            assert content[4:12] == b"ftypheic", content[:16]
+            # libvips adds an EXIF block of its own, upright, where there is none.
+            yield "HEIC with " + name, content, 6 if name == "EXIF" else 1
+
+
+def extended_webp(plain, width, height, kind, body, flag):
+    """A file in the extended format, which has room for metadata behind the picture."""
+    def chunk(name, content):
+        return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+
+    head = chunk(b"VP8X", bytes([flag, 0, 0, 0]) + struct.pack("<I", width - 1)[:3] + struct.pack("<I", height - 1)[:3])
+    # Of libvips' own file only the picture: it writes an EXIF block whatever is asked.
+    at = plain.index(b"VP8 ", 12)
+    picture = plain[at:at + 8 + struct.unpack("<I", plain[at + 4:at + 8])[0]]
+    content = b"WEBP" + head + picture + b"\0" * (len(picture) % 2) + chunk(kind, body)
+    return b"RIFF" + struct.pack("<I", len(content)) + content
+
+
 def segment(marker, body):
     return b"\xff" + bytes([marker]) + struct.pack(">H", len(body) + 2) + body
 

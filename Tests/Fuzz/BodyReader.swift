@@ -1,0 +1,1 @@
+../../Sources/API/Uploads/BodyReader.swift
