@@ -81,7 +81,8 @@ let package = Package(
         .executableTarget(name: "plain-amqp", path: "Tests/Benchmarks/PlainAMQP", linkerSettings: [.linkedLibrary("rabbitmq")]),
 
         // Tests
-        library("TestSupport", ["PrivateServers", "Open311", "Storage", "Postgres", "AMQP", "Bus", "Curl"]),
+        library("TestSupport", ["PrivateServers", "Open311", "Storage", "Postgres", "AMQP", "Bus", "Curl", locks]),
+        tests("TestSupportTests", ["TestSupport", locks]),
         tests("ConnectionThreadTests", ["ConnectionThread"]),
         tests("AMQPTests", ["AMQP"]),
         tests("AMQPIntegrationTests", ["AMQP"]),

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "NetworkProbe.h"
+
 typedef struct rmq_connection rmq_connection;
 
 // MARK: Errors
