@@ -53,7 +53,7 @@ let package = Package(
 
         // The product
         library("Open311", [crypto]),
-        library("Storage", ["Open311", "Postgres", log, locks, crypto]),
+        library("Storage", ["Open311", "Postgres", "Curl", log, locks, crypto]),
         library("Bus", ["Open311", "Storage", "AMQP", "Curl", log, metrics, lifecycle, locks, crypto]),
         .target(
             name: "API", dependencies: ["Open311", "Storage", "CZlib", hummingbird, log, metrics, crypto, locks],
@@ -95,6 +95,7 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests", dependencies: ["TestSupport", "bus311"], exclude: ["Scripts"], swiftSettings: settings),
         tests("AccidentTests", ["TestSupport", "bus311"]),
+        tests("StorageTests", ["Storage", "Open311", "Curl"]),
         tests("StorageIntegrationTests", ["Storage", "Open311", "Postgres", "TestSupport", log]),
         .testTarget(
             name: "ConformanceIntegrationTests",

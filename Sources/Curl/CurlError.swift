@@ -25,6 +25,8 @@ public struct CurlError: Error, Sendable, Equatable, CustomStringConvertible {
         case closed
         /// The process is out of threads, descriptors or memory.
         case outOfResources
+        /// A file of the request cannot be read or written.
+        case file
         case other
     }
 
@@ -44,7 +46,7 @@ public struct CurlError: Error, Sendable, Equatable, CustomStringConvertible {
     public var isRetriable: Bool {
         switch kind {
         case .hostNotFound, .cannotConnect, .timedOut, .connectionLost, .outOfResources: true
-        case .invalidRequest, .untrusted, .tooLarge, .malformedAnswer, .tooManyRedirects, .cancelled, .closed, .other: false
+        case .invalidRequest, .untrusted, .tooLarge, .malformedAnswer, .tooManyRedirects, .cancelled, .closed, .file, .other: false
         }
     }
 
@@ -67,6 +69,7 @@ extension CurlError.Kind {
         case CURLE_WEIRD_SERVER_REPLY: self = .malformedAnswer
         case CURLE_TOO_MANY_REDIRECTS: self = .tooManyRedirects
         case CURLE_OUT_OF_MEMORY: self = .outOfResources
+        case CURLE_READ_ERROR, CURLE_ABORTED_BY_CALLBACK: self = .file
         default: self = .other
         }
     }

@@ -33,12 +33,16 @@ final class EasyHandle {
         isCancelled: NIOLockedValueBox<Bool>,
         isClosing: NIOLockedValueBox<Bool>
     ) throws(CurlError) -> HTTPResponse {
-        let sink = TransferSink(maximumBody: request.maximumResponseBytes, isCancelled: isCancelled, isClosing: isClosing)
+        let source = try request.upload.map { (upload) throws(CurlError) in try UploadSource(upload, server: server) }
+        let target = try request.download.map { (download) throws(CurlError) in try DownloadTarget(download, server: server) }
+        let sink = TransferSink(
+            maximumBody: request.maximumResponseBytes, target: target, isCancelled: isCancelled, isClosing: isClosing)
         // Options go, connections stay.
         curl_easy_reset(handle)
         setPolicy(request)
         set(CURLOPT_URL, request.url)
         setCredentials(request.basicAuthentication)
+        setSignature(request.signature)
         var list: UnsafeMutablePointer<curl_slist>?
         defer { curl_slist_free_all(list) }
         for line in request.headerLines {
@@ -49,11 +53,13 @@ final class EasyHandle {
         }
         _ = ccurl_set_list(handle, CURLOPT_HTTPHEADER, list)
         sink.install(on: handle)
-        let (code, detail) = withExtendedLifetime(sink) { run(request) }
+        source?.install(on: handle)
+        let (code, detail) = withExtendedLifetime((sink, source)) { run(request) }
         if let stop = sink.stop { throw CurlError(stop, server: server.text) }
         guard code == CURLE_OK else { throw CurlError(kind: .init(code), server: server.text, detail: detail) }
         var status = 0
         _ = ccurl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)
+        if (200..<300).contains(status) { target?.keep() }
         return HTTPResponse(status: status, headers: sink.headers, body: sink.body)
     }
 
@@ -84,6 +90,17 @@ final class EasyHandle {
         set(CURLOPT_PASSWORD, credentials.password)
     }
 
+    private func setSignature(_ signature: AWSSignature?) {
+        guard let signature else { return }
+        set(CURLOPT_AWS_SIGV4, signature.provider)
+        set(CURLOPT_USERNAME, signature.accessKey)
+        set(CURLOPT_PASSWORD, signature.secretKey)
+        // S3 speaks nothing newer.
+        set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+        // What `Expect:` does for other requests: libcurl 7.88 would sign that header without sending it.
+        set(CURLOPT_EXPECT_100_TIMEOUT_MS, 200)
+    }
+
     private func run(_ request: HTTPRequest) -> (CURLcode, String) {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(CURL_ERROR_SIZE)) { message in
             message.initialize(repeating: 0)
@@ -98,6 +115,9 @@ final class EasyHandle {
     private func run(_ request: HTTPRequest) -> CURLcode {
         if request.method == "HEAD" {
             set(CURLOPT_NOBODY, 1)
+        } else if request.upload != nil {
+            set(CURLOPT_UPLOAD, 1)
+            set(CURLOPT_CUSTOMREQUEST, request.method)
         } else {
             set(CURLOPT_HTTPGET, 1)
             set(CURLOPT_CUSTOMREQUEST, request.method)
@@ -126,7 +146,7 @@ extension HTTPRequest {
     fileprivate var headerLines: [String] {
         var lines = headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
         // libcurl waits a second for an interim answer to a long body, which few servers send.
-        lines.append("Expect:")
+        if signature == nil { lines.append("Expect:") }
         if body != nil, !headers.contains(where: { $0.name.lowercased() == "content-type" }) {
             lines.append("Content-Type: application/octet-stream")
         }
@@ -138,6 +158,7 @@ extension CurlError {
     fileprivate init(_ stop: TransferSink.Stop, server: String) {
         switch stop {
         case .tooLarge(let detail): self.init(kind: .tooLarge, server: server, detail: detail)
+        case .file(let detail): self.init(kind: .file, server: server, detail: detail)
         case .cancelled: self.init(kind: .cancelled, server: server, detail: "the request was cancelled")
         case .closed: self.init(kind: .closed, server: server, detail: "the HTTP client was closed")
         }

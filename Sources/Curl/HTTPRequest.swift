@@ -7,7 +7,13 @@ public struct HTTPRequest: Sendable, CustomStringConvertible, CustomReflectable 
     public var headers: [HTTPHeader]
     /// `nil` sends none; an empty body is sent as a body of zero bytes.
     public var body: [UInt8]?
+    /// A file that is sent as the body, in place of ``body``, a few bytes at a time.
+    public var upload: FileUpload?
+    /// A new file that takes the body of an answer of 200 to 299; any other answer's body comes as always.
+    public var download: FileDownload?
     public var basicAuthentication: BasicAuthentication?
+    /// In place of ``basicAuthentication``.
+    public var signature: AWSSignature?
     /// From the name look-up to the end of the TLS handshake.
     public var connectTimeout: Duration
     /// The whole exchange, connecting included.
@@ -22,7 +28,10 @@ public struct HTTPRequest: Sendable, CustomStringConvertible, CustomReflectable 
         url: String,
         headers: [HTTPHeader] = [],
         body: [UInt8]? = nil,
+        upload: FileUpload? = nil,
+        download: FileDownload? = nil,
         basicAuthentication: BasicAuthentication? = nil,
+        signature: AWSSignature? = nil,
         connectTimeout: Duration = .seconds(5),
         timeout: Duration = .seconds(15),
         maximumResponseBytes: Int = 1_048_576,
@@ -32,7 +41,10 @@ public struct HTTPRequest: Sendable, CustomStringConvertible, CustomReflectable 
         self.url = url
         self.headers = headers
         self.body = body
+        self.upload = upload
+        self.download = download
         self.basicAuthentication = basicAuthentication
+        self.signature = signature
         self.connectTimeout = connectTimeout
         self.timeout = timeout
         self.maximumResponseBytes = maximumResponseBytes

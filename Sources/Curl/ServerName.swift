@@ -41,6 +41,11 @@ extension HTTPRequest {
                 throw refuse("the value of header \(header.name) has a control character")
             }
         }
+        guard body == nil || upload == nil else { throw refuse("a request has a body or a file, not both") }
+        if let signature {
+            guard basicAuthentication == nil else { throw refuse("a request is signed or has a password, not both") }
+            guard signature.isComplete else { throw refuse("the signature's region, service or access key cannot be") }
+        }
         guard maximumResponseBytes >= 0 else { throw refuse("the limit of the answer's size is negative") }
         return server
     }

@@ -6,6 +6,7 @@ final class TransferSink {
     /// Why the transfer was ended from this side.
     enum Stop {
         case tooLarge(String)
+        case file(String)
         case cancelled
         case closed
     }
@@ -14,22 +15,37 @@ final class TransferSink {
     private(set) var body: [UInt8] = []
     private(set) var stop: Stop?
     private var headerBytes = 0
+    private var bodyBytes = 0
+    /// Of the answer whose headers came last.
+    private var isSuccess = false
+    private let target: DownloadTarget?
     private let maximumBody: Int
     private let isCancelled: NIOLockedValueBox<Bool>
     private let isClosing: NIOLockedValueBox<Bool>
 
     static let maximumHeaderBytes = 65_536
+    /// Of an answer that does not go to the file it was meant for.
+    static let maximumRefusalBytes = 65_536
 
-    init(maximumBody: Int, isCancelled: NIOLockedValueBox<Bool>, isClosing: NIOLockedValueBox<Bool>) {
+    init(maximumBody: Int, target: DownloadTarget?, isCancelled: NIOLockedValueBox<Bool>, isClosing: NIOLockedValueBox<Bool>) {
         self.maximumBody = maximumBody
+        self.target = target
         self.isCancelled = isCancelled
         self.isClosing = isClosing
     }
 
     /// - Returns: whether to go on.
     private func receive(body bytes: UnsafeRawBufferPointer) -> Bool {
-        guard body.count + bytes.count <= maximumBody else {
-            stop = .tooLarge("the answer is longer than the \(maximumBody) bytes allowed")
+        bodyBytes += bytes.count
+        let toFile = isSuccess ? target : nil
+        let limit = target != nil && toFile == nil ? min(maximumBody, Self.maximumRefusalBytes) : maximumBody
+        guard bodyBytes <= limit else {
+            stop = .tooLarge("the answer is longer than the \(limit) bytes allowed")
+            return false
+        }
+        if let toFile {
+            guard let reason = toFile.write(bytes) else { return true }
+            stop = .file(reason)
             return false
         }
         body.append(contentsOf: bytes)
@@ -46,6 +62,9 @@ final class TransferSink {
         if line.hasPrefix("HTTP/") {
             // Another answer begins: an interim one or a redirect came before.
             headers.removeAll()
+            bodyBytes = 0
+            let status = line.split(separator: " ", maxSplits: 2).dropFirst().first
+            isSuccess = status.map { $0.count == 3 && $0.hasPrefix("2") } ?? false
         } else if let colon = line.firstIndex(of: ":") {
             let value = line[line.index(after: colon)...].drop(while: \.isWhitespace)
             let end = value.lastIndex { !$0.isWhitespace }.map { value.index(after: $0) } ?? value.startIndex

@@ -30,4 +30,7 @@ struct EndToEndTests {
 
     @Test("keys and catalogues change by command, and apps see it within seconds")
     func administration() throws { #expect(try PythonScript.run("administration.py") == 0, "see its output above") }
+
+    @Test("photos on an S3 service as on the disk; after any crash and a sweep, store and database agree file by file")
+    func photoStores() throws { #expect(try PythonScript.run("photo_stores.py") == 0, "see its output above") }
 }

@@ -1,3 +1,4 @@
+import Logging
 import Open311
 import Storage
 
@@ -29,14 +30,22 @@ extension GeoReportGateway.Posting {
 
 extension GeoReportGateway {
     func keep(_ received: [ReceivedPhoto], of tenant: Tenant) async throws(GeoReportError) {
-        guard let media = photos?.media else { return }
-        for one in received {
+        guard let media = photos?.media, !received.isEmpty else { return }
+        for (index, one) in received.enumerated() {
             do {
                 try await media.keep(one.file, sha256: one.photo.sha256, as: .original(one.photo.token, of: tenant.key))
             } catch {
+                logger.error("photo not stored", metadata: ["tenant": "\(tenant.key)", "error": "\(error)"])
+                await withdraw(Array(received[...index]), of: tenant)
                 throw GeoReportError(error)
             }
         }
+        MediaFailPoint.afterPut.reach(configuration.failPoint)
+    }
+
+    /// Removes what was kept for a request that is not recorded. What cannot be removed now is swept.
+    func withdraw(_ received: [ReceivedPhoto], of tenant: Tenant) async {
+        for one in received { try? await photos?.media.remove(.original(one.photo.token, of: tenant.key)) }
     }
 
     func discard(_ received: [ReceivedPhoto]) async {

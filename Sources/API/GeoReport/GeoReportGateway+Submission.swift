@@ -91,9 +91,15 @@ extension GeoReportGateway {
         do {
             recorded = try await recorder.record(submission, tenant: tenant)
         } catch {
+            // Of the others it is not known that nothing was stored.
+            if error.kind == .conflict || error.kind == .tooLarge { await withdraw(posting.photos, of: tenant) }
             throw GeoReportError(error, language)
         }
-        if !recorded.isRepetition { HTTPMetrics.created(tenant: tenant.key.rawValue, channel: posting.key.label) }
+        if recorded.isRepetition {
+            await withdraw(posting.photos, of: tenant)
+        } else {
+            HTTPMetrics.created(tenant: tenant.key.rawValue, channel: posting.key.label)
+        }
         let answer: GeoReportDocuments.SubmissionAnswer
         switch (service.kind, recorded.token) {
         case (.blackbox, _): answer = .nothing

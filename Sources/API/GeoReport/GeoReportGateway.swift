@@ -23,11 +23,13 @@ public struct GatewayConfiguration: Sendable {
     /// The installation's discovery `key_service`, likewise.
     public var keyService: String?
     public var photoLimits: PhotoLimits
+    /// Where to die; for tests.
+    public var failPoint: MediaFailPoint?
 
     public init(
         publicURL: String, maximumBodyBytes: Int = 131_072, trustedProxies: TrustedProxies = .none,
         addressLimit: RateLimit = RateLimit(perMinute: 1_200), keyLimit: RateLimit = RateLimit(perMinute: 30_000), contact: String? = nil,
-        keyService: String? = nil, photoLimits: PhotoLimits = PhotoLimits()
+        keyService: String? = nil, photoLimits: PhotoLimits = PhotoLimits(), failPoint: MediaFailPoint? = nil
     ) {
         self.publicURL = publicURL
         self.maximumBodyBytes = maximumBodyBytes
@@ -37,6 +39,7 @@ public struct GatewayConfiguration: Sendable {
         self.contact = contact
         self.keyService = keyService
         self.photoLimits = photoLimits
+        self.failPoint = failPoint
     }
 
     /// Where the tenants' own bases begin.

@@ -63,10 +63,11 @@ struct PhotoAnswers: Sendable {
         let isFresh = request.headers[.ifRange].map { $0 == tag } ?? true
         switch isFresh ? ByteRange(request.headers[.range], of: copy.bytes) : .whole {
         case .whole:
-            return Response(status: .ok, headers: headers, body: body(copy, 0..<copy.bytes))
+            return Response(status: .ok, headers: headers, body: try await body(copy, 0..<copy.bytes, isAsked: request.method == .get))
         case .part(let range):
             headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(copy.bytes)"
-            return Response(status: .partialContent, headers: headers, body: body(copy, range))
+            return Response(
+                status: .partialContent, headers: headers, body: try await body(copy, range, isAsked: request.method == .get))
         case .outside:
             headers[.contentRange] = "bytes */\(copy.bytes)"
             headers[.contentType] = nil
@@ -99,15 +100,19 @@ struct PhotoAnswers: Sendable {
         }
     }
 
-    private func body(_ copy: Copy, _ range: Range<Int>) -> ResponseBody {
-        let (media, shelf) = (self.media, self.shelf)
+    /// The beginning is read before the head is sent: a store that is away is answered as such.
+    private func body(_ copy: Copy, _ range: Range<Int>, isAsked: Bool) async throws(GeoReportError) -> ResponseBody {
+        guard isAsked else { return ResponseBody(contentLength: range.count) { try await $0.finish(nil) } }
+        let media = self.media
+        let first: ByteBuffer
+        do { first = try await beginning(of: range, of: copy) } catch {
+            var refusal = GeoReportError(503, "This photo cannot be read now. Try again in a minute.")
+            refusal.retryAfter = 60
+            throw refusal
+        }
         return ResponseBody(contentLength: range.count) { writer in
-            if copy.bytes <= PhotoShelf.maximumFile {
-                let whole = if let kept = shelf.file(copy.key) { kept } else { try await Self.whole(copy, media, shelf) }
-                try await writer.write(whole.getSlice(at: range.lowerBound, length: range.count) ?? ByteBuffer())
-                return try await writer.finish(nil)
-            }
-            var start = range.lowerBound
+            try await writer.write(first)
+            var start = range.lowerBound + first.readableBytes
             while start < range.upperBound {
                 let end = min(range.upperBound, start + media.readBytes)
                 try await writer.write(try await Self.part(copy, start..<end, media))
@@ -117,7 +122,16 @@ struct PhotoAnswers: Sendable {
         }
     }
 
-    private static func whole(_ copy: Copy, _ media: any MediaStore, _ shelf: PhotoShelf) async throws -> ByteBuffer {
+    /// All of the range where the file has a place on the shelf; else as much as is read at once.
+    private func beginning(of range: Range<Int>, of copy: Copy) async throws(MediaError) -> ByteBuffer {
+        guard copy.bytes <= PhotoShelf.maximumFile else {
+            return try await Self.part(copy, range.lowerBound..<min(range.upperBound, range.lowerBound + media.readBytes), media)
+        }
+        let whole = if let kept = shelf.file(copy.key) { kept } else { try await Self.whole(copy, media, shelf) }
+        return whole.getSlice(at: range.lowerBound, length: range.count) ?? ByteBuffer()
+    }
+
+    private static func whole(_ copy: Copy, _ media: any MediaStore, _ shelf: PhotoShelf) async throws(MediaError) -> ByteBuffer {
         var file = ByteBuffer()
         file.reserveCapacity(copy.bytes)
         while file.readableBytes < copy.bytes {

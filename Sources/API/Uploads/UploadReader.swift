@@ -242,7 +242,7 @@ extension GeoReportError {
     init(_ error: MediaError) {
         switch error {
         case .full: self.init(507, "The photo cannot be stored now. Send the request without it, or try again later.")
-        case .missing, .failed: self.init(503, "The photo cannot be stored now. Send the request without it, or try again later.")
+        default: self.init(503, "The photo cannot be stored now. Send the request without it, or try again later.")
         }
         retryAfter = 60
     }

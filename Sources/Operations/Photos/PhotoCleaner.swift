@@ -12,6 +12,8 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
     private let queue: PhotoQueue
     private let media: any MediaStore
     private let sandbox: PhotoSandbox
+    private let sweep: PhotoSweep
+    private let failPoint: MediaFailPoint?
     private let logger: Logger
     private let report: @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
 
@@ -22,9 +24,11 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
     private static let interval = Duration.milliseconds(500)
     private static let sweepAge = Duration.seconds(3_600)
 
-    /// - Parameter maximumPixels: what is decoded at most.
+    /// - Parameters:
+    ///   - maximumPixels: what is decoded at most.
+    ///   - failPoint: where to die; for tests.
     public init(
-        queue: PhotoQueue, media: any MediaStore, maximumPixels: Int, logger: Logger,
+        queue: PhotoQueue, media: any MediaStore, maximumPixels: Int, failPoint: MediaFailPoint? = nil, logger: Logger,
         report: @escaping @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
     ) {
         self.queue = queue
@@ -32,6 +36,8 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
         var sandbox = PhotoSandbox()
         sandbox.limits.pixels = maximumPixels
         self.sandbox = sandbox
+        sweep = PhotoSweep(queue: queue, media: media)
+        self.failPoint = failPoint
         self.logger = logger
         self.report = report
     }
@@ -52,7 +58,8 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
                     report("postgresql", true, "")
                     report("media", true, "")
                     if nextSweep <= .now {
-                        try await sweep(olderThan: Self.sweepAge)
+                        let removed = try await sweep.remove(olderThan: Self.sweepAge).total
+                        if removed > 0 { logger.info("orphaned files removed", metadata: ["count": "\(removed)"]) }
                         nextSweep = .now.advanced(by: Self.sweepAge)
                     }
                 } catch let error as StorageError {
@@ -65,22 +72,20 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
             }
         }
         await queue.close()
+        await media.close()
     }
 
     /// - Returns: false when none waits.
     func cleanNext() async throws -> Bool {
         guard let photo = try await queue.take(lease: Self.lease) else { return false }
-        // Of a photo that was shown, nothing but its copy is left.
-        let original = photo.redaction.map { MediaKey.cleaned($0.cleaned, of: photo.tenant) } ?? .original(photo.token, of: photo.tenant)
         guard photo.attempts < Self.attempts else {
-            try await settle(photo, .failure(.tooCostly))
+            try await settle(photo, .failure(.tooCostly), in: "")
             return true
         }
         do {
             let folder = try await media.workFolder()
             do {
-                let path = try await media.localCopy(of: original, in: folder)
-                try await settle(photo, try await clean(photo, path, folder))
+                try await settle(photo, try await clean(photo, in: folder), in: folder)
             } catch {
                 await media.remove(workFolder: folder)
                 throw error
@@ -94,79 +99,73 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
         return true
     }
 
-    private func clean(
-        _ photo: WaitingPhoto, _ original: String, _ folder: String
-    ) async throws -> Result<PhotoQueue.Copies, PhotoRefusal> {
-        let size: PhotoSandbox.Size
+    private func clean(_ photo: WaitingPhoto, in folder: String) async throws -> Result<PhotoSandbox.Size, PhotoRefusal> {
         var sandbox = self.sandbox
         sandbox.limits.pixels = min(sandbox.limits.pixels, photo.policy.maximumPixels ?? sandbox.limits.pixels)
+        // Of a photo that was shown, nothing but its copy is left.
+        let original = try await media.localCopy(
+            of: photo.redaction.map { .cleaned($0.cleaned, of: photo.tenant) } ?? photo.original, in: folder)
         do {
             if let redaction = photo.redaction {
-                size = try await sandbox.redact(original, redaction.rectangles, into: folder)
-            } else {
-                size = try await sandbox.clean(original, into: folder)
+                return .success(try await sandbox.redact(original, redaction.rectangles, into: folder))
             }
+            return .success(try await sandbox.clean(original, into: folder))
         } catch {
             // The tool says the same of a bad file and of a disk without room.
             guard media.hasRoom, FileManager.default.isReadableFile(atPath: original) else { throw MediaError.full }
             return .failure(error)
         }
-        let cleaned = try await keep("\(folder)/cleaned.jpg", of: photo.tenant)
-        let small = try await keep("\(folder)/small.jpg", of: photo.tenant)
-        return .success(
-            PhotoQueue.Copies(
-                cleaned: cleaned.hash, bytes: cleaned.bytes, width: size.width, height: size.height, small: small.hash,
-                smallBytes: small.bytes))
+    }
+
+    /// Stores the copies in `folder` and has the photo point to them; then removes what they replace.
+    private func settle(_ photo: WaitingPhoto, _ outcome: Result<PhotoSandbox.Size, PhotoRefusal>, in folder: String) async throws {
+        let copies: PhotoQueue.Copies?
+        let isSettled: Bool
+        switch outcome {
+        case .success(let size):
+            (copies, isSettled) = try await queue.withCopies(.adding) {
+                let copies = try await keepCopies(size, of: photo.tenant, in: folder)
+                MediaFailPoint.afterCopies.reach(failPoint)
+                return (copies, try await queue.settle(photo, .success(copies)))
+            }
+        case .failure(let refusal): (copies, isSettled) = (nil, try await queue.settle(photo, .failure(refusal)))
+        }
+        guard isSettled else { return }
+        MediaFailPoint.afterSettle.reach(failPoint)
+        count(photo, outcome, bytes: copies?.bytes ?? 0)
+        try await media.remove(photo.original)
+        if let redaction = photo.redaction { try await sweep.remove(copies: [redaction.cleaned, redaction.small], of: photo.tenant) }
+    }
+
+    private func keepCopies(_ size: PhotoSandbox.Size, of tenant: TenantKey, in folder: String) async throws -> PhotoQueue.Copies {
+        let cleaned = try await keep("\(folder)/cleaned.jpg", of: tenant)
+        let small = try await keep("\(folder)/small.jpg", of: tenant)
+        return PhotoQueue.Copies(
+            cleaned: cleaned.hash, bytes: cleaned.bytes, width: size.width, height: size.height, small: small.hash, smallBytes: small.bytes)
     }
 
     private func keep(_ path: String, of tenant: TenantKey) async throws -> (hash: [UInt8], bytes: Int) {
-        let data = try Data(contentsOf: URL(fileURLWithPath: path))
-        let hash = Array(SHA256.hash(data: data))
-        try await media.keep(fileAt: path, sha256: hash, as: .cleaned(hash, of: tenant))
-        return (hash, data.count)
+        let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+        var hash = SHA256()
+        var bytes = 0
+        while let some = try file.read(upToCount: 262_144), !some.isEmpty {
+            hash.update(data: some)
+            bytes += some.count
+        }
+        let digest = Array(hash.finalize())
+        try await media.keep(fileAt: path, sha256: digest, as: .cleaned(digest, of: tenant))
+        return (digest, bytes)
     }
 
-    private func settle(_ photo: WaitingPhoto, _ outcome: Result<PhotoQueue.Copies, PhotoRefusal>) async throws {
-        guard try await queue.settle(photo, outcome) else { return }
-        try await media.remove(.original(photo.token, of: photo.tenant))
-        if let redaction = photo.redaction { try await forget([redaction.cleaned, redaction.small], of: photo.tenant) }
+    private func count(_ photo: WaitingPhoto, _ outcome: Result<PhotoSandbox.Size, PhotoRefusal>, bytes: Int) {
         switch outcome {
-        case .success(let copies):
-            Counter(label: "o311_media_bytes_total", dimensions: [("tenant", photo.tenant.rawValue)]).increment(by: copies.bytes)
+        case .success:
+            Counter(label: "o311_media_bytes_total", dimensions: [("tenant", photo.tenant.rawValue)]).increment(by: bytes)
         case .failure(let refusal):
             Counter(label: "o311_media_rejected_total", dimensions: [("reason", refusal.rawValue)]).increment()
             logger.info(
                 "photo refused",
                 metadata: ["tenant": "\(photo.tenant)", "request": "\(photo.request)", "reason": "\(refusal.rawValue)"])
         }
-    }
-
-    /// Removes copies that were shown, unless another photo of the tenant is the same.
-    private func forget(_ hashes: [[UInt8]], of tenant: TenantKey) async throws {
-        let names = hashes.map { MediaKey.cleaned($0, of: tenant).name }
-        for name in try await queue.unknown(.cleaned, names, of: tenant) {
-            try await media.remove(MediaKey(tenant: tenant, kind: .cleaned, name: name))
-        }
-    }
-
-    /// Removes files that no row refers to: what a killed process left behind, and what was revoked.
-    func sweep(olderThan age: Duration) async throws {
-        var removed = try await media.sweepIncoming(olderThan: age)
-        for tenant in try await media.tenants() {
-            for kind in MediaKey.Kind.allCases {
-                var start: String?
-                repeat {
-                    let page = try await media.page(of: kind, tenant: tenant, olderThan: age, after: start)
-                    for start in stride(from: 0, to: page.names.count, by: 500) {
-                        let some = Array(page.names[start..<min(page.names.count, start + 500)])
-                        let unknown = try await queue.unknown(kind, some, of: tenant)
-                        for name in unknown { try await media.remove(MediaKey(tenant: tenant, kind: kind, name: name)) }
-                        removed += unknown.count
-                    }
-                    start = page.next
-                } while start != nil
-            }
-        }
-        if removed > 0 { logger.info("orphaned files removed", metadata: ["count": "\(removed)"]) }
     }
 }

@@ -137,7 +137,7 @@ public final class MediaFolder: MediaStore {
             let shelves = try Self.entries(of: folder).filter { $0 > after ?? "" }.sorted()
             guard let shelf = shelves.first else { return MediaPage(names: [], next: nil) }
             let names = try Self.entries(of: "\(folder)/\(shelf)").filter { name in
-                Self.modified("\(folder)/\(shelf)/\(name)").map { $0 <= limit } ?? false
+                MediaKey.isName(name, of: kind) && (Self.modified("\(folder)/\(shelf)/\(name)").map { $0 <= limit } ?? false)
             }
             return MediaPage(names: names, next: shelves.count > 1 ? shelf : nil)
         }

@@ -93,6 +93,10 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
     case missing
     /// The system's error number.
     case failed(Int32)
+    /// The S3 service said no: its status and its code.
+    case refused(status: Int, code: String)
+    /// The S3 service did not answer, or not in its language: why, as its client tells it.
+    case unreachable(String)
 
     init(errno number: Int32) {
         switch number {
@@ -107,6 +111,21 @@ public enum MediaError: Error, Sendable, Equatable, CustomStringConvertible {
         case .full: "the media store is full: make room, or give it another disk"
         case .missing: "the file is not in the media store"
         case .failed(let number): "the media store failed: \(String(cString: strerror(number)))"
+        case .refused(let status, let code): "the S3 service refused: \(status) \(code). \(Self.advice(code))"
+        case .unreachable(let detail): "the S3 service cannot be reached: \(detail)"
+        }
+    }
+}
+
+extension MediaError {
+    private static func advice(_ code: String) -> String {
+        switch code {
+        case "SignatureDoesNotMatch", "InvalidAccessKeyId": "Check media.s3.accessKey, media.s3.secretKey and media.s3.region."
+        case "RequestTimeTooSkewed": "Set this machine's clock."
+        case "AccessDenied": "Give the key the rights of docs/operators/media-storage.md."
+        case "NoSuchBucket": "Make the bucket, or check media.s3.bucket."
+        case "PermanentRedirect", "AuthorizationHeaderMalformed": "Check media.s3.region and media.s3.endpoint."
+        default: "See docs/operators/media-storage.md."
         }
     }
 }
@@ -128,6 +147,11 @@ public struct MediaKey: Sendable, Hashable {
         self.tenant = tenant
         self.kind = kind
         self.name = name
+    }
+
+    /// Whether we could have given this name; a store may hold what others put there.
+    static func isName(_ name: some StringProtocol, of kind: Kind) -> Bool {
+        name.utf8.count == (kind == .original ? 32 : 64) && name.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
     }
 
     public static func original(_ token: PhotoToken, of tenant: TenantKey) -> MediaKey {

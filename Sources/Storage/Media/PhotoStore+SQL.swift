@@ -1,7 +1,9 @@
 import Postgres
 
 enum PhotoSQL {
-    static let all = [insert.plain, insert.referenced, published, redact, take, settle, again, putBack, unknownOriginals, unknownCopies]
+    static let all =
+        [insert.plain, insert.referenced, published, redact, take, settle, again, putBack, unknownOriginals, unknownCopies, files]
+        + CopyLock.all
 
     static let insert = IngestSQL.Insert(
         "ingest_photos",
@@ -31,7 +33,8 @@ enum PhotoSQL {
         select p.id, p.request_id, t.key, t.shard,
                (select j.jurisdiction_id from jurisdictions j where j.tenant_id = t.id order by j.position limit 1),
                p.token, p.original_type, p.lat, p.long, p.taken_at, (p.attempts - 1)::smallint, r.sequence,
-               p.redactions, p.public_sha256, p.small_sha256, p.state = 'redacting', p.orientation, t.photo_policy
+               p.redactions, p.public_sha256, p.small_sha256, p.state = 'redacting', p.orientation, t.photo_policy,
+               coalesce(p.original_name, p.token)
         from taken p join tenants t on t.id = abs(p.tenant_id) join service_requests r on r.id = p.request_id
         """)
 
@@ -58,7 +61,8 @@ enum PhotoSQL {
         "photos_unknown_originals",
         """
         select name from unnest($1::text[]) as given (name)
-        where not exists (select from photos p where p.token = given.name and p.state = 'received')
+        where not exists (select from photos p where p.token = given.name and p.original_name is null and p.state = 'received')
+          and not exists (select from photos p where p.original_name = given.name and p.state = 'received')
         """)
 
     static let unknownCopies = Statement(
@@ -72,4 +76,28 @@ enum PhotoSQL {
                 select from photos p join tenants t on t.id = p.tenant_id or t.id = -p.tenant_id
                 where t.key = $2::text and p.tenant_id in (t.id, -t.id) and p.small_sha256 = decode(given.name, 'hex') and p.state in ('ready', 'redacting'))
         """)
+
+    /// What stands in the store, photo by photo: three rows for each at most.
+    static let files = Statement(
+        "photos_files",
+        """
+        select p.id, p.request_id, t.key, file.kind, file.name, file.bytes
+        from (select * from photos where id > $1::bigint and state in ('received', 'ready', 'redacting') order by id limit $2::integer) p
+             join tenants t on t.id = abs(p.tenant_id),
+             lateral (select 'original', coalesce(p.original_name, p.token), p.original_bytes where p.state = 'received'
+                      union all select 'cleaned', encode(p.public_sha256, 'hex'), p.public_bytes where p.state <> 'received'
+                      union all select 'cleaned', encode(p.small_sha256, 'hex'), p.small_bytes where p.state <> 'received')
+                 as file (kind, name, bytes)
+        order by p.id
+        """)
+
+    /// Between adding a copy and having a row point to it, nobody may find that no row points to it. Lives and dies with its session.
+    enum CopyLock {
+        static let all = [add, endAdding, remove, endRemoving]
+
+        static let add = Statement("photos_copies_add", "select pg_try_advisory_lock_shared(3112, 0)")
+        static let endAdding = Statement("photos_copies_end_adding", "select pg_advisory_unlock_shared(3112, 0)")
+        static let remove = Statement("photos_copies_remove", "select pg_try_advisory_lock(3112, 0)")
+        static let endRemoving = Statement("photos_copies_end_removing", "select pg_advisory_unlock(3112, 0)")
+    }
 }

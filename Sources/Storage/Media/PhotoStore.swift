@@ -79,6 +79,8 @@ public struct WaitingPhoto: Sendable {
     public let shard: Int16
     public let jurisdiction: String?
     public let token: PhotoToken
+    /// Where the photo stands as it was sent.
+    public let original: MediaKey
     public let type: PhotoType
     /// What the camera wrote.
     public let metadata: PhotoMetadata
@@ -101,7 +103,7 @@ public struct WaitingPhoto: Sendable {
 
 /// The cleaner's side of the photos: takes what waits, one cleaner at a time for each photo, and settles it with its event.
 public final class PhotoQueue: Sendable {
-    private let connection: PostgresConnection
+    let connection: PostgresConnection
     private let origin: ServiceRequestEvent.Origin
 
     /// - Parameters:
@@ -129,7 +131,8 @@ public final class PhotoQueue: Sendable {
         let longitude = row.optionalDouble(8)
         return WaitingPhoto(
             id: try row.int64(0), request: ServiceRequestID(stored: try row.int64(1)), tenant: tenant, shard: try row.int16(3),
-            jurisdiction: row.optionalText(4), token: token, type: type,
+            jurisdiction: row.optionalText(4), token: token,
+            original: MediaKey(tenant: tenant, kind: .original, name: try row.text(18)), type: type,
             metadata: PhotoMetadata(
                 position: latitude.flatMap { latitude in longitude.flatMap { Coordinate(latitude: latitude, longitude: $0) } },
                 takenAt: row.optionalText(9), orientation: row.isNull(16) ? nil : Int(try row.int16(16))),

@@ -6,7 +6,8 @@ import Storage
 /// Takes photos off the network, or gives them another address.
 struct PhotoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "photo", abstract: "Revoke a photo's address, or replace it by another.", subcommands: [Revoke.self, Renew.self])
+        commandName: "photo", abstract: "Revoke a photo's address, replace it by another, or sweep the store.",
+        subcommands: [Revoke.self, Renew.self, PhotoSweepCommand.self])
 
     struct View: Encodable {
         let service_request_id: String

@@ -76,7 +76,7 @@ struct Services {
                 publicURL: settings.gatewayURL, maximumBodyBytes: settings.maximumBodyBytes,
                 trustedProxies: try settings.trustedProxies, addressLimit: settings.addressLimit, keyLimit: settings.keyLimit,
                 contact: settings.contact, keyService: settings.keyService,
-                photoLimits: settings.photoLimits),
+                photoLimits: settings.photoLimits, failPoint: settings.mediaFailPoint),
             logger: logger("gateway"))
         list.append(DirectoryService(directory: directory))
         list.append(KeyUseService(keyUses: keyUses))
@@ -119,7 +119,8 @@ struct Services {
         list.append(
             PhotoCleaner(
                 queue: try PhotoQueue(configuration: try settings.database(.photos), origin: settings.origin), media: media,
-                maximumPixels: settings.maximumPixels, logger: logger("photos"), report: report("photos")))
+                maximumPixels: settings.maximumPixels, failPoint: settings.mediaFailPoint, logger: logger("photos"),
+                report: report("photos")))
     }
 
     /// Runs until SIGTERM or SIGINT, then stops in order.

@@ -14,7 +14,7 @@ import SystemPackage
 struct Settings: Sendable {
     static let version = "0.1.0"
 
-    private let reader: ConfigReader
+    let reader: ConfigReader
 
     /// Every setting there is; docs/configuration.md has one row for each.
     static let known = [
@@ -23,6 +23,8 @@ struct Settings: Sendable {
         "health.port", "database.ingest", "database.gateway", "database.status", "database.relay", "database.watch", "database.admin",
         "database.owner", "broker.relay", "broker.status", "broker.redrive", "broker.management", "broker.provisionerUser",
         "broker.provisionerPassword",
+        "media.s3.endpoint", "media.s3.region", "media.s3.bucket", "media.s3.prefix", "media.s3.accessKey", "media.s3.secretKey",
+        "media.s3.authorities", "media.s3.allowCleartext",
         "media.directory", "media.maximumBytes", "media.maximumPhotos", "media.maximumPixels", "database.photos", "events.typePrefix",
         "events.schemaBase", "log.level", "migrations", "failpoint",
     ]
@@ -117,7 +119,7 @@ struct Settings: Sendable {
     }
 
     /// Where an operator sets `key`.
-    private static func place(of key: String) -> String {
+    static func place(of key: String) -> String {
         "Set it in the file named by --config, in \(variable(for: key)), or with --set \(key)=…"
     }
 
@@ -165,10 +167,6 @@ struct Settings: Sendable {
 
     // MARK: Photos
 
-    /// Where photos are stored; nil for an installation that takes none.
-    var media: (any MediaStore)? {
-        get throws { try reader.string(forKey: "media.directory").map { path in try MediaFolder(path: path) } }
-    }
     var photoLimits: PhotoLimits {
         let bytes = reader.int(forKey: "media.maximumBytes", default: 10_485_760)
         return PhotoLimits(
@@ -219,7 +217,7 @@ struct Settings: Sendable {
         get throws { try required("broker.provisionerPassword", hint: "the password of the provisioner's broker user") }
     }
 
-    private func required(_ key: String, hint: String) throws -> String {
+    func required(_ key: String, hint: String) throws -> String {
         guard let value = reader.string(forKey: ConfigKey(key), isSecret: true) else {
             throw ValidationError("\(key) is not set: \(hint). \(Self.place(of: key))")
         }
