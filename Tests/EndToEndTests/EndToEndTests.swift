@@ -22,6 +22,9 @@ struct EndToEndTests {
     @Test("a city chooses what it takes of photos; long base64 forms, every kind of file")
     func photoPolicies() throws { #expect(try PythonScript.run("photo_policies.py") == 0, "see its output above") }
 
+    @Test("hostile pictures, a full disk, a killed gateway and a crowd of uploads harm nothing but themselves")
+    func photoHazards() throws { #expect(try PythonScript.run("photo_hazards.py") == 0, "see its output above") }
+
     @Test("a tenant's credentials can do nothing to another tenant, over AMQP, HTTP or SQL")
     func isolation() throws { #expect(try PythonScript.run("isolation.py") == 0, "see its output above") }
 

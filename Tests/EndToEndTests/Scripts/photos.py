@@ -193,4 +193,5 @@ def main():
                 print(f"photos: {case.__name__} passed")
 
 
-main()
+if __name__ == "__main__":
+    main()

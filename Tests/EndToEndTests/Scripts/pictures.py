@@ -125,6 +125,88 @@ def polyglot():
     return plain[:33] + png_chunk(b"tEXt", b"Comment\0<html><script>" + MARK) + plain[33:] + b"<html>" + MARK
 
 
+def flat(side):
+    """A JPEG of side × side pixels in one colour."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "flat.jpg")
+        subprocess.run(["vips", "black", path + "[Q=50]", str(side), str(side)], check=True, stdout=subprocess.DEVNULL)
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def xmp_photo():
+    """A JPEG whose place stands in XMP alone."""
+    plain = tool(pixmap(320, 240), ".jpg", "[Q=90]")
+    packet = (b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF><rdf:Description>"
+              b"<exif:GPSLatitude>43,36.6N</exif:GPSLatitude><exif:GPSLongitude>3,12.6E</exif:GPSLongitude><dc:creator>" + MARK
+              + b"</dc:creator></rdf:Description></rdf:RDF></x:xmpmeta>")
+    return plain[:2] + segment(0xE1, packet) + plain[2:]
+
+
+def tagged_png(tags, latitude=43.61, longitude=3.21):
+    """A PNG with EXIF of so many tags behind its picture."""
+    plain = tool(pixmap(64, 48), ".png")
+    end = plain.index(b"IEND") - 4
+    return plain[:end] + png_chunk(b"eXIf", tiff(1, latitude, longitude, tags)) + plain[end:]
+
+
+def text_bomb(size):
+    """A PNG with a compressed comment that unpacks to so many bytes."""
+    plain = tool(pixmap(64, 48), ".png")
+    return plain[:33] + png_chunk(b"zTXt", b"Comment\0\0" + squeezed(size)) + plain[33:]
+
+
+def profile_bomb(size):
+    """A PNG with a colour profile that unpacks to so many bytes."""
+    plain = tool(pixmap(64, 48), ".png")
+    return plain[:33] + png_chunk(b"iCCP", b"profile\0\0" + squeezed(size)) + plain[33:]
+
+
+def squeezed(size):
+    packer = zlib.compressobj(9)
+    block = bytes(1_000_000)
+    return b"".join(packer.compress(block) for _ in range(size // len(block))) + packer.flush()
+
+
+def animated_png():
+    """Two frames."""
+    plain = tool(pixmap(64, 48), ".png")
+    at = plain.index(b"IDAT") - 4
+    length = struct.unpack(">I", plain[at:at + 4])[0]
+    data = plain[at + 8:at + 8 + length]
+
+    def frame(number):
+        return png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", number, 64, 48, 0, 0, 1, 10, 0, 0))
+
+    return (plain[:33] + png_chunk(b"acTL", struct.pack(">II", 2, 0)) + frame(0) + plain[33:at + 12 + length] + frame(1)
+            + png_chunk(b"fdAT", struct.pack(">I", 2) + data) + plain[at + 12 + length:])
+
+
+def animated_webp():
+    """Two frames, and EXIF with the mark behind them."""
+    still = tool(pixmap(64, 48), ".webp")
+    picture = still[12:]
+    if picture[:4] == b"VP8X":
+        picture = picture[18:]
+
+    def chunk(kind, body):
+        return kind + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
+
+    def three(number):
+        return struct.pack("<I", number)[:3]
+
+    frame = chunk(b"ANMF", three(0) + three(0) + three(63) + three(47) + three(100) + b"\0" + picture)
+    body = b"WEBP" + chunk(b"VP8X", b"\x0a\0\0\0" + three(63) + three(47)) + chunk(b"ANIM", bytes(6)) + frame * 2
+    body += chunk(b"EXIF", tiff(1, 43.61, 3.21))
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def lying_segments():
+    """A JPEG whose metadata say that they are longer than the file."""
+    plain = tool(pixmap(64, 48), ".jpg", "[Q=90]")
+    return plain[:2] + b"\xff\xe1\xff\xffExif\0\0II*\0\x08\0\0\0\xff\xff" + plain[2:]
+
+
 def size(jpeg):
     """Width and height, from the frame header."""
     at = 2
