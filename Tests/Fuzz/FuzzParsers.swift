@@ -22,14 +22,14 @@ private func runFuzzer(
 private func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: start + 1, count: count - 1))
     let text = String(decoding: bytes, as: UTF8.self)
-    switch start[0] >= 253 ? start[0] - 248 : start[0] % 5 {
+    if start[0] >= 224 {
+        readPhoto(bytes, text, start[0] % 5)
+        return 0
+    }
+    switch start[0] % 5 {
     case 0: check(try? FormReader.fields(bytes))
     case 1: check(try? JSONFormReader.fields(bytes))
     case 2: check(try? MultipartReader.fields(bytes, contentType: "multipart/form-data; boundary=b"))
-    case 5: pass(bytes, through: LongFormReader(maximumText: 1_000))
-    case 6: pass(Array("{\"media\":".utf8) + bytes, through: LongJSONReader(maximumText: 1_000))
-    case 7:
-        for type in PhotoType.allCases { _ = PhotoMetadata(head: bytes, type: type) }
     case 3: roundTrip(Timestamp(parsing: text))
     default:
         guard let query = try? FormReader.fields(bytes) else { return 0 }
@@ -65,6 +65,30 @@ private func photos(_ bytes: [UInt8], _ reader: some BodyReader, step: Int) thro
     // JSON numbers are written out, and attributes get their full names.
     precondition(text <= 400_000, "\(text) bytes of text")
     return decoded
+}
+
+/// Whatever comes with a photo: its beginning, its text form, the part of it that is asked for, what shall be blurred.
+private func readPhoto(_ bytes: [UInt8], _ text: String, _ choice: UInt8) {
+    switch choice {
+    case 0:
+        _ = PhotoType(head: bytes)
+        for type in PhotoType.allCases {
+            guard let position = PhotoMetadata(head: bytes, type: type).position else { continue }
+            precondition(abs(position.latitude) <= 90 && abs(position.longitude) <= 180, "\(position)")
+        }
+    case 1: pass(bytes, through: LongFormReader(maximumText: 1_000))
+    case 2: pass(Array("{\"media\":".utf8) + bytes, through: LongJSONReader(maximumText: 1_000))
+    case 3:
+        guard case .part(let range) = ByteRange(text, of: 1_000) else { return }
+        precondition(!range.isEmpty && range.lowerBound >= 0 && range.upperBound <= 1_000, "\(range)")
+    default:
+        guard let redaction = PhotoRedaction(json: bytes) else { return }
+        for part in redaction.rectangles {
+            guard let clipped = part.clipped(width: 2_048, height: 1_024) else { continue }
+            precondition(clipped.width > 0 && clipped.x + clipped.width <= 2_048 && clipped.y + clipped.height <= 1_024, "\(clipped)")
+        }
+        precondition(PhotoRedaction.rectangles(stored: redaction.json) == redaction.rectangles)
+    }
 }
 
 /// Fields are bounded, and asking them for answers does not fail.

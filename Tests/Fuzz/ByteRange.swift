@@ -1,0 +1,1 @@
+../../Sources/API/Photos/ByteRange.swift
