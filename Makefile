@@ -11,7 +11,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 SWIFT ?= swift
-SCRIPTS := $(shell grep -lE '^\#!.*(bash|/sh)$$' .ci/* broker-config/*/* examples/* 2>/dev/null)
+SCRIPTS := $(shell grep -lE '^\#!.*(bash|/sh)$$' .ci/* broker-config/*/* examples/* examples/consumers/*/* 2>/dev/null)
 
 .PHONY: help deps build release run run-cluster test tools build-tests test-unit test-integration test-accidents test-sanitize test-fuzz fuzz bench lint format clean
 
@@ -80,13 +80,13 @@ bench: tools release ## every speed beside its baseline, in a release build; wri
 	@.build/venv/bin/python Tests/Benchmarks/bench.py $(BENCH)
 
 lint: ## formatting of Swift, syntax of the scripts
-	$(SWIFT) format lint --strict -r Sources Tests Package.swift
+	$(SWIFT) format lint --strict -r Sources Tests examples Package.swift
 	@for script in $(SCRIPTS); do \
 	    case "$$(head -n 1 "$$script")" in *bash) bash -n "$$script" ;; *) sh -n "$$script" ;; esac; \
 	done
 
 format: ## rewrite the Swift files in the house's format
-	$(SWIFT) format -i -r Sources Tests Package.swift
+	$(SWIFT) format -i -r Sources Tests examples Package.swift
 
 clean: ## remove what was built; .bus311 with its data stays
 	rm -rf .build .build-tsan .build-asan .build-fuzz

@@ -74,6 +74,11 @@ let package = Package(
             swiftSettings: settings
         ),
 
+        // The CRM's side in Swift, for vendors to copy
+        .executableTarget(
+            name: "example-consumer", dependencies: ["AMQP", locks], path: "examples/consumers/swift", exclude: ["stored"],
+            swiftSettings: settings),
+
         // What `make bench` measures against
         .executableTarget(
             name: "bare-route", dependencies: [hummingbird, .product(name: "NIOCore", package: "swift-nio")],
@@ -93,7 +98,8 @@ let package = Package(
         tests("APITests", ["API", "Open311"]),
         tests("ArchitectureTests", []),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["TestSupport", "bus311"], exclude: ["Scripts"], swiftSettings: settings),
+            name: "EndToEndTests", dependencies: ["TestSupport", "bus311", "example-consumer"], exclude: ["Scripts"],
+            swiftSettings: settings),
         tests("AccidentTests", ["TestSupport", "bus311"]),
         tests("StorageTests", ["Storage", "Open311", "Curl"]),
         tests("StorageIntegrationTests", ["Storage", "Open311", "Postgres", "TestSupport", log]),

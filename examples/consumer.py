@@ -4,7 +4,7 @@
     python3 consumer.py .bus311/demo.json            # runs until Ctrl-C
     python3 consumer.py .bus311/demo.json --count 3  # ends after three new requests
 
-Needs pika (PyPI or Debian's python3-pika). Copy it, then replace `register` by what your CRM does.
+Needs pika (PyPI or Debian's python3-pika). Good for a first look; consumers/ has what to copy, in eight languages.
 """
 import argparse
 import json

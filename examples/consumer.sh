@@ -5,7 +5,7 @@
 #   examples/consumer.sh .bus311/demo.json requests/ 3          ends after three messages
 #
 # amqp-consume acknowledges when the program it starts exits 0. Needs amqp-tools, python3 (to read JSON) and curl.
-# Good for a first look; for production, see consumer.py: amqp-consume does not reconnect.
+# Good for a first look; for production, see consumers/: amqp-consume does not reconnect.
 set -euo pipefail
 
 settings=${1:?usage: consumer.sh demo.json folder [count]}

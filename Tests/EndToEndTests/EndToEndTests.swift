@@ -13,6 +13,9 @@ struct EndToEndTests {
     @Test("dead letters are grouped, shown and returned; a purged queue is repaired from the database; a timeline has no hole")
     func messageRepair() throws { #expect(try PythonScript.run("message_repair.py") == 0, "see its output above") }
 
+    @Test("every vendor's example lives through duplicates, crashes, poison and cuts; a new vendor sees a status within five minutes")
+    func consumers() throws { #expect(try PythonScript.run("consumers.py") == 0, "see its output above") }
+
     @Test("every command that a document shows does what it says")
     func documents() throws { #expect(try PythonScript.run("documents.py") == 0, "see its output above") }
 

@@ -160,7 +160,7 @@ public struct BrokerDoctor: Sendable {
                     .noConsumer,
                     "nobody consumes \(names.statusQueue): statuses sent over AMQP wait",
                     remedy:
-                        "this version takes statuses over HTTP only: ask the CRM's operator to send them to status-ingest (docs/first-consumer.md)"
+                        "this version takes statuses over HTTP only: ask the CRM's operator to send them to status-ingest (docs/vendors/README.md)"
                 )
             )
         }

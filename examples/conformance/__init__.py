@@ -1,0 +1,1 @@
+"""The parts of the conformance kit; the command is `examples/conformance_kit.py`."""

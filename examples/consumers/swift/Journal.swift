@@ -1,0 +1,73 @@
+import Foundation
+
+/// The CRM's store in this example: a file to which lines are added, each forced to the disk before anything is acknowledged.
+///
+/// One line is one transaction: the event's identifier, the request with its sequence, and the answer owed to the citizen. Put your
+/// database in its place.
+struct Journal {
+    private struct Line: Codable {
+        /// The event that was stored…
+        var event: String?
+        var request: String?
+        var sequence: Int?
+        /// … and the snapshot, nil when it was erased.
+        var snapshot: String?
+        /// Or the update that was sent.
+        var sent: String?
+    }
+
+    private let path: String
+    private var file: FileHandle
+    private var events: Set<String> = []
+    private var sequences: [String: Int] = [:]
+    /// Updates to send, oldest first: the identifier of each, which is that of the event, and the request's number.
+    private(set) var outbox: [(update: String, request: String)] = []
+
+    /// Opens or makes the journal, and reads what it holds. A last line that a crash cut short was never acknowledged: it goes.
+    init(path: String) throws {
+        self.path = path
+        if !FileManager.default.fileExists(atPath: path) { try Data().write(to: URL(fileURLWithPath: path)) }
+        file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+        let data = try file.readToEnd() ?? Data()
+        let whole = data.lastIndex(of: UInt8(ascii: "\n")).map { data[...$0] } ?? Data()
+        for line in whole.split(separator: UInt8(ascii: "\n")) { replay(try JSONDecoder().decode(Line.self, from: line)) }
+        try file.truncate(atOffset: UInt64(whole.count))
+    }
+
+    /// Stores an event once, whatever comes twice or late; a nil snapshot erases. When this returns, it is on disk.
+    mutating func apply(_ event: Event, snapshot: String?) throws {
+        guard !events.contains(event.id), event.data.sequence > sequences[event.data.service_request_id] ?? 0 else { return }
+        try write(Line(event: event.id, request: event.data.service_request_id, sequence: event.data.sequence, snapshot: snapshot))
+        if snapshot == nil { try forget(event.data.service_request_id) }
+    }
+
+    mutating func markSent(_ update: String) throws { try write(Line(sent: update)) }
+
+    private mutating func write(_ line: Line) throws {
+        try file.write(contentsOf: JSONEncoder().encode(line) + Data("\n".utf8))
+        try file.synchronize()
+        replay(line)
+    }
+
+    /// Writes the journal anew without what is known of a request. A crash leaves the old one or the new one.
+    private mutating func forget(_ request: String) throws {
+        let lines = try Data(contentsOf: URL(fileURLWithPath: path)).split(separator: UInt8(ascii: "\n")).map {
+            var line = try JSONDecoder().decode(Line.self, from: $0)
+            if line.request == request { line.snapshot = nil }
+            return try JSONEncoder().encode(line) + Data("\n".utf8)
+        }
+        try Data(lines.joined()).write(to: URL(fileURLWithPath: path), options: .atomic)
+        file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+        try file.seekToEnd()
+        try file.synchronize()
+    }
+
+    private mutating func replay(_ line: Line) {
+        if let update = line.sent { outbox.removeAll { $0.update == update } }
+        guard let event = line.event, let request = line.request, let sequence = line.sequence else { return }
+        // Your CRM opens a file for a request that it sees the first time, and answers the citizen.
+        if sequences[request] == nil, line.snapshot != nil { outbox.append((event, request)) }
+        events.insert(event)
+        sequences[request] = sequence
+    }
+}
