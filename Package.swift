@@ -23,6 +23,24 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
+/// What vendors download from the gateway: links into docs/contract, each under a name of its own.
+let contractFiles = [
+    "asyncapi.yaml",
+    "bus.ping.1.0.json",
+    "reference_data.refresh_requested.1.0.json",
+    "service_request.created.1.0.json",
+    "service_request.created.2.0.json",
+    "service_request.erased.1.0.json",
+    "service_request.media_added.1.0.json",
+    "service_request.moderated.1.0.json",
+    "service_request.moderated.2.0.json",
+    "service_request.updated.1.0.json",
+    "service_request.updated.2.0.json",
+    "status_update.1.0.json",
+    "status_update.accepted.1.0.json",
+    "status_update.rejected.1.0.json",
+]
+
 let package = Package(
     name: "bus311",
     platforms: [.macOS(.v15)],
@@ -57,7 +75,8 @@ let package = Package(
         library("Bus", ["Open311", "Storage", "AMQP", "Curl", log, metrics, lifecycle, locks, crypto]),
         .target(
             name: "API", dependencies: ["Open311", "Storage", "CZlib", hummingbird, log, metrics, crypto, locks],
-            resources: ["openapi.json", "try.html", "try.js", "try.css"].map { .embedInCode("OpenAPI/\($0)") }, swiftSettings: settings),
+            resources: ["openapi.json", "try.html", "try.js", "try.css"].map { .embedInCode("OpenAPI/\($0)") }
+                + contractFiles.map { .embedInCode("Contract/\($0)") }, swiftSettings: settings),
         library("Operations", ["Open311", "Storage", log, metrics, lifecycle, crypto]),
         library("PrivateServers", [crypto, locks]),
         .executableTarget(
@@ -109,7 +128,7 @@ let package = Package(
             exclude: ["Clients"],
             swiftSettings: settings),
         tests("OperationsTests", ["Operations"]),
-        tests("BusTests", ["Bus", "Open311", "Storage"]),
+        tests("BusTests", ["Bus", "Open311", "Storage", "AMQP", crypto]),
         tests("BusIntegrationTests", ["Bus", "Open311", "Curl", "AMQP", "PrivateServers"]),
         tests("PrivateServersTests", ["PrivateServers"]),
         tests("PrivateServersIntegrationTests", ["PrivateServers"]),

@@ -29,7 +29,9 @@ struct ContractSchema {
     ) -> [String] {
         func fault(unless holds: Bool?) -> [String] { holds ?? true ? [] : ["\(place): breaks \(keyword) \(rule)"] }
         switch (keyword, rule) {
-        case ("$schema", _), ("title", _), ("description", _), ("format", .text("date-time")): return []
+        case ("$schema", _), ("title", _), ("description", _), ("format", .text("date-time")), ("x-o311-direction", _),
+            ("x-o311-open", _):
+            return []
         case ("type", .text(let type)): return fault(unless: value.isOf(type))
         case ("type", .list(let types)): return fault(unless: types.contains { value.isOf($0.description) })
         case ("const", _): return fault(unless: value == rule)

@@ -5,29 +5,62 @@ import Testing
 
 @Suite("The message contract")
 struct ContractTests {
-    static let types = [
-        "service_request.created", "service_request.updated", "service_request.media_added", "status_update.accepted",
-        "status_update.rejected", "bus.ping", "reference_data.refresh_requested",
-    ]
-
-    @Test("has a schema for every kind of event that is sent")
-    func coversEveryKind() {
+    /// Each type that we send, with its full version: `service_request.created/1.0`.
+    static let types: [String] = {
         let kinds =
             ServiceRequestEvent.Kind.allCases.map { ($0.routingSuffix, $0.rawValue) }
             + StatusReceipt.Kind.allCases.map { ($0.routingSuffix, $0.rawValue) }
             + OperatorNotice.Kind.allCases.map { ($0.routingSuffix, $0.rawValue) }
-        #expect(Set(kinds.map(\.0)) == Set(Self.types))
-        #expect(kinds.allSatisfy { "\($0).v1" == $1 })
-        #expect(ServiceRequestEvent.schemaVersion == "1.0")
+        return kinds.map { name, type in "\(name)/\(SchemaVersion.of(type))" }
+    }()
+
+    @Test("has a schema and an example for every kind of event that is sent, and for what a CRM sends; and none besides")
+    func coversEveryKind() throws {
+        let schemas = try Contract.list("schemas").flatMap { type in
+            try Contract.list("schemas/\(type)").filter { !$0.contains("producer") }.map { "\(type)/\($0.dropLast(5))" }
+        }
+        #expect(Set(schemas) == Set(Self.types + ["status_update/1.0"]))
+        for type in schemas {
+            let parts = type.split(separator: "/")
+            #expect(try Contract.list("examples/\(parts[0])").contains { $0.hasPrefix("\(parts[1])-") }, "\(type) has no example")
+        }
     }
 
-    @Test("its examples keep it, the strict form too", arguments: types)
+    @Test("its examples keep it, the strict form too", arguments: types + ["status_update/1.0"])
     func examples(type: String) throws {
-        for name in try Contract.list("examples/\(type)") {
-            let example = try Contract.read("examples/\(type)/\(name)")
-            for version in ["1.0.json", "1.0.producer.json"] {
-                #expect(try ContractSchema("schemas/\(type)/\(version)").faults(in: example) == [], "\(name) against \(version)")
+        let parts = type.split(separator: "/")
+        for name in try Contract.list("examples/\(parts[0])") where name.hasPrefix("\(parts[1])-") {
+            let example = try Contract.read("examples/\(parts[0])/\(name)")
+            for version in parts[0] == "status_update" ? [".json"] : [".json", ".producer.json"] {
+                #expect(try ContractSchema("schemas/\(type)\(version)").faults(in: example) == [], "\(name) against \(version)")
             }
+        }
+    }
+
+    @Test("what a CRM sends by the schema is taken, and what the schema refuses is refused")
+    func inbound() throws {
+        for name in try Contract.list("examples/status_update") {
+            let bytes = Array(try JSONEncoder().encode(try Contract.read("examples/status_update/\(name)")))
+            let form = try StatusUpdateForm(parsing: bytes)
+            #expect(try form.requestID().description == "2611000004217")
+            #expect(throws: Never.self) { try form.update(id: "u", receivedAt: Timestamp(seconds: 1_900_000_000)) }
+        }
+        let schema = try ContractSchema("schemas/status_update/1.0.json")
+        let longest: [(String, Int)] = [
+            ("status_notes", 4_000), ("agency_responsible", 255), ("service_notice", 4_000), ("external_reference", 255),
+        ]
+        for (member, limit) in longest {
+            for (count, isGood) in [(limit, true), (limit + 1, false)] {
+                let value: BrokerValue = .table([
+                    "service_request_id": "2611000004217", member: .text(String(repeating: "é", count: count)),
+                ])
+                #expect(schema.faults(in: value).isEmpty == isGood)
+                let form = try StatusUpdateForm(parsing: Array(try JSONEncoder().encode(value)))
+                #expect(((try? form.update(id: "u", receivedAt: Timestamp(seconds: 1))) != nil) == isGood, "\(member) of \(count)")
+            }
+        }
+        for bad: BrokerValue in [.table(["status": "open"]), .table(["service_request_id": 5]), .list([])] {
+            #expect(schema.faults(in: bad) != [])
         }
     }
 
@@ -42,8 +75,8 @@ struct ContractTests {
             default: return value
             }
         }
-        var consumer = try #require(try Contract.read("schemas/\(type)/1.0.json").table)
-        var producer = try #require(opened(try Contract.read("schemas/\(type)/1.0.producer.json")).table)
+        var consumer = try #require(try Contract.read("schemas/\(type).json").table)
+        var producer = try #require(opened(try Contract.read("schemas/\(type).producer.json")).table)
         for name in ["title", "description"] {
             consumer[name] = nil
             producer[name] = nil

@@ -84,9 +84,11 @@ struct EventContractTests {
         let origin = ServiceRequestEvent.Origin(
             typePrefix: "org.open311.bus", schemaBase: "https://o.example/schemas", gatewayURL: "https://o.example/open311/v2",
             statusIngestURL: "https://s.example")
-        let event = ServiceRequestEvent.updated(
-            request, reporter: submission.reporter, receivedVia: "app", language: .french, by: update, sequence: 2,
-            tenant: try tenant(sendsPersonalData: sendsPersonalData), origin: origin)
+        let snapshot = RequestSnapshot(
+            request: request, reporter: submission.reporter, receivedVia: "app", language: .french, sequence: 1)
+        let events = ServiceRequestEvent.updated(
+            snapshot, by: update, tenant: try tenant(sendsPersonalData: sendsPersonalData), origin: origin)
+        let event = try #require(events.first)
         let value = try JSONDecoder().decode(BrokerValue.self, from: Data(event.body))
         #expect(try ContractSchema("schemas/service_request.updated/1.0.producer.json").faults(in: value) == [])
         #expect(String(decoding: event.body, as: UTF8.self).contains("canary@mail.example") == sendsPersonalData)
@@ -95,6 +97,63 @@ struct EventContractTests {
     private static let origin = ServiceRequestEvent.Origin(
         typePrefix: "org.open311.bus", schemaBase: "https://o.example/schemas", gatewayURL: "https://o.example/open311/v2",
         statusIngestURL: "https://s.example")
+
+    private func snapshot() throws -> RequestSnapshot {
+        let submission = try submission()
+        let request = ServiceRequest(
+            id: ServiceRequestID(stored: 2_611_000_004_217), status: DetailedStatus(.inProcess), statusNotes: nil,
+            serviceCode: submission.serviceCode, serviceName: submission.serviceName, description: submission.description,
+            agencyResponsible: nil, serviceNotice: nil, requestedAt: submission.receivedAt, updatedAt: submission.receivedAt,
+            expectedAt: nil, location: submission.location, mediaURLs: submission.mediaURLs, answers: submission.answers)
+        return RequestSnapshot(request: request, reporter: submission.reporter, receivedVia: "app", language: .french, sequence: 4)
+    }
+
+    private func strictFaults(_ event: ServiceRequestEvent) throws -> [String] {
+        let value = try JSONDecoder().decode(BrokerValue.self, from: Data(event.body))
+        let schema = "schemas/\(event.kind.routingSuffix)/\(SchemaVersion.of(event.kind.rawValue)).producer.json"
+        return try ContractSchema(schema).faults(in: value)
+    }
+
+    @Test("comes in each version that the tenant receives: ids of their own, one sequence, each within its strict schema")
+    func versions() throws {
+        var tenant = try tenant()
+        let update = CitizenUpdate(
+            id: "fms-1", occurredAt: Timestamp(seconds: 1_795_000_000), status: "fixed", description: "C’est réparé", mediaURLs: [],
+            author: nil)
+        let moderation = try Moderation(.hide, because: "names a neighbour", at: Timestamp(seconds: 1_795_000_000), through: .operator)
+        for versions in ContractVersions.allCases {
+            tenant.policies.contract = versions
+            for events in [
+                ServiceRequestEvent.updated(try snapshot(), by: update, tenant: tenant, origin: Self.origin),
+                ServiceRequestEvent.moderated(try snapshot(), moderation, tenant: tenant, origin: Self.origin),
+            ] {
+                #expect(events.map { $0.kind.rawValue.suffix(2) } == versions.majors.map { "v\($0.rawValue)" })
+                #expect(events.allSatisfy { $0.sequence == 5 } && Set(events.map(\.id)).count == events.count)
+                for event in events { #expect(try strictFaults(event) == []) }
+            }
+        }
+    }
+
+    @Test("of an erasure says nothing of what was said")
+    func erasure() throws {
+        let event = ServiceRequestEvent.erased(
+            ServiceRequestID(stored: 2_611_000_004_217), because: .legalOrder, at: Timestamp(seconds: 1_795_000_000), sequence: 7,
+            tenant: try tenant(), origin: Self.origin)
+        #expect(try strictFaults(event) == [])
+    }
+
+    @Test("keeps the second version's strict schema, with a position and without", arguments: [true, false])
+    func secondVersion(hasPosition: Bool) throws {
+        var submission = try submission()
+        if !hasPosition { submission.location = Location(coordinate: nil, address: "12 rue", addressID: nil) }
+        var random = SystemRandomNumberGenerator()
+        let event = ServiceRequestEvent.created(
+            submission, as: ServiceRequestID(stored: 2_611_000_004_217), tenant: try tenant(), origin: Self.origin, in: .two,
+            random: &random)
+        #expect(try strictFaults(event) == [])
+        let data = try #require(try JSONDecoder().decode(BrokerValue.self, from: Data(event.body)).table?["data"]?.table)
+        #expect(data["lat"] == nil && data["status"] == nil && (data["position"] == .null) == !hasPosition)
+    }
 
     @Test("receipts keep the strict schema, whatever is answered")
     func receipts() throws {

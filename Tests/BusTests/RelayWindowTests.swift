@@ -1,3 +1,4 @@
+import AMQP
 import Open311
 import Storage
 import Testing
@@ -72,5 +73,39 @@ struct RelayWindowTests {
         let first = window.next()
         #expect(first.filter { $0.tenant == TenantID(1) }.count == 50)
         #expect(first.contains { $0.tenant == TenantID(2) })
+    }
+
+    @Test("forgets what waits of an erased request, but the word that it was erased and what others sent")
+    func forgetsErased() throws {
+        var window = RelayWindow(count: 10, bytes: 10_000, perTenant: 10)
+        let word = OutboxEntry(
+            seq: 4, eventID: EventID(at: .now), tenant: TenantID(1), tenantKey: try TenantKey(validating: "valmont-7f3a9c"),
+            virtualHost: "open311", requestID: ServiceRequestID(stored: 7), requestSequence: 2, type: "service_request.erased.v1",
+            body: [1], attempts: 0, createdAt: .now)
+        window.add([try entry(1, request: 7), try entry(2, request: 7), try entry(3, request: 8), word])
+        #expect(window.waitingRequests == [ServiceRequestID(stored: 7), ServiceRequestID(stored: 8)])
+        window.forget(erased: [ServiceRequestID(stored: 7)])
+        #expect(window.next().map(\.seq) == [3, 4])
+        // What the database still gives is taken in anew.
+        window.add([try entry(1, request: 9)])
+        #expect(window.next().map(\.seq) == [1])
+    }
+
+    @Test("an event on its first way tells when its version ends only if it has a later one")
+    func sunset() throws {
+        let end = Timestamp(seconds: 1_827_000_000)
+        for (type, wanted) in [
+            ("service_request.created.v1", end), ("service_request.created.v2", nil), ("bus.ping.v1", nil),
+            ("service_request.media_added.v1", nil),
+        ] as [(String, Timestamp?)] {
+            let entry = OutboxEntry(
+                seq: 1, eventID: EventID(at: .now), tenant: TenantID(1), tenantKey: try TenantKey(validating: "valmont-7f3a9c"),
+                virtualHost: "open311", requestID: nil, requestSequence: 1, type: type, body: [], attempts: 0, createdAt: .now,
+                contractSunset: end)
+            let headers = entry.publication(applicationID: "a", typePrefix: "org.bus311").properties.headers
+            #expect(headers.contains { $0.0 == "x-o311-sunset" } == (wanted != nil), "\(type)")
+            #expect(headers.contains { $0.0 == "ce-type" && $0.1 == .string("org.bus311.\(type)") })
+            #expect(headers.contains { $0.0 == "x-o311-schema" && $0.1 == .string(type.hasSuffix("v2") ? "2.0" : "1.0") })
+        }
     }
 }

@@ -27,6 +27,8 @@ struct EndToEndTests {
 
     @Test("hostile pictures, a full disk, a killed gateway and a crowd of uploads harm nothing but themselves")
     func photoHazards() throws { #expect(try PythonScript.run("photo_hazards.py") == 0, "see its output above") }
+    @Test("the contract is what the broker and its messages are; two versions at once; what is hidden or erased is, everywhere")
+    func contract() throws { #expect(try PythonScript.run("contract.py") == 0, "see its output above") }
 
     @Test("a tenant's credentials can do nothing to another tenant, over AMQP, HTTP or SQL")
     func isolation() throws { #expect(try PythonScript.run("isolation.py") == 0, "see its output above") }

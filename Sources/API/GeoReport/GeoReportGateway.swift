@@ -91,8 +91,9 @@ public struct GeoReportGateway: HTTPResponder {
         let target = GeoReportTarget(path: request.uri.path)
         let page = target == nil ? StaticPage(path: request.uri.path) : nil
         let isPhoto = PhotoAnswers.isPhoto(request.uri.path)
+        let isContract = ContractFiles.isContract(request.uri.path)
         let format =
-            isPhoto
+            isPhoto || isContract
             ? .json
             : target?.format ?? ResponseFormat(extensionOf: request.uri.path)
                 ?? ResponseFormat.negotiated(accept: request.headers[.accept])
@@ -102,6 +103,8 @@ public struct GeoReportGateway: HTTPResponder {
             if format == nil, target != nil { throw Self.notAcceptable }
             if let photos, isPhoto {
                 response = try await photos.response(to: request)
+            } else if isContract {
+                response = try ContractFiles.response(to: request)
             } else if let page {
                 response = try page.response(to: request)
             } else {
@@ -119,7 +122,7 @@ public struct GeoReportGateway: HTTPResponder {
             response.body = ResponseBody()
             response.headers[.contentLength] = length
         }
-        let route = target?.resource.route.rawValue ?? (isPhoto ? "media" : page == nil ? "unknown" : "page")
+        let route = target?.resource.route.rawValue ?? (isPhoto ? "media" : isContract ? "contract" : page == nil ? "unknown" : "page")
         HTTPMetrics.record(route, request.method, Int(response.status.code), since: start)
         trail.log(logger, route, request.method, Int(response.status.code), requestID, since: start)
         return response

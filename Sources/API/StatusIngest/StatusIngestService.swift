@@ -12,9 +12,14 @@ public struct StatusIngestService: HTTPResponder {
     let directory: TenantDirectory
     let updates: StatusUpdateStore
     let keyUses: KeyUseRecorder
+    /// What events say of this installation.
+    let origin: ServiceRequestEvent.Origin
     let logger: Logger
 
-    public init(directory: TenantDirectory, updates: StatusUpdateStore, keyUses: KeyUseRecorder, logger: Logger) {
+    public init(
+        directory: TenantDirectory, updates: StatusUpdateStore, keyUses: KeyUseRecorder, origin: ServiceRequestEvent.Origin, logger: Logger
+    ) {
+        self.origin = origin
         self.directory = directory
         self.updates = updates
         self.keyUses = keyUses
@@ -44,13 +49,24 @@ public struct StatusIngestService: HTTPResponder {
             trail.tenant = tenant.key
             return try await redact(request, words[2], tenant)
         }
+        if words.count == 4, words[0] == "v1", words[1] == "service-requests", words[3] == "moderation" || words[3] == "personal-data" {
+            let method: HTTPRequest.Method = words[3] == "moderation" ? .post : .delete
+            guard request.method == method else { throw Self.notAllowed(method.rawValue) }
+            let (tenant, key) = try await identified(request)
+            trail.tenant = tenant.key
+            guard let id = FormReader.pathSegment(words[2]).flatMap({ ServiceRequestID(parsing: $0) }) else {
+                throw Problem(404, .unknownRequest)
+            }
+            return method == .post ? try await moderate(id, request, tenant, key) : try await erase(id, request, tenant, key)
+        }
         guard words.count == 5, words[0] == "v1", words[1] == "service-requests", words[3] == "updates",
             let requestText = FormReader.pathSegment(words[2]), let updateID = FormReader.pathSegment(words[4])
         else {
             throw Problem(
                 404, "no-such-resource", "No such resource",
-                "Use PUT /v1/service-requests/{service_request_id}/updates/{update_id}, GET /v1/service-requests/{service_request_id}/timeline "
-                    + "or POST /v1/photos/{token}/redactions."
+                "Use PUT /v1/service-requests/{service_request_id}/updates/{update_id}, GET /v1/service-requests/{service_request_id}/timeline, "
+                    + "POST /v1/service-requests/{service_request_id}/moderation, "
+                    + "DELETE /v1/service-requests/{service_request_id}/personal-data or POST /v1/photos/{token}/redactions."
             )
         }
         guard request.method == .put else { throw Self.notAllowed("PUT") }
@@ -93,7 +109,10 @@ public struct StatusIngestService: HTTPResponder {
         return TimelineDocument.response(found)
     }
 
-    private func authenticated(_ request: Request) async throws(Problem) -> Tenant {
+    private func authenticated(_ request: Request) async throws(Problem) -> Tenant { try await identified(request).tenant }
+
+    /// - Returns: the tenant, and the public id of its token.
+    private func identified(_ request: Request) async throws(Problem) -> (tenant: Tenant, key: String) {
         let words = (request.headers[.authorization] ?? "").split(separator: " ")
         if words.count == 2, words[0].lowercased() == "bearer", let secret = AccessSecret(presented: String(words[1]), kind: .crmToken) {
             var snapshot = directory.current
@@ -102,7 +121,7 @@ public struct StatusIngestService: HTTPResponder {
                 let tenant = snapshot.tenant(key.tenant)
             {
                 keyUses.note(key, at: .now)
-                return tenant
+                return (tenant, key.publicID)
             }
         }
         var problem = Problem(
@@ -127,7 +146,7 @@ public struct StatusIngestService: HTTPResponder {
     }
 
     static func problem(_ refusal: StatusUpdateRefusal) -> Problem {
-        if let fault = refusal.fault { return Problem(fault == .unknownRequest ? 404 : 409, fault) }
+        if let fault = refusal.fault { return Problem(fault == .unknownRequest ? 404 : fault == .erasedRequest ? 410 : 409, fault) }
         guard case .storage(let error) = refusal, error.isRetriable else {
             return Problem(500, "internal", "Internal error", "An internal error occurred. Send the same update again later.")
         }

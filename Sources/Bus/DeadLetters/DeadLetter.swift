@@ -22,6 +22,11 @@ public struct DeadLetter: Sendable {
     /// The event, when it is one of ours.
     public var event: EventID? { messageID.flatMap { EventID(parsing: $0) } }
 
+    /// The request that it tells of, when it is an event of one.
+    public var request: ServiceRequestID? {
+        type?.hasPrefix("service_request.") == true ? correlationID.flatMap { ServiceRequestID(parsing: $0) } : nil
+    }
+
     init(_ delivery: Delivery, from deadQueue: String) {
         let properties = delivery.properties
         func text(_ header: String) -> String? {

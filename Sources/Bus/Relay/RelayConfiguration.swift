@@ -19,11 +19,14 @@ public struct RelayConfiguration: Sendable {
     public var pollInterval: Duration
     /// The product's name and version, in each message.
     public var applicationID: String
+    /// Reverse-DNS prefix of CloudEvents types, as in the bodies.
+    public var typePrefix: String
     public var failPoint: FailPoint?
 
-    public init(broker: AMQPConfiguration, applicationID: String, failPoint: FailPoint? = nil) {
+    public init(broker: AMQPConfiguration, applicationID: String, typePrefix: String, failPoint: FailPoint? = nil) {
         self.broker = broker
         self.applicationID = applicationID
+        self.typePrefix = typePrefix
         self.failPoint = failPoint
         shards = Array(0..<Tenant.shardCount)
         window = 256

@@ -74,6 +74,8 @@ final class RelayLane: Sendable {
 
     func add(_ entries: [OutboxEntry]) { state.withLockedValue { $0.window.add(entries) } }
     func forget(_ tenants: Set<TenantID>) { state.withLockedValue { $0.window.forget(tenants) } }
+    var waitingRequests: Set<ServiceRequestID> { state.withLockedValue { $0.window.waitingRequests } }
+    func forget(erased requests: Set<ServiceRequestID>) { state.withLockedValue { $0.window.forget(erased: requests) } }
     func settled(_ seqs: [Int64]) { state.withLockedValue { $0.window.settled(seqs) } }
 
     func takeSettlements() -> [Settlement] { take(\.toSettle, []) }
@@ -100,9 +102,17 @@ final class RelayLane: Sendable {
         }
         let now = ContinuousClock.now
         let (publications, inFlight) = state.withLockedValue { state -> ([Publication], Int) in
-            let entries = stopping ? [] : state.window.next()
+            var entries = stopping ? [] : state.window.next()
+            // Nothing larger is ever stored by our own hand; what is all the same waits for a person.
+            for entry in entries where entry.body.count > ServiceRequestEvent.maximumSize {
+                refuse(entry.seq, "too_large", isFinal: true, &state)
+            }
+            entries.removeAll { $0.body.count > ServiceRequestEvent.maximumSize }
             for entry in entries { state.oldestSent[entry.seq] = now }
-            return (entries.map { $0.publication(applicationID: configuration.applicationID) }, state.window.inFlight.count)
+            return (
+                entries.map { $0.publication(applicationID: configuration.applicationID, typePrefix: configuration.typePrefix) },
+                state.window.inFlight.count
+            )
         }
         guard inFlight > 0 else { return }
         if !publications.isEmpty { FailPoint.relayBeforePublish.reach(configuration.failPoint) }

@@ -85,6 +85,18 @@ struct RelayWindow: Sendable {
         waiting.removeAll { tenants.contains($0.tenant) }
     }
 
+    /// The requests of what waits.
+    var waitingRequests: Set<ServiceRequestID> { Set(waiting.compactMap(\.requestID)) }
+
+    /// Forgets what waits of these requests, but the word that they were erased; the database has settled the rest.
+    mutating func forget(erased requests: Set<ServiceRequestID>) {
+        func isForgotten(_ entry: OutboxEntry) -> Bool {
+            entry.type != ServiceRequestEvent.Kind.erased.rawValue && entry.requestID.map(requests.contains) ?? false
+        }
+        for entry in waiting where isForgotten(entry) { waitingSeqs.remove(entry.seq) }
+        waiting.removeAll(where: isForgotten)
+    }
+
     private mutating func land(_ seq: Int64) -> OutboxEntry? {
         guard let entry = inFlight.removeValue(forKey: seq) else { return nil }
         bytesInFlight -= entry.body.count

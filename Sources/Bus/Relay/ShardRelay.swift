@@ -59,6 +59,8 @@ struct ShardRelay: Sendable {
         var mayHaveMore = true
         var lastPoll = ContinuousClock.now
         var stopBy: ContinuousClock.Instant?
+        // What waits in memory may be erased in the database.
+        var checkedErasures = ContinuousClock.now
         while true {
             let isStopping = Task.isCancelled || share.mustYield(shard)
             let now = ContinuousClock.now
@@ -86,6 +88,10 @@ struct ShardRelay: Sendable {
                 let settling = lanes.values.flatMap { $0.takeSettlements() }
                 let from = wantsRead ? cursor.position(excluding: paused, at: now) : 0
                 let limit = configuration.window * 2
+                if now - checkedErasures > Self.erasureInterval {
+                    try await Self.forgetErased(lanes.values, leadership)
+                    checkedErasures = now
+                }
                 async let database = Self.settleAndRead(
                     leadership, settling, configuration.failPoint,
                     read: wantsRead ? (after: from, limit: limit, excluding: Array(paused)) : nil)
@@ -115,9 +121,20 @@ struct ShardRelay: Sendable {
             }
             for lane in lanes.values {
                 for refusal in lane.takeRefusals() {
-                    let pause = pauses.refuse(refusal.entry.tenant, from: refusal.firstPause, to: refusal.longestPause, now: .now)
                     lane.forget([refusal.entry.tenant])
-                    do { try await settle(refusal, pause, leadership) } catch { logger.warning("event not postponed") }
+                    do {
+                        if refusal.isFinal {
+                            // One event's fault: its tenant goes on, and only what waits behind it in its request stays.
+                            try await leadership.park(refusal.entry.seq, reason: refusal.reason)
+                            cursor.rewind()
+                        } else {
+                            let pause = pauses.refuse(
+                                refusal.entry.tenant, from: refusal.firstPause, to: refusal.longestPause, now: .now)
+                            try await leadership.postpone([refusal.entry.seq], by: pause, reason: refusal.reason)
+                        }
+                    } catch {
+                        logger.warning("event not postponed")
+                    }
                     mayHaveMore = true
                 }
                 for tenant in lane.takeAccepted() { pauses.accept(tenant) }
@@ -130,12 +147,17 @@ struct ShardRelay: Sendable {
         for lane in lanes.values { await lane.close() }
     }
 
-    private func settle(_ refusal: RelayLane.Refusal, _ pause: Duration, _ leadership: ShardLeadership) async throws(StorageError) {
-        if refusal.isFinal {
-            try await leadership.park(refusal.entry.seq, reason: refusal.reason)
-        } else {
-            try await leadership.postpone([refusal.entry.seq], by: pause, reason: refusal.reason)
-        }
+    /// Longer than an event usually waits in memory, so that a relay in good health never asks twice.
+    private static let erasureInterval = Duration.milliseconds(100)
+
+    private static func forgetErased(
+        _ lanes: some Collection<RelayLane> & Sendable, _ leadership: ShardLeadership
+    ) async throws(StorageError) {
+        let waiting = lanes.reduce(into: Set()) { $0.formUnion($1.waitingRequests) }
+        guard !waiting.isEmpty else { return }
+        let erased = try await leadership.erased(among: Array(waiting))
+        guard !erased.isEmpty else { return }
+        for lane in lanes { lane.forget(erased: erased) }
     }
 
     private static func settleAndRead(

@@ -20,6 +20,6 @@ extension JSONWriter {
         name("datacontenttype")
         value("application/json")
         name("dataschema")
-        value("\(origin.schemaBase)/\(schema)/\(ServiceRequestEvent.schemaVersion).json")
+        value("\(origin.schemaBase)/\(schema)/\(SchemaVersion.of(type)).json")
     }
 }

@@ -4,17 +4,29 @@ public struct ServiceRequestEvent: Sendable {
     /// Short type with version, as in the message's `type` property.
     public enum Kind: String, Sendable, CaseIterable {
         case created = "service_request.created.v1"
+        case createdV2 = "service_request.created.v2"
         case updated = "service_request.updated.v1"
+        case updatedV2 = "service_request.updated.v2"
+        case moderated = "service_request.moderated.v1"
+        case moderatedV2 = "service_request.moderated.v2"
         case mediaAdded = "service_request.media_added.v1"
+        case erased = "service_request.erased.v1"
 
-        /// The last two words of the routing key, after the tenant's.
-        public var routingSuffix: String {
+        /// The last two words of the routing key, after the tenant's: the type without its version.
+        public var routingSuffix: String { String(rawValue.dropLast(3)) }
+
+        /// The same kind of event in a later major version; nil when there is none.
+        public var successor: Kind? {
             switch self {
-            case .created: "service_request.created"
-            case .updated: "service_request.updated"
-            case .mediaAdded: "service_request.media_added"
+            case .created: .createdV2
+            case .updated: .updatedV2
+            case .moderated: .moderatedV2
+            case .createdV2, .updatedV2, .moderatedV2, .mediaAdded, .erased: nil
             }
         }
+
+        /// This kind in a major version; what has no later one stays in the first.
+        func version(_ major: ContractMajor) -> Kind { major == .one ? self : successor ?? self }
     }
 
     /// What the installation puts into every event.
@@ -44,8 +56,6 @@ public struct ServiceRequestEvent: Sendable {
         }
     }
 
-    /// The schema's full version, in `dataschema` and in the header `x-o311-schema`.
-    public static let schemaVersion = "1.0"
     /// A message is never larger, in bytes.
     public static let maximumSize = 262_144
 
@@ -61,65 +71,32 @@ public struct ServiceRequestEvent: Sendable {
 
     /// The event of a submission that becomes the request `id` now.
     ///
-    /// - Parameter random: makes the event's id; cryptographically secure.
+    /// - Parameters:
+    ///   - major: of the contract.
+    ///   - random: makes the event's id; cryptographically secure.
     public static func created(
-        _ submission: Submission, as requestID: ServiceRequestID, tenant: Tenant, origin: Origin, random: inout some RandomNumberGenerator
+        _ submission: Submission, as requestID: ServiceRequestID, tenant: Tenant, origin: Origin, in major: ContractMajor = .one,
+        random: inout some RandomNumberGenerator
     ) -> ServiceRequestEvent {
         let eventID = EventID(at: submission.receivedAt, using: &random)
+        let kind = Kind.created.version(major)
         var writer = JSONWriter(capacity: 1_536 + submission.description.utf8.count)
         writer.beginObject()
         writer.envelope(
-            id: eventID, kind: .created, tenant: tenant.key, requestID: requestID, sequence: 1, time: submission.receivedAt, origin: origin)
+            id: eventID, kind: kind, tenant: tenant.key, requestID: requestID, sequence: 1, time: submission.receivedAt, origin: origin)
         writer.name("data")
         writer.beginObject()
-        writer.snapshot(of: submission, as: requestID, tenant: tenant, origin: origin)
+        writer.snapshot(of: submission, as: requestID, tenant: tenant, origin: origin, major: major)
         writer.endObject()
         writer.endObject()
         return ServiceRequestEvent(
-            id: eventID, kind: .created, tenant: tenant.key, requestID: requestID, sequence: 1, time: submission.receivedAt,
+            id: eventID, kind: kind, tenant: tenant.key, requestID: requestID, sequence: 1, time: submission.receivedAt,
             body: writer.bytes)
     }
 }
 
-extension ServiceRequestEvent {
-    /// The event of an update that a citizen sent to a stored request.
-    ///
-    /// - Parameter sequence: of this event.
-    public static func updated(
-        _ request: ServiceRequest, reporter: Reporter?, receivedVia: String, language: Language, by update: CitizenUpdate, sequence: Int32,
-        tenant: Tenant, origin: Origin
-    ) -> ServiceRequestEvent {
-        let now = Timestamp.now
-        let eventID = EventID(at: now)
-        let submission = Submission(
-            tenant: tenant.id, serviceCode: request.serviceCode, serviceName: request.serviceName, description: request.description,
-            location: request.location, answers: request.answers, reporter: reporter, mediaURLs: request.mediaURLs,
-            receivedVia: receivedVia, language: language, receivedAt: request.requestedAt, clientReference: nil, title: request.title,
-            object: request.object)
-        var writer = JSONWriter(capacity: 2_048 + request.description.utf8.count + update.description.utf8.count)
-        writer.beginObject()
-        writer.envelope(
-            id: eventID, kind: .updated, tenant: tenant.key, requestID: request.id, sequence: sequence, time: now, origin: origin)
-        writer.name("data")
-        writer.beginObject()
-        writer.snapshot(
-            of: submission, as: request.id, tenant: tenant, origin: origin, sequence: sequence, status: request.status,
-            updatedAt: request.updatedAt)
-        writer.name("changed")
-        writer.beginArray()
-        writer.value("citizen_update")
-        writer.endArray()
-        writer.name("citizen_update")
-        writer.citizenUpdate(update, sendsPersonalData: tenant.policies.sendsPersonalData, origin: origin)
-        writer.endObject()
-        writer.endObject()
-        return ServiceRequestEvent(
-            id: eventID, kind: .updated, tenant: tenant.key, requestID: request.id, sequence: sequence, time: now, body: writer.bytes)
-    }
-}
-
 extension JSONWriter {
-    fileprivate mutating func citizenUpdate(
+    mutating func citizenUpdate(
         _ update: CitizenUpdate, sendsPersonalData: Bool, origin: ServiceRequestEvent.Origin
     ) {
         beginObject()
@@ -149,9 +126,9 @@ extension JSONWriter {
         quoted(Int64(sequence))
     }
 
-    fileprivate mutating func snapshot(
+    mutating func snapshot(
         of submission: Submission, as requestID: ServiceRequestID, tenant: Tenant, origin: ServiceRequestEvent.Origin,
-        sequence: Int32 = 1, status: DetailedStatus = DetailedStatus(.received), updatedAt: Timestamp? = nil
+        major: ContractMajor, sequence: Int32 = 1, status: DetailedStatus = DetailedStatus(.received), updatedAt: Timestamp? = nil
     ) {
         name("service_request_id")
         quoted(requestID.rawValue)
@@ -175,11 +152,15 @@ extension JSONWriter {
         value(submission.receivedAt)
         name("updated_datetime")
         value(updatedAt ?? submission.receivedAt)
-        name("status")
-        value(status.publicStatus.rawValue)
-        name("detailed_status")
-        value(status.refinements.isEmpty ? status.general.rawValue : status.description)
-        place(submission.location)
+        if major == .one {
+            state(status)
+        } else {
+            name("state")
+            beginObject()
+            state(status)
+            endObject()
+        }
+        place(submission.location, major)
         if submission.isLocatedByPhoto {
             name("location_source")
             value("photo")
@@ -211,12 +192,32 @@ extension JSONWriter {
         value(submission.language.rawValue)
     }
 
-    private mutating func place(_ location: Location) {
-        if let coordinate = location.coordinate {
+    private mutating func state(_ status: DetailedStatus) {
+        name("status")
+        value(status.publicStatus.rawValue)
+        name("detailed_status")
+        value(status.refinements.isEmpty ? status.general.rawValue : status.description)
+    }
+
+    private mutating func place(_ location: Location, _ major: ContractMajor) {
+        switch (major, location.coordinate) {
+        case (.one, nil): break
+        case (.one, let coordinate?):
             name("lat")
             value(coordinate.latitude)
             name("long")
             value(coordinate.longitude)
+        case (.two, nil):
+            name("position")
+            null()
+        case (.two, let coordinate?):
+            name("position")
+            beginObject()
+            name("latitude")
+            value(coordinate.latitude)
+            name("longitude")
+            value(coordinate.longitude)
+            endObject()
         }
         name("address")
         value(location.address)

@@ -30,6 +30,11 @@ public struct StatusUpdateFault: Error, Sendable, Equatable {
     public static let unknownRequest = StatusUpdateFault(
         "unknown-request", "Unknown service request", "No service request of your tenant has this service_request_id.")
 
+    public static let erasedRequest = StatusUpdateFault(
+        "erased-request", "Erased service request",
+        "The personal data of this service request were erased, and nothing more is kept of it. Erase it on your side too, or justify why not."
+    )
+
     public static let invalidUpdateID = StatusUpdateFault(
         "invalid-update-id", "Invalid update id", "The update's id must be 1 to 128 characters without control characters.")
 

@@ -16,6 +16,7 @@ extension Fault {
             "\(field) must be a decimal number of degrees from \(minimum) to \(maximum), with a point as decimal separator."
         case .tooLong(let maximum): "\(field) is too long: \(maximum) characters at most."
         case .tooMany(let maximum): "\(field): too many values, \(maximum) at most."
+        case .tooMuchText(let maximum): "\(field): the answers together are too long, \(maximum) bytes at most. Shorten them."
         case .notANumber: "\(field) must be a number, as in 12 or 12.5."
         case .notADate: "\(field) must be a date and time, as in 2026-03-01T10:00:00Z."
         case .notAChoice(let value, let choices): "\(field): “\(value)” is not a choice. Choices: \(choices.joined(separator: ", "))."
@@ -49,6 +50,7 @@ extension Fault {
             "\(field) doit être un nombre décimal de degrés entre \(minimum) et \(maximum), avec un point comme séparateur."
         case .tooLong(let maximum): "\(field) est trop long : \(maximum) caractères au plus."
         case .tooMany(let maximum): "\(field) : trop de valeurs, \(maximum) au plus."
+        case .tooMuchText(let maximum): "\(field) : les réponses sont trop longues ensemble, \(maximum) octets au plus. Raccourcissez-les."
         case .notANumber: "\(field) doit être un nombre, par exemple 12 ou 12.5."
         case .notADate: "\(field) doit être une date et une heure, par exemple 2026-03-01T10:00:00Z."
         case .notAChoice(let value, let choices):

@@ -16,6 +16,8 @@ public struct Fault: Error, Sendable, Equatable {
         /// In characters.
         case tooLong(maximum: Int)
         case tooMany(maximum: Int)
+        /// Of all values together, in bytes.
+        case tooMuchText(maximum: Int)
         case notANumber
         case notADate
         case notAChoice(value: String, choices: [String])

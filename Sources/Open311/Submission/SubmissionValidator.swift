@@ -6,6 +6,8 @@ public struct SubmissionValidator: Sendable {
     public static let maximumAnswerValues = 100
     public static let maximumAnswers = 100
     public static let maximumMediaURLs = 10
+    /// Of all answers together, in bytes of UTF-8: with it, no event can pass ``ServiceRequestEvent/maximumSize``.
+    public static let maximumAnswerBytes = 65_536
 
     private let tenant: Tenant
     private let service: Service
@@ -169,13 +171,15 @@ public struct SubmissionValidator: Sendable {
                 refuse(field, .undeclaredAttribute)
                 continue
             }
-            if answer.code.count > 255 { refuse("attribute", .tooLong(maximum: 255)) }
+            if CleanText.isLonger(answer.code, than: 255) { refuse("attribute", .tooLong(maximum: 255)) }
             if answer.values.count > Self.maximumAnswerValues { refuse(field, .tooMany(maximum: Self.maximumAnswerValues)) }
             if answer.values.contains(where: { CleanText.isLonger($0, than: Self.maximumDescription) }) {
                 refuse(field, .tooLong(maximum: Self.maximumDescription))
             }
-            kept.append(Answer(code: answer.code, values: answer.values.map(CleanText.withoutControls)))
+            kept.append(Answer(code: CleanText.withoutControls(answer.code), values: answer.values.map(CleanText.withoutControls)))
         }
+        let bytes = kept.reduce(0) { $0 + $1.code.utf8.count + $1.values.reduce(0) { $0 + $1.utf8.count } }
+        if bytes > Self.maximumAnswerBytes { refuse("attribute", .tooMuchText(maximum: Self.maximumAnswerBytes)) }
         return kept
     }
 

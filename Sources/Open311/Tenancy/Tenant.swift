@@ -80,6 +80,10 @@ public struct TenantPolicies: Sendable, Equatable {
     /// Positions outside of it are refused; nil takes requests from anywhere.
     public var boundary: Boundary?
     public var photos: PhotoPolicy
+    /// In which major versions of the contract messages are sent.
+    public var contract = ContractVersions.one
+    /// While the contract is sent in both versions: when the first is to end.
+    public var contractSunset: Timestamp?
 
     public init(
         keepsUndeclaredAttributes: Bool = true, sendsPersonalData: Bool = true, defersIdentifiers: Bool = false, boundary: Boundary? = nil,

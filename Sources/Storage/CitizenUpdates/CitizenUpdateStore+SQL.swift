@@ -14,8 +14,8 @@ enum CitizenUpdateSQL {
         "citizen_updates_record",
         """
         select update_number, kept_fingerprint from bus311_record_citizen_update(
-            $1::bigint, $2::integer, $3::text, $4::text, $5::bytea, $6::timestamptz, $7::text, $8::text, $9::text[], $10::uuid,
-            $11::smallint, $12::text, $13::bytea)
+            $1::bigint, $2::integer, $3::text, $4::text, $5::bytea, $6::timestamptz, $7::text, $8::text, $9::text[], $10::smallint,
+            $11::uuid[], $12::text[], $13::bytea[])
         """)
 
     /// What CRMs said, by when it became visible here, oldest first.

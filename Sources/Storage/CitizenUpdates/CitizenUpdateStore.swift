@@ -72,21 +72,20 @@ public final class CitizenUpdateStore: Sendable {
             (RequestSQL.reporters, [.int64s([request.rawValue])]),
         ])
         guard let row = answers[1].first else { return .failure(.unknownRequest) }
-        let stored = try ServiceRequestRow.request(row)
-        let sequence = try row.int32(23)
-        let event = ServiceRequestEvent.updated(
-            stored, reporter: answers[2].first.map { ServiceRequestRow.reporter($0, from: 1) }, receivedVia: try row.text(21),
-            language: Language(parsing: try row.text(22)) ?? .english, by: update, sequence: sequence + 1, tenant: tenant, origin: origin)
-        guard event.body.count <= ServiceRequestEvent.maximumSize else { return .failure(.storage(StorageError(.tooLarge))) }
+        let snapshot = try ServiceRequestRow.snapshot(row, reporter: answers[2].first)
+        let events = ServiceRequestEvent.updated(snapshot, by: update, tenant: tenant, origin: origin)
+        guard events.allSatisfy({ $0.body.count <= ServiceRequestEvent.maximumSize }) else {
+            return .failure(.storage(StorageError(.tooLarge)))
+        }
         let recorded = try session.pipeline([
             RequestSQL.tenant(tenant.id),
             (
                 CitizenUpdateSQL.record,
                 [
-                    .int64(request.rawValue), .int32(sequence), .text(key), .text(update.id), .bytes(update.fingerprint),
+                    .int64(request.rawValue), .int32(snapshot.sequence), .text(key), .text(update.id), .bytes(update.fingerprint),
                     .timestamp(update.occurredAt.microseconds), .text(update.status), .text(update.description), .texts(update.mediaURLs),
-                    .uuid(high: event.id.high, low: event.id.low), .int16(tenant.shard), .text(event.kind.rawValue), .bytes(event.body),
-                ]
+                    .int16(tenant.shard),
+                ] + EventRows.parameters(events)
             ),
         ])
         guard let kept = recorded[1].first else { return .success(nil) }

@@ -7,7 +7,8 @@ enum DirectorySQL {
         "directory_tenants",
         """
         select id, key, name, language, time_zone, shard, virtual_host, contact, key_service, keeps_undeclared_attributes,
-               sends_personal_data, created_at, fallback_languages, boundary, defers_identifiers, photo_policy
+               sends_personal_data, created_at, fallback_languages, boundary, defers_identifiers, photo_policy, contract_version,
+               contract_sunset
         from tenants order by key
         """)
 

@@ -7,6 +7,12 @@ enum TenantRow {
     static func tenant(_ row: Row, jurisdictions: [TenantID: [JurisdictionID]]) throws(PostgresError) -> Tenant? {
         guard let key = try? TenantKey(validating: try row.text(1)) else { return nil }
         let id = TenantID(try row.int32(0))
+        var policies = TenantPolicies(
+            keepsUndeclaredAttributes: try row.bool(9), sendsPersonalData: try row.bool(10), defersIdentifiers: try row.bool(14),
+            boundary: row.isNull(13) ? nil : try? BoundaryJSON.boundary(try row.json(13)),
+            photos: PhotoPolicyJSON.policy(try row.json(15)))
+        policies.contract = ContractVersions(rawValue: try row.text(16)) ?? .one
+        policies.contractSunset = row.optionalTimestamp(17).map { Timestamp(microseconds: $0) }
         return Tenant(
             id: id,
             key: key,
@@ -18,10 +24,7 @@ enum TenantRow {
             virtualHost: try row.text(6),
             contact: try row.text(7),
             keyService: try row.text(8),
-            policies: TenantPolicies(
-                keepsUndeclaredAttributes: try row.bool(9), sendsPersonalData: try row.bool(10), defersIdentifiers: try row.bool(14),
-                boundary: row.isNull(13) ? nil : try? BoundaryJSON.boundary(try row.json(13)),
-                photos: PhotoPolicyJSON.policy(try row.json(15))),
+            policies: policies,
             fallbackLanguages: try row.texts(12).compactMap { Language(parsing: $0) }
         )
     }

@@ -14,27 +14,31 @@ struct SubmissionBatch: Sendable {
     private struct Entry: Sendable {
         let position: Int
         let item: Item
-        let event: ServiceRequestEvent
+        let request: ServiceRequestID
+        /// One in each version of the contract that the tenant receives.
+        let events: [ServiceRequestEvent]
     }
 
-    /// The event of a submission under the next number; nil when no number is at hand.
-    func event(of submission: Submission, tenant: Tenant) -> ServiceRequestEvent? {
+    /// The events of a submission under the next number; none when no number is at hand.
+    func events(of submission: Submission, tenant: Tenant) -> [ServiceRequestEvent] {
         var random = SystemRandomNumberGenerator()
-        return numbers.take().map { event(of: submission, tenant: tenant, number: $0, random: &random) }
+        return numbers.take().map { events(of: submission, tenant: tenant, number: $0, random: &random) } ?? []
     }
 
-    private func event(
+    private func events(
         of submission: Submission, tenant: Tenant, number: Int64, random: inout some RandomNumberGenerator
-    ) -> ServiceRequestEvent {
+    ) -> [ServiceRequestEvent] {
         let id = ServiceRequestID(number: number, at: submission.receivedAt)
-        return ServiceRequestEvent.created(submission, as: id, tenant: tenant, origin: origin, random: &random)
+        return tenant.policies.contract.majors.map { major in
+            ServiceRequestEvent.created(submission, as: id, tenant: tenant, origin: origin, in: major, random: &random)
+        }
     }
 
     /// - Returns: one outcome for each item, in order.
     func record(_ items: [Item], on connection: isolated PostgresConnection) -> [Outcome] {
         var fresh: [Int64]
         do {
-            fresh = try newNumbers(items.count { $0.event == nil }, on: connection)
+            fresh = try newNumbers(items.count { $0.events.isEmpty }, on: connection)
         } catch {
             return [Outcome](repeating: .failure(StorageError(error)), count: items.count)
         }
@@ -42,18 +46,15 @@ struct SubmissionBatch: Sendable {
         var entries: [Entry] = []
         var random = RandomBlock()
         for (position, item) in items.enumerated() {
-            let event: ServiceRequestEvent
-            if let written = item.event {
-                event = written
-            } else if let number = fresh.popLast() {
-                event = self.event(of: item.submission, tenant: item.tenant, number: number, random: &random)
-            } else {
-                continue
+            var events = item.events
+            if events.isEmpty, let number = fresh.popLast() {
+                events = self.events(of: item.submission, tenant: item.tenant, number: number, random: &random)
             }
-            if event.body.count > ServiceRequestEvent.maximumSize {
+            guard let request = events.first?.requestID else { continue }
+            if events.contains(where: { $0.body.count > ServiceRequestEvent.maximumSize }) {
                 outcomes[position] = .failure(StorageError(.tooLarge))
             } else {
-                entries.append(Entry(position: position, item: item, event: event))
+                entries.append(Entry(position: position, item: item, request: request, events: events))
             }
         }
         for (position, outcome) in store(entries, on: connection) { outcomes[position] = outcome }
@@ -120,7 +121,7 @@ struct SubmissionBatch: Sendable {
 
     private static func outcomes(_ entries: [Entry], _ recorded: [RecordedReference]) -> [(Int, Outcome)] {
         entries.map { entry in
-            let own = entry.event.requestID
+            let own = entry.request
             guard let reference = entry.item.submission.clientReference,
                 let kept = recorded.first(where: { $0.tenant == entry.item.tenant.id.rawValue && $0.key == reference.key })
             else { return (entry.position, .success(RecordedSubmission(id: own, token: entry.item.submission.token, isRepetition: false))) }
@@ -132,7 +133,7 @@ struct SubmissionBatch: Sendable {
 
     private static func steps(_ entries: [Entry]) -> [(statement: Statement, parameters: [Parameter])] {
         let submissions = entries.map(\.item.submission)
-        let ids = entries.map(\.event.requestID.rawValue)
+        let ids = entries.map(\.request.rawValue)
         let tenants = entries.map(\.item.tenant.id.rawValue)
         let references = submissions.map(\.clientReference?.key)
         let moments = submissions.map { Int64?.some($0.receivedAt.microseconds) }
@@ -200,7 +201,7 @@ struct SubmissionBatch: Sendable {
             entry.item.submission.photos.enumerated().map { (entry: entry, position: Int16(clamping: $0 + 1), photo: $1) }
         }
         return [
-            .int64s(all.map(\.entry.event.requestID.rawValue)), .int32s(all.map(\.entry.item.tenant.id.rawValue)),
+            .int64s(all.map(\.entry.request.rawValue)), .int32s(all.map(\.entry.item.tenant.id.rawValue)),
             .int16s(all.map(\.position)),
             .texts(all.map(\.photo.token.text)), .texts(all.map(\.photo.type.rawValue)),
             .int32s(all.map { Int32(clamping: $0.photo.bytes) }),
@@ -212,12 +213,13 @@ struct SubmissionBatch: Sendable {
     }
 
     private static func events(_ entries: [Entry]) -> [Parameter] {
-        [
-            .uuids(entries.map { ($0.event.id.high, $0.event.id.low) }), .int32s(entries.map(\.item.tenant.id.rawValue)),
-            .int16s(entries.map(\.item.tenant.shard)), .int64s(entries.map(\.event.requestID.rawValue)),
-            .texts(entries.map(\.event.kind.rawValue)), .byteStrings(entries.map(\.event.body)),
-            .timestamps(entries.map { $0.item.submission.receivedAt.microseconds }),
-            .texts(entries.map { $0.item.submission.clientReference?.key }),
+        let all = entries.flatMap { entry in entry.events.map { (item: entry.item, event: $0) } }
+        return [
+            .uuids(all.map { ($0.event.id.high, $0.event.id.low) }), .int32s(all.map(\.item.tenant.id.rawValue)),
+            .int16s(all.map(\.item.tenant.shard)), .int64s(all.map(\.event.requestID.rawValue)),
+            .texts(all.map(\.event.kind.rawValue)), .byteStrings(all.map(\.event.body)),
+            .timestamps(all.map { $0.item.submission.receivedAt.microseconds }),
+            .texts(all.map { $0.item.submission.clientReference?.key }),
         ]
     }
 

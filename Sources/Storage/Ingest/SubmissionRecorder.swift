@@ -20,12 +20,12 @@ public final class SubmissionRecorder: Sendable {
         let submission: Submission
         let tenant: Tenant
         /// Written by the caller, on its own thread, when a number was at hand; else by the group.
-        let event: ServiceRequestEvent?
+        let events: [ServiceRequestEvent]
 
-        init(submission: Submission, tenant: Tenant, event: ServiceRequestEvent?) {
+        init(submission: Submission, tenant: Tenant, events: [ServiceRequestEvent]) {
             self.submission = submission
             self.tenant = tenant
-            self.event = event
+            self.events = events
         }
     }
 
@@ -62,7 +62,7 @@ public final class SubmissionRecorder: Sendable {
     /// - Throws: ``StorageError``: `conflict` when the client's reference came before with another content; `tooLarge` when its
     ///   event would be; otherwise nothing is known to be stored and the client may repeat it under the same reference.
     public func record(_ submission: Submission, tenant: Tenant) async throws(StorageError) -> RecordedSubmission {
-        let item = Item(submission: submission, tenant: tenant, event: batch.event(of: submission, tenant: tenant))
+        let item = Item(submission: submission, tenant: tenant, events: batch.events(of: submission, tenant: tenant))
         guard let outcome = await work.submit(item) else { throw StorageError(.overloaded) }
         return try outcome.get()
     }

@@ -1,7 +1,7 @@
 import Postgres
 
 enum OutboxSQL {
-    static let all = [lead, touch, appear, locks, release, pending, confirm, postpone, park, statistics, parked]
+    static let all = [lead, touch, appear, locks, release, pending, erased, confirm, postpone, park, statistics, parked]
 
     /// A session lock: it ends with the connection, so a dead relay never keeps a shard.
     static let lead = Statement("outbox_lead", "select pg_try_advisory_lock(3111, $1::integer)")
@@ -31,7 +31,7 @@ enum OutboxSQL {
         "outbox_pending",
         """
         select o.seq, o.event_id, o.tenant_id, t.key, t.virtual_host, o.request_id, o.request_sequence, o.type, o.body, o.attempts,
-               o.created_at, o.correlation_id, o.replay_id
+               o.created_at, o.correlation_id, o.replay_id, t.contract_sunset
         from outbox o join tenants t on t.id = o.tenant_id
         where o.shard = $1::smallint and o.state = 'pending' and o.seq > $2::bigint
           and (o.next_attempt_at is null or o.next_attempt_at <= now()) and o.tenant_id <> all ($4::integer[])
@@ -42,6 +42,8 @@ enum OutboxSQL {
                 and (e.state = 'parked' or e.next_attempt_at > now())))
         order by o.seq limit $3::integer
         """)
+
+    static let erased = Statement("outbox_erased", "select request_id from erasures where request_id = any($1::bigint[])")
 
     /// Bounds, because an array prunes no partition; `<>`, because `= 'pending'` lets the planner take the index of what waits,
     /// which holds an entry for all that was settled since the last vacuum.

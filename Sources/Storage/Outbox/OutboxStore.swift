@@ -22,11 +22,13 @@ public struct OutboxEntry: Sendable {
     public let correlationID: String?
     /// The job that sends it again; nil for an event on its first way.
     public let replay: Int64?
+    /// When the version it is written in ends, for a tenant that is changing over to the next one.
+    public let sunset: Timestamp?
 
     public init(
         seq: Int64, eventID: EventID, tenant: TenantID, tenantKey: TenantKey, virtualHost: String, requestID: ServiceRequestID?,
         requestSequence: Int32, type: String, body: [UInt8], attempts: Int32, createdAt: Timestamp, correlationID: String? = nil,
-        replay: Int64? = nil
+        replay: Int64? = nil, contractSunset: Timestamp? = nil
     ) {
         self.seq = seq
         self.eventID = eventID
@@ -41,6 +43,7 @@ public struct OutboxEntry: Sendable {
         self.createdAt = createdAt
         self.correlationID = correlationID
         self.replay = replay
+        sunset = contractSunset.flatMap { ServiceRequestEvent.Kind(rawValue: type)?.successor == nil ? nil : $0 }
     }
 
     /// `<tenant>.service_request.created`: the type without its version, behind the tenant's key.
@@ -68,7 +71,8 @@ public struct OutboxEntry: Sendable {
             attempts: try row.int32(9),
             createdAt: Timestamp(microseconds: try row.timestamp(10)),
             correlationID: row.optionalText(11),
-            replay: row.optionalInt64(12)
+            replay: row.optionalInt64(12),
+            contractSunset: row.optionalTimestamp(13).map { Timestamp(microseconds: $0) }
         )
     }
 }

@@ -41,6 +41,16 @@ public final class ShardLeadership: Sendable {
         }
     }
 
+    /// Those of these requests whose personal data were erased meanwhile: what was read of them before must not be published.
+    public func erased(among requests: [ServiceRequestID]) async throws(StorageError) -> Set<ServiceRequestID> {
+        try await run { (session) throws(PostgresError) in
+            Set(
+                try session.execute(OutboxSQL.erased, [.int64s(requests.map(\.rawValue))]).map { (row) throws(PostgresError) in
+                    ServiceRequestID(stored: try row.int64(0))
+                })
+        }
+    }
+
     /// The broker has them.
     public func confirm(_ settlements: [Settlement]) async throws(StorageError) {
         let seqs = settlements.map(\.seq)

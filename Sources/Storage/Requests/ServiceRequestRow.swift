@@ -37,6 +37,13 @@ enum ServiceRequestRow {
         )
     }
 
+    /// From a row of ``RequestSQL/columns`` with key label, language and sequence after them.
+    static func snapshot(_ row: Row, reporter: Row?) throws(PostgresError) -> RequestSnapshot {
+        RequestSnapshot(
+            request: try request(row), reporter: reporter.map { Self.reporter($0, from: 1) }, receivedVia: try row.text(21),
+            language: Language(parsing: try row.text(22)) ?? .english, sequence: try row.int32(23))
+    }
+
     /// - Parameter column: the first of eight.
     static func reporter(_ row: Row, from column: Int) -> Reporter {
         Reporter(

@@ -13,6 +13,8 @@ enum StatusApplication {
             RequestSQL.tenant(tenant), (StatusSQL.lock, own), (StatusSQL.known, own + [.text(update.id)]),
         ])
         guard let row = answers[1].first else { return .failure(.unknownRequest) }
+        // A note would bring the person back.
+        guard try !row.bool(4) else { return .failure(.erasedRequest) }
         guard let current = try? DetailedStatus(validating: try row.text(0)) else {
             throw PostgresError(.decoding, detail: "a stored status breaks its rule")
         }

@@ -22,6 +22,8 @@ public struct AppliedUpdate: Sendable, Equatable {
 public enum StatusUpdateRefusal: Error, Sendable {
     /// No such request of this tenant (or of another one: the two look the same).
     case unknownRequest
+    /// The person behind it was forgotten: nothing more is kept of it.
+    case erasedRequest
     /// The update's id came before with another content.
     case conflictingUpdate
     case illegalTransition(IllegalTransition)
@@ -31,6 +33,7 @@ public enum StatusUpdateRefusal: Error, Sendable {
     public var fault: StatusUpdateFault? {
         switch self {
         case .unknownRequest: .unknownRequest
+        case .erasedRequest: .erasedRequest
         case .conflictingUpdate: .conflictingUpdate
         case .illegalTransition(let illegal): .illegalTransition(illegal)
         case .storage: nil

@@ -42,10 +42,11 @@ enum TimelineReader {
                 sequence: try row.int32(0), type: try row.text(1), state: try row.text(2), attempts: try row.int32(3),
                 reason: row.optionalText(4), publishedAt: row.optionalTimestamp(7).map { Timestamp(microseconds: $0) },
                 confirmedAt: row.optionalTimestamp(8).map { Timestamp(microseconds: $0) }, isReplay: try row.bool(9))
+            // In two versions of the contract there are two first events: whichever comes first is what the CRM can read.
             if event.sequence == 1, !event.isReplay {
                 moments[.stored] = row.optionalTimestamp(6).map { Timestamp(microseconds: $0) }
-                moments[.published] = event.publishedAt
-                moments[.confirmed] = event.confirmedAt
+                moments[.published] = [moments[.published], event.publishedAt].compactMap { $0 }.min()
+                moments[.confirmed] = [moments[.confirmed], event.confirmedAt].compactMap { $0 }.min()
             }
             return event
         }
@@ -78,6 +79,15 @@ extension StatusUpdateStore {
 }
 
 extension AdministrationStore {
+    /// Whose a request is; nil when nobody has it.
+    public func owner(of request: ServiceRequestID) async throws(StorageError) -> TenantID? {
+        try await run { (session) throws(PostgresError) in
+            try session.execute(TimelineSQL.owner, [.int64(request.rawValue)]).first.map { (row) throws(PostgresError) in
+                TenantID(try row.int32(0))
+            }
+        }
+    }
+
     /// - Returns: nil when no tenant has such a request.
     public func timeline(of request: ServiceRequestID) async throws(StorageError) -> RequestTimeline? {
         try await run { (session) throws(PostgresError) in

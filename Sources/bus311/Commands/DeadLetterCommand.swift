@@ -187,11 +187,14 @@ extension DeadLetterCommand {
         let returned: Int?
         let discarded: Int?
         let replay: Int64?
+        /// Removed and not returned, because their requests were erased.
+        var erased: Int?
 
         var text: String {
             if let returned, let replay {
-                let left = letters - returned
+                let left = letters - returned - (erased ?? 0)
                 return "\(returned) events returned as replay \(replay)."
+                    + (erased.map { $0 > 0 ? " \($0) of erased requests removed." : "" } ?? "")
                     + (left > 0 ? " \(left) have no confirmed event in the database and stay where they are." : "")
             }
             if let discarded { return "\(discarded) dead letters removed." }

@@ -33,11 +33,19 @@ struct DeadLetterReturn {
             "dead letters returned", by: Operator.name, of: tenant.id, detail: "\(letters.count) letters, replay \(job)")
         _ = try await ReplayCommand.drive(job, Int64(letters.count), rate, store)
         let queued = try await store.queuedEvents(of: job)
+        let erased = try await administration.store.erased(among: letters.compactMap(\.request))
         var returned = 0
-        for letter in letters where letter.event.map(queued.contains) ?? false {
-            try await box.remove(letter)
-            returned += 1
+        var forgotten = 0
+        for letter in letters {
+            if letter.event.map(queued.contains) ?? false {
+                try await box.remove(letter)
+                returned += 1
+            } else if letter.request.map(erased.contains) ?? false {
+                // The last copy of what was erased.
+                try await box.remove(letter)
+                forgotten += 1
+            }
         }
-        return DeadLetterCommand.Outcome(letters: letters.count, returned: returned, discarded: nil, replay: job)
+        return DeadLetterCommand.Outcome(letters: letters.count, returned: returned, discarded: nil, replay: job, erased: forgotten)
     }
 }

@@ -89,7 +89,8 @@ struct Services {
         let keyUses = try KeyUseRecorder(configuration: try settings.database(.status), logger: logger("status-ingest"))
         list.append(DirectoryService(directory: directory))
         list.append(KeyUseService(keyUses: keyUses))
-        let service = StatusIngestService(directory: directory, updates: updates, keyUses: keyUses, logger: logger("status-ingest"))
+        let service = StatusIngestService(
+            directory: directory, updates: updates, keyUses: keyUses, origin: settings.origin, logger: logger("status-ingest"))
         list.append(http(service, host: settings.host, port: settings.statusIngestPort, "status-ingest"))
         guard let broker = try settings.statusBroker else { return }
         let inbox = try StatusInbox(configuration: try settings.database(.status), origin: settings.origin)

@@ -159,7 +159,9 @@ struct Settings: Sendable {
     var origin: ServiceRequestEvent.Origin {
         ServiceRequestEvent.Origin(
             typePrefix: reader.string(forKey: "events.typePrefix", default: "org.bus311"),
-            schemaBase: reader.string(forKey: "events.schemaBase", default: "https://schemas.bus311.org"),
+            // The gateway itself publishes them.
+            schemaBase: reader.string(
+                forKey: "events.schemaBase", default: ServiceRequestEvent.Origin.root(of: gatewayURL) + "/schemas"),
             gatewayURL: gatewayURL,
             statusIngestURL: statusIngestURL
         )
@@ -189,7 +191,7 @@ struct Settings: Sendable {
             let uri = try required("broker.relay", hint: "the amqp:// or amqps:// URI of the relay's user")
             let chosen = reader.string(forKey: "failpoint")
             return RelayConfiguration(
-                broker: try AMQPConfiguration(uri: uri), applicationID: "bus311/\(Self.version)",
+                broker: try AMQPConfiguration(uri: uri), applicationID: "bus311/\(Self.version)", typePrefix: origin.typePrefix,
                 failPoint: chosen.flatMap { FailPoint(rawValue: $0) })
         }
     }
@@ -233,7 +235,20 @@ struct CommonOptions: ParsableArguments {
     @Option(name: .long, help: "text for people, json for scripts.")
     var format: OutputFormat = .text
 
-    enum OutputFormat: String, ExpressibleByArgument { case text, json }
+    enum OutputFormat: String, ExpressibleByArgument {
+        case text, json
+
+        /// Prints one or the other form.
+        func show(text: String, json: any Encodable) throws {
+            switch self {
+            case .text: print(text)
+            case .json:
+                let encoder = JSONEncoder()
+                encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+                print(String(decoding: try encoder.encode(json), as: UTF8.self))
+            }
+        }
+    }
 
     @Option(name: .customLong("set"), help: "One setting, before environment and file: --set gateway.port=9311. Repeat for more.")
     var flags: [String] = []
@@ -241,13 +256,5 @@ struct CommonOptions: ParsableArguments {
     func settings() async throws -> Settings { try await Settings(file: config, flags: flags) }
 
     /// Prints one or the other form.
-    func show(text: String, json: any Encodable) throws {
-        switch format {
-        case .text: print(text)
-        case .json:
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(json), as: UTF8.self))
-        }
-    }
+    func show(text: String, json: any Encodable) throws { try format.show(text: text, json: json) }
 }

@@ -24,6 +24,8 @@ from documents_scene import Scene
 
 DOCUMENTS = (
     "docs/operators/README.md",
+    "docs/contract/evolution.md",
+    "docs/contract/erasure.md",
 )
 
 FENCE = re.compile(r"^( *)```(.*)$")

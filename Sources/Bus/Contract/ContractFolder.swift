@@ -1,0 +1,161 @@
+import Crypto
+import Foundation
+
+/// Why a contract's folder cannot be read.
+public enum ContractError: Error, Sendable, CustomStringConvertible {
+    case missing(String)
+    case unreadable(String)
+    case nothingPublished(String)
+    case alreadyPublished(String)
+
+    public var description: String {
+        switch self {
+        case .missing(let path): "\(path) holds no contract: no folder `schemas` with a folder for each type. Name another with --contract."
+        case .unreadable(let path): "\(path) is no JSON Schema: it must be one JSON object in UTF-8."
+        case .nothingPublished(let path): "\(path) holds nothing that was published. Name a folder with --against."
+        case .alreadyPublished(let path): "\(path) is there already: what was published never changes. Choose another name."
+        }
+    }
+}
+
+/// The schemas of a contract as they stand in a folder: `schemas/<type>/<major>.<minor>.json`. Strict forms for our own tests, which
+/// end in `.producer.json`, are no part of what is published.
+public struct ContractFolder: Sendable {
+    public struct Version: Sendable, Comparable, CustomStringConvertible {
+        public let major: Int
+        public let minor: Int
+
+        init?(parsing name: String) {
+            let parts = name.split(separator: ".", omittingEmptySubsequences: false).map { Int($0) }
+            guard parts.count == 2, let major = parts[0], let minor = parts[1], major > 0, minor >= 0 else { return nil }
+            self.major = major
+            self.minor = minor
+        }
+
+        public var description: String { "\(major).\(minor)" }
+        public static func < (left: Version, right: Version) -> Bool { (left.major, left.minor) < (right.major, right.minor) }
+    }
+
+    public let path: String
+    /// By type, then by version.
+    public let schemas: [String: [(version: Version, schema: BrokerValue)]]
+
+    /// - Throws: ``ContractError``.
+    public init(path: String) throws {
+        self.path = path
+        let root = URL(fileURLWithPath: path).appendingPathComponent("schemas")
+        guard let types = try? FileManager.default.contentsOfDirectory(atPath: root.path), !types.isEmpty else {
+            throw ContractError.missing(path)
+        }
+        var schemas: [String: [(version: Version, schema: BrokerValue)]] = [:]
+        for type in types.sorted() {
+            let folder = root.appendingPathComponent(type)
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+            for name in names.sorted() where name.hasSuffix(".json") {
+                guard let version = Version(parsing: String(name.dropLast(5))) else { continue }
+                let file = folder.appendingPathComponent(name)
+                guard let data = try? Data(contentsOf: file), let schema = try? JSONDecoder().decode(BrokerValue.self, from: data),
+                    case .table = schema
+                else { throw ContractError.unreadable(file.path) }
+                schemas[type, default: []].append((version, schema))
+            }
+            schemas[type]?.sort { $0.version < $1.version }
+        }
+        guard !schemas.isEmpty else { throw ContractError.missing(path) }
+        self.schemas = schemas
+    }
+
+    /// The newest of what was published beside this contract: the last in the order of names, which begin with a date.
+    public static func lastPublished(of path: String) throws -> ContractFolder {
+        let published = URL(fileURLWithPath: path).appendingPathComponent("published")
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: published.path)) ?? []
+        guard let last = names.filter({ !$0.hasPrefix(".") }).max() else { throw ContractError.nothingPublished(published.path) }
+        return try ContractFolder(path: published.appendingPathComponent(last).path)
+    }
+
+    /// What breaks in this contract for those who rely on another one, earlier published.
+    public func findings(against published: ContractFolder) -> [ContractFinding] {
+        var findings: [ContractFinding] = []
+        for (type, versions) in published.schemas.sorted(by: { $0.key < $1.key }) {
+            guard let own = schemas[type] else {
+                findings.append(
+                    ContractFinding(
+                        type: type, version: versions.last?.version.description ?? "", rule: .typeRemoved, path: "/",
+                        why: "the whole type is gone: its last version stays published as long as anybody may rely on it"))
+                continue
+            }
+            for (version, schema) in versions {
+                guard let same = own.first(where: { $0.version == version }) else {
+                    findings.append(
+                        ContractFinding(
+                            type: type, version: version.description, rule: .versionRemoved, path: "/",
+                            why: "a published schema keeps its address for ever: put it back"))
+                    continue
+                }
+                if same.schema != schema {
+                    findings.append(
+                        ContractFinding(
+                            type: type, version: version.description, rule: .versionChanged, path: "/",
+                            why: "a published version never changes: put it back, and write \(version.major).\(version.minor + 1) beside it"
+                        ))
+                }
+            }
+            for major in Set(versions.map(\.version.major)).sorted() {
+                guard let last = versions.last(where: { $0.version.major == major }),
+                    let newest = own.last(where: { $0.version.major == major })
+                else { continue }
+                findings += Self.compare(type, last, newest)
+            }
+        }
+        return findings
+    }
+
+    private static func compare(
+        _ type: String, _ old: (version: Version, schema: BrokerValue), _ new: (version: Version, schema: BrokerValue)
+    ) -> [ContractFinding] {
+        let direction = Self.direction(of: old.schema)
+        let version = old.version.description
+        guard direction == Self.direction(of: new.schema) else {
+            return [
+                ContractFinding(
+                    type: type, version: version, rule: .directionChanged, path: "/x-o311-direction", why: "who writes it never changes")
+            ]
+        }
+        return SchemaComparison.findings(from: old.schema, to: new.schema, type: type, version: version, direction: direction)
+    }
+
+    private static func direction(of schema: BrokerValue) -> ContractDirection {
+        if case .table(let members) = schema, members["x-o311-direction"] == "inbound" { .inbound } else { .outbound }
+    }
+
+    /// Types, majors and minors that the published contract has not.
+    public func additions(to published: ContractFolder) -> [String] {
+        schemas.sorted { $0.key < $1.key }.flatMap { type, versions in
+            versions.filter { own in !(published.schemas[type] ?? []).contains { $0.version == own.version } }
+                .map { "\(type) \($0.version)" }
+        }
+    }
+
+    /// Keeps what vendors are given now under a name that never changes again, with the hashes of its files.
+    ///
+    /// - Parameter name: a date, as in `2026-11-25`.
+    /// - Returns: the folder.
+    /// - Throws: ``ContractError``.
+    public func publish(as name: String) throws -> String {
+        let target = URL(fileURLWithPath: path).appendingPathComponent("published/\(name)")
+        guard !FileManager.default.fileExists(atPath: target.path) else { throw ContractError.alreadyPublished(target.path) }
+        var files = schemas.flatMap { type, versions in versions.map { "schemas/\(type)/\($0.version).json" } }
+        files.append("asyncapi.yaml")
+        var sums = ""
+        for file in files.sorted() {
+            let data = try Data(contentsOf: URL(fileURLWithPath: path).appendingPathComponent(file))
+            let copy = target.appendingPathComponent(file)
+            try FileManager.default.createDirectory(at: copy.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try data.write(to: copy)
+            // As sha256sum writes and checks it.
+            sums += SHA256.hash(data: data).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "  \(file)\n"
+        }
+        try Data(sums.utf8).write(to: target.appendingPathComponent("SHA256SUMS"))
+        return target.path
+    }
+}
