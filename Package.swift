@@ -120,7 +120,7 @@ let package = Package(
             name: "EndToEndTests", dependencies: ["TestSupport", "bus311", "example-consumer"], exclude: ["Scripts"],
             swiftSettings: settings),
         tests("AccidentTests", ["TestSupport", "bus311"]),
-        tests("StorageTests", ["Storage", "Open311", "Curl"]),
+        tests("StorageTests", ["Storage", "Open311", "Curl", crypto]),
         tests("StorageIntegrationTests", ["Storage", "Open311", "Postgres", "TestSupport", log]),
         .testTarget(
             name: "ConformanceIntegrationTests",

@@ -22,6 +22,10 @@ private func runFuzzer(
 private func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: start + 1, count: count - 1))
     let text = String(decoding: bytes, as: UTF8.self)
+    if (216..<224).contains(start[0]) {
+        readStore(bytes)
+        return 0
+    }
     if start[0] >= 224 {
         readPhoto(bytes, text, start[0] % 5)
         return 0
@@ -38,6 +42,14 @@ private func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
         }
     }
     return 0
+}
+
+/// What an S3 service may answer: bounded, whatever it says.
+private func readStore(_ bytes: [UInt8]) {
+    if let list = try? S3Listing(bytes) {
+        precondition(list.objects.count + list.prefixes.count <= S3Listing.maximumEntries, "\(list.objects.count) objects")
+    }
+    precondition(S3Refusal.code(bytes).utf8.count <= 64, "a long code")
 }
 
 /// However the bytes are cut, photos read as the same; text stays within its limit.

@@ -7,7 +7,7 @@ import Storage
 struct PhotoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "photo", abstract: "Revoke a photo's address, replace it by another, or sweep the store.",
-        subcommands: [Revoke.self, Renew.self, PhotoSweepCommand.self])
+        subcommands: [Revoke.self, Renew.self, PhotoSweepCommand.self, PhotoMoveCommand.self])
 
     struct View: Encodable {
         let service_request_id: String

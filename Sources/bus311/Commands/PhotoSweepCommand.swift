@@ -71,7 +71,7 @@ struct PhotoSweepCommand: AsyncParsableCommand {
     }
 
     /// On a terminal only, over the line before.
-    private static func tell(_ progress: String) {
+    static func tell(_ progress: String) {
         guard isatty(FileHandle.standardError.fileDescriptor) != 0 else { return }
         FileHandle.standardError.write(Data("\r\(progress)\u{1B}[K".utf8))
     }

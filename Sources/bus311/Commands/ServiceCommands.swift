@@ -80,6 +80,7 @@ struct Services {
             logger: logger("gateway"))
         list.append(DirectoryService(directory: directory))
         list.append(KeyUseService(keyUses: keyUses))
+        if let media = try settings.media { list.append(IncomingSweep(media: media, logger: logger("gateway"))) }
         list.append(http(gateway, host: settings.host, port: settings.gatewayPort, "gateway", server: GatewayConnections.server()))
     }
 

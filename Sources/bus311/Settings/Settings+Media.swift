@@ -6,18 +6,22 @@ extension Settings {
     /// Where photos are stored; nil for an installation that takes none.
     var media: (any MediaStore)? {
         get throws {
-            let directory = reader.string(forKey: "media.directory")
             let s3 = try self.s3
-            guard let directory else {
-                guard s3 == nil else {
-                    throw ValidationError(
-                        "media.directory is not set: with media.s3 too, photos are received on this machine's disk first. "
-                            + Self.place(of: "media.directory"))
-                }
-                return nil
-            }
-            let folder = try MediaFolder(path: directory)
+            guard reader.string(forKey: "media.directory") != nil || s3 != nil else { return nil }
+            let folder = try mediaFolder
             return s3.map { S3Store($0, receiving: folder) } ?? folder
+        }
+    }
+
+    /// Where photos stand, or are received.
+    var mediaFolder: MediaFolder {
+        get throws {
+            guard let directory = reader.string(forKey: "media.directory") else {
+                throw ValidationError(
+                    "media.directory is not set: with media.s3 too, photos are received on this machine's disk first. "
+                        + Self.place(of: "media.directory"))
+            }
+            return try MediaFolder(path: directory)
         }
     }
 

@@ -26,6 +26,7 @@ DOCUMENTS = (
     "docs/operators/README.md",
     "docs/contract/evolution.md",
     "docs/contract/erasure.md",
+    "docs/operators/media-storage.md",
 )
 
 FENCE = re.compile(r"^( *)```(.*)$")

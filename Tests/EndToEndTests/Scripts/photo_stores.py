@@ -3,180 +3,19 @@ sweep after which store and database agree file by file."""
 import hashlib
 import http.client
 import json
-import os
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.parse
 import urllib.request
 
 import pictures
 import s3_server
-from city import PROGRAM, City, wait_until
+from city import City, wait_until
+from photo_installation import S3, Disk, Installation
 
 ORPHANS = 505
-
-
-class Disk:
-    name = "disk"
-
-    def __init__(self, city):
-        self.folder = os.path.join(city.home, "media")
-        self.environment = {}
-
-    def files(self):
-        """Bytes of every file, by tenant, kind and name."""
-        found = {}
-        for folder, _, names in os.walk(self.folder):
-            parts = os.path.relpath(folder, self.folder).split(os.sep)
-            if parts[0] != "incoming":
-                found.update({f"{parts[0]}/{parts[1]}/{name}": os.path.getsize(os.path.join(folder, name)) for name in names})
-        return found
-
-    def content(self, key):
-        tenant, kind, name = key.split("/")
-        with open(os.path.join(self.folder, tenant, kind, name[:2], name), "rb") as file:
-            return file.read()
-
-
-class S3:
-    name = "S3"
-
-    def __init__(self, city, server):
-        self.server = server
-        self.folder = os.path.join(city.home, "receiving")
-        self.environment = dict(server.environment(), BUS311_MEDIA_DIRECTORY=self.folder)
-
-    def files(self):
-        objects = self.server.objects()
-        assert all(key.startswith("bus/photos/") for key in objects), "everything stands under the prefix"
-        local = [name for name in os.listdir(self.folder) if name != "incoming"] if os.path.isdir(self.folder) else []
-        assert not local, f"nothing is stored beside the service: {local}"
-        return {key[len("bus/photos/"):]: size for key, size in objects.items()}
-
-    def content(self, key):
-        return self.server.client.get_object(Bucket=s3_server.BUCKET, Key="bus/photos/" + key)["Body"].read()
-
-
-class Installation:
-    """All services of the city as one process, on one store; killed and started again by the cases."""
-
-    def __init__(self, city, store):
-        self.city, self.store, self.process = city, store, None
-        self.settings = city.settings
-        self.file = os.path.join(city.home, "settings.json")
-        self.gateway = urllib.parse.urlsplit(self.settings["gateway_url"])
-
-    def environment(self, **more):
-        plain = {key: value for key, value in os.environ.items() if not key.startswith("BUS311_")}
-        return dict(plain, **self.store.environment, **more)
-
-    def start(self, fail_point=None):
-        more = {"BUS311_FAILPOINT": fail_point} if fail_point else {}
-        with open(os.path.join(self.city.home, "bus311.log"), "a", encoding="utf-8") as log:
-            self.process = subprocess.Popen(
-                [PROGRAM, "all", "--config", self.file], env=self.environment(**more), cwd=self.city.home, stdout=log, stderr=log)
-        wait_until(lambda: self.process.poll() is not None or self.serves(), 30, "the gateway serves")
-
-    def serves(self):
-        try:
-            return urllib.request.urlopen(self.settings["gateway_url"] + "/discovery.json", timeout=2).status == 200
-        except OSError:
-            return False
-
-    def dies(self):
-        assert self.process.wait(30) == -signal.SIGKILL, "it died at its fail point"
-
-    def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            assert self.process.wait(30) == 0, self.city.log()[-2000:]
-
-    def command(self, *arguments, code=0):
-        done = subprocess.run(
-            [PROGRAM, *arguments, "--format", "json", "--config", self.file], env=self.environment(), capture_output=True, text=True, timeout=60)
-        assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
-        return json.loads(done.stdout) if code == 0 else done.stdout + done.stderr
-
-    def query(self, text):
-        done = subprocess.run(["psql", "-qtAX", "-d", self.settings["database_url"], "-c", text], check=True, capture_output=True, text=True)
-        return [line.split("|") for line in done.stdout.splitlines()]
-
-    def post(self, *contents, timeout=60, **fields):
-        values = dict(
-            jurisdiction_id=self.settings["jurisdiction_id"], api_key=self.settings["api_key"], service_code="LAMP", lat="43.6", long="3.2",
-            description="photo")
-        values.update(fields)
-        body = b"".join(
-            b'--zz9\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value.encode()) for name, value in values.items())
-        body += b"".join(
-            b'--zz9\r\nContent-Disposition: form-data; name="media[]"; filename="a.jpg"\r\n\r\n' + content + b"\r\n" for content in contents)
-        request = urllib.request.Request(
-            self.settings["gateway_url"] + "/requests.json", data=body + b"--zz9--\r\n",
-            headers={"Content-Type": "multipart/form-data; boundary=zz9"})
-        try:
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
-                return answer.status, answer.headers, json.load(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, error.headers, json.loads(error.read())
-
-    def stored(self, *contents, **fields):
-        status, _, answer = self.post(*contents, **fields)
-        assert status == 200, (status, answer)
-        return answer[0]["service_request_id"]
-
-    def media(self, number, jurisdiction=None):
-        path = f"/requests/{number}.json?jurisdiction_id={jurisdiction or self.settings['jurisdiction_id']}"
-        return json.loads(self.city.get(path))[0]["media_url"]
-
-    def fetch(self, url, method="GET", **headers):
-        request = urllib.request.Request(url, method=method, headers={name.replace("_", "-"): value for name, value in headers.items()})
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return answer.status, answer.headers, answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, error.headers, error.read()
-
-    def shown(self, number):
-        """The photo of a request, when it is cleaned."""
-        url = self.media(number)
-        wait_until(lambda: self.fetch(url, method="HEAD")[0] == 200, 60, f"the photo of {number} is shown")
-        return url
-
-    def hurry(self):
-        """What waits for another attempt is taken at once."""
-        self.query("update photos set next_attempt_at = null where state in ('received', 'redacting')")
-
-    def expected(self):
-        """What the database says of the store."""
-        rows = self.query(
-            "select t.key, p.state, coalesce(p.original_name, p.token), p.original_bytes, encode(p.public_sha256, 'hex'), p.public_bytes, "
-            "encode(p.small_sha256, 'hex'), p.small_bytes from photos p join tenants t on t.id = abs(p.tenant_id)")
-        files = {}
-        for tenant, state, name, size, public, public_size, small, small_size in rows:
-            if state == "received":
-                files[f"{tenant}/original/{name}"] = int(size)
-            elif state in ("ready", "redacting"):
-                files[f"{tenant}/cleaned/{public}"] = int(public_size)
-                files[f"{tenant}/cleaned/{small}"] = int(small_size)
-        return files
-
-    def sweep(self):
-        """Then store and database agree exactly, both ways."""
-        said = self.command("photo", "sweep", "--older-than", "0s", "--verify")
-        assert self.store.files() == self.expected(), (self.store.files(), self.expected())
-        assert os.listdir(os.path.join(self.store.folder, "incoming")) == []
-        assert said["verified"]["missing"] == 0 and said["verified"]["requests"] == [], said
-        return said
-
-    def tidy(self):
-        """No sweep was needed."""
-        wait_until(lambda: self.store.files() == self.expected(), 20, f"{self.store.name} holds what the database says")
-        assert os.listdir(os.path.join(self.store.folder, "incoming")) == []
 
 
 def journey(bus):
@@ -254,7 +93,7 @@ def crashes(bus):
 
     bus.start("photo.after_copies")
     try:
-        number = bus.stored(pictures.photo(640, 482))
+        number = bus.stored(pictures.photo(640 + 2 * len(bus.store.name), 482))
     except (OSError, http.client.HTTPException):
         # It was quicker than its answer.
         number = bus.query("select id from service_requests order by id desc limit 1")[0][0]
@@ -279,7 +118,7 @@ def crashes(bus):
 
 def missing(bus):
     """The other direction: a file that somebody took away is told of."""
-    number = bus.stored(pictures.photo(330, 240))
+    number = bus.stored(pictures.photo(330 + 2 * len(bus.store.name), 240))
     bus.shown(number)
     bus.tidy()
     tenant = bus.settings["tenant"]
@@ -395,6 +234,7 @@ def hangs(bus):
     assert bus.city.post("no photo")[0] == 200 and time.monotonic() - begin < 5
     wait_until(lambda: len(asked) == 3, 10, "all uploads hang")
     secrets_and_rights(bus)
+    certificates(bus)
     many(bus)
     for thread in threads:
         thread.join()
@@ -421,6 +261,22 @@ def secrets_and_rights(bus):
         bus.store.environment[key] = kept
     log = bus.city.log()
     assert right not in log and s3_server.ACCESS_KEY not in log and "canary" not in log
+
+
+def certificates(bus):
+    """Over TLS only with a certificate of an authority that is trusted."""
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, key = folder + "/c.pem", folder + "/k.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=s3",
+             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate], check=True, stderr=subprocess.DEVNULL)
+        kept = dict(bus.store.environment)
+        with bus.store.server.secure(certificate, key) as url:
+            bus.store.environment["BUS311_MEDIA_S3_ENDPOINT"] = url
+            assert "certificate" in bus.command("photo", "sweep", code=1)
+            bus.store.environment["BUS311_MEDIA_S3_AUTHORITIES"] = certificate
+            assert bus.command("photo", "sweep", "--verify")["verified"]["missing"] == 0
+        bus.store.environment = kept
 
 
 def many(bus):
@@ -464,29 +320,51 @@ def neighbours(bus):
     assert bus.fetch(url)[2] == content, "the neighbour's stays"
 
 
+def move(before, after, command):
+    """Every file of one store stands in the other, then in the other only."""
+    files = before.store.files()
+    to = "disk" if after.store.name == "disk" else "s3"
+    assert command("photo", "move", "--to", to, "--keep")["copied"] == len(files) > 0
+    assert before.store.files() == after.store.files() == files
+    assert command("photo", "move", "--to", to)["copied"] == 0, "what is there is not copied again"
+    assert after.store.files() == files == after.expected() and not before.store.files()
+
+
+def still_served(bus):
+    """The oldest photo, which was posted when photos stood elsewhere."""
+    token, digest = bus.query("select token, encode(public_sha256, 'hex') from photos where state = 'ready' order by id limit 1")[0]
+    url = bus.settings["gateway_url"].replace("/open311/v2", f"/media/{token}.jpg")
+    status, _, body = bus.fetch(url)
+    assert status == 200 and hashlib.sha256(body).hexdigest() == digest, (url, status)
+
+
+def run(bus, cases, wanted, *first):
+    try:
+        for case in (*first, *cases):
+            if case is crashes and wanted and "crashes" not in wanted:
+                bus.start()
+            elif not wanted or case.__name__ in wanted:
+                begin = time.monotonic()
+                case(bus)
+                print(f"photo stores: {bus.store.name}: {case.__name__} passed ({time.monotonic() - begin:.1f} s)", flush=True)
+    finally:
+        bus.stop()
+
+
 def main():
     wanted = sys.argv[1:]
     server = s3_server.S3Server()
     with City(servers_only=True) as city:
-        for store, cases in (
-                (S3(city, server), (journey, changes, repetition, renewed_while_waiting, neighbours, away, faults, hangs)),
-                (Disk(city), (journey, changes, repetition))):
-            bus = Installation(city, store)
-            bus.query("delete from photos")
-            try:
-                if not wanted or "crashes" in wanted:
-                    crashes(bus)
-                    print(f"photo stores: {store.name}: crashes passed", flush=True)
-                else:
-                    bus.start()
-                for case in cases:
-                    if not wanted or case.__name__ in wanted:
-                        begin = time.monotonic()
-                        case(bus)
-                        print(f"photo stores: {store.name}: {case.__name__} passed ({time.monotonic() - begin:.1f} s)", flush=True)
-            finally:
-                bus.stop()
-    assert server.gate.wrong and all(problem == "SignatureDoesNotMatch" for _, _, problem in server.gate.wrong), server.gate.wrong
+        remote, local = Installation(city, S3(city, server)), Installation(city, Disk(city))
+        remote.query("delete from photos")
+        run(remote, (journey, changes, repetition, renewed_while_waiting, neighbours, away, faults, hangs), wanted, crashes)
+        remote.sweep()
+        move(remote, local, remote.command)
+        run(local, (still_served, journey, changes, repetition), wanted, crashes)
+        local.sweep()
+        move(local, remote, remote.command)
+        print("photo stores: moved to the disk and back", flush=True)
+    assert wanted or {problem for _, _, problem in server.gate.wrong} == {"SignatureDoesNotMatch"}, server.gate.wrong
     assert len(server.gate.wrong) <= 3, f"only the wrong key's questions were wrongly signed: {server.gate.wrong}"
 
 

@@ -1,11 +1,15 @@
 """An S3 service of the tests' own: moto, behind a gate that verifies every signature with botocore and breaks down as asked."""
+import contextlib
 import hashlib
+import io
 import logging
 import threading
 import time
 
+import boto3
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials
 from moto.server import create_backend_app
 from werkzeug.serving import make_server
@@ -57,8 +61,6 @@ class Gate:
         return [answer[: len(answer) // 2]] if fault == "cut" else [answer]
 
     def ask(self, environ, body):
-        import io
-
         caught = {}
         inner = dict(environ, **{"wsgi.input": io.BytesIO(body)})
         answer = b"".join(self.application(inner, lambda status, headers, *_: caught.update(status=status, headers=headers)))
@@ -94,10 +96,6 @@ class S3Server:
         self.gate = Gate(create_backend_app("s3"))
         self.port = 0
         self.start()
-        import boto3
-
-        self.client = None
-        self.boto3 = boto3
         self.make_bucket()
 
     def start(self):
@@ -113,14 +111,21 @@ class S3Server:
         self.server.server_close()
         self.thread.join()
 
+    @contextlib.contextmanager
+    def secure(self, certificate, key):
+        """The same service over TLS, at the address that this gives."""
+        server = make_server("127.0.0.1", 0, self.gate, threaded=True, ssl_context=(certificate, key))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"https://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        server.server_close()
+
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
     def make_bucket(self):
-        from botocore.config import Config
-
-        self.client = self.boto3.client(
+        self.client = boto3.client(
             "s3", endpoint_url=self.url, region_name=REGION, aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY,
             config=Config(s3={"addressing_style": "path", "payload_signing_enabled": True}, request_checksum_calculation="when_required",
                           response_checksum_validation="when_required"))

@@ -13,18 +13,28 @@ public final class S3Store: MediaStore {
     private let uploads: HTTPClientGroup
     private let downloads: HTTPClientGroup
 
-    /// For one upload, all its attempts together. A cleaner does three transfers within its lease.
-    private static let uploadTime = Duration.seconds(12)
-    private static let answerTime = Duration.seconds(8)
-    /// Twice while others wait; what waits longer could not be answered in time anyway.
+    private let times: Times
+    /// More could not be answered in time anyway.
     private static let maximumWaiting = 256
     static let pageSize = 500
+
+    /// How long the service may take, all attempts together.
+    struct Times: Sendable {
+        /// Of a whole file. A cleaner does three within its lease.
+        var file = Duration.seconds(12)
+        var answer = Duration.seconds(8)
+    }
 
     /// - Parameters:
     ///   - receiving: this machine's part: uploads that are under way, and the cleaner's work.
     ///   - lanes: connections for each direction.
-    public init(_ configuration: S3Configuration, receiving: MediaFolder, lanes: Int = 8) {
+    public convenience init(_ configuration: S3Configuration, receiving: MediaFolder, lanes: Int = 8) {
+        self.init(configuration, receiving: receiving, lanes: lanes, times: Times())
+    }
+
+    init(_ configuration: S3Configuration, receiving: MediaFolder, lanes: Int, times: Times) {
         self.configuration = configuration
+        self.times = times
         self.receiving = receiving
         requests = S3Requests(configuration)
         uploads = HTTPClientGroup(
@@ -43,7 +53,7 @@ public final class S3Store: MediaStore {
     }
 
     public func keep(fileAt path: String, sha256: [UInt8], as key: MediaKey) async throws(MediaError) {
-        let answer = try await send(requests.put(key, path: path, sha256: sha256), through: uploads, within: Self.uploadTime)
+        let answer = try await send(requests.put(key, path: path, sha256: sha256), through: uploads, within: times.file)
         guard answer.isSuccess else { throw MediaError(refusal: answer) }
     }
 
@@ -55,7 +65,7 @@ public final class S3Store: MediaStore {
 
     public func localCopy(of key: MediaKey, in folder: String) async throws(MediaError) -> String {
         let path = "\(folder)/stored"
-        let answer = try await send(requests.get(key, into: path), through: downloads, within: Self.uploadTime)
+        let answer = try await send(requests.get(key, into: path), through: downloads, within: times.file)
         guard answer.isSuccess else { throw MediaError(refusal: answer) }
         return path
     }
@@ -67,7 +77,7 @@ public final class S3Store: MediaStore {
 
     public func read(_ key: MediaKey, _ range: Range<Int>) async throws(MediaError) -> [UInt8] {
         guard !range.isEmpty else { return [] }
-        let answer = try await send(requests.get(key, range), through: downloads, within: Self.answerTime)
+        let answer = try await send(requests.get(key, range), through: downloads, within: times.answer)
         switch answer.status {
         case 206: return answer.body
         // A service may answer with the whole when the range is all of it.
@@ -78,7 +88,7 @@ public final class S3Store: MediaStore {
     }
 
     public func size(of key: MediaKey) async throws(MediaError) -> Int? {
-        let answer = try await send(requests.head(key), through: downloads, within: Self.answerTime)
+        let answer = try await send(requests.head(key), through: downloads, within: times.answer)
         if answer.status == 404 { return nil }
         guard answer.isSuccess else { throw MediaError(refusal: answer) }
         guard let size = answer.header("Content-Length").flatMap({ Int($0) }) else {
@@ -90,7 +100,7 @@ public final class S3Store: MediaStore {
     // MARK: Removing
 
     public func remove(_ key: MediaKey) async throws(MediaError) {
-        let answer = try await send(requests.delete(key), through: uploads, within: Self.answerTime)
+        let answer = try await send(requests.delete(key), through: uploads, within: times.answer)
         guard answer.isSuccess || answer.status == 404 else { throw MediaError(refusal: answer) }
     }
 
@@ -119,7 +129,7 @@ public final class S3Store: MediaStore {
 
     private func list(_ prefix: String, delimiter: String?, after: String?) async throws(MediaError) -> S3Listing {
         let answer = try await send(
-            requests.list(prefix, delimiter: delimiter, after: after, count: Self.pageSize), through: downloads, within: Self.answerTime)
+            requests.list(prefix, delimiter: delimiter, after: after, count: Self.pageSize), through: downloads, within: times.answer)
         guard answer.isSuccess else { throw MediaError(refusal: answer) }
         do { return try S3Listing(answer.body) } catch { throw .unreachable("its list cannot be read: \(error)") }
     }

@@ -1,0 +1,1 @@
+../../Sources/Storage/Media/S3/XMLReader.swift
