@@ -77,7 +77,7 @@ let package = Package(
             name: "API", dependencies: ["Open311", "Storage", "CZlib", hummingbird, log, metrics, crypto, locks],
             resources: ["openapi.json", "try.html", "try.js", "try.css"].map { .embedInCode("OpenAPI/\($0)") }
                 + contractFiles.map { .embedInCode("Contract/\($0)") }, swiftSettings: settings),
-        library("Operations", ["Open311", "Storage", log, metrics, lifecycle, crypto]),
+        library("Operations", ["Open311", "Storage", "Bus", log, metrics, lifecycle, crypto]),
         library("PrivateServers", [crypto, locks]),
         .executableTarget(
             name: "bus311",

@@ -18,7 +18,8 @@ public struct MessageProperties: Sendable {
     public var timestamp: Int64?
     public var appID: String?
     public var replyTo: String?
-    /// In order of appearance. Received tables and arrays, such as `x-death`, are left out.
+    /// In order of appearance. Received tables and arrays are left out, but for `x-death`: of it the moment of the latest death is
+    /// kept, in seconds since 1970.
     public var headers: [(String, HeaderValue)]
 
     public init(

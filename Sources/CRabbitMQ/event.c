@@ -42,6 +42,19 @@ static bool flatten_value(const amqp_field_value_t *value, rmq_header *header) {
     }
 }
 
+// When a dead letter died last: x-death lists the deaths, the latest first, and each is a table with the second it happened.
+static bool flatten_death(const amqp_field_value_t *deaths, rmq_header *header) {
+    if (deaths->kind != AMQP_FIELD_KIND_ARRAY || deaths->value.array.num_entries < 1) return false;
+    const amqp_field_value_t *latest = &deaths->value.array.entries[0];
+    if (latest->kind != AMQP_FIELD_KIND_TABLE) return false;
+    for (int index = 0; index < latest->value.table.num_entries; index++) {
+        const amqp_table_entry_t *entry = &latest->value.table.entries[index];
+        if (entry->key.len != 4 || memcmp(entry->key.bytes, "time", 4) != 0) continue;
+        return entry->value.kind == AMQP_FIELD_KIND_TIMESTAMP && flatten_value(&entry->value, header);
+    }
+    return false;
+}
+
 static bool flatten_headers(rmq_connection *connection, const amqp_table_t *table, rmq_properties *flat) {
     size_t count = table->num_entries > 0 ? (size_t)table->num_entries : 0;
     if (count > connection->header_capacity) {
@@ -55,7 +68,9 @@ static bool flatten_headers(rmq_connection *connection, const amqp_table_t *tabl
         rmq_header *header = &connection->headers[kept];
         memset(header, 0, sizeof *header);
         header->name = rmq_borrow(table->entries[index].key);
-        if (flatten_value(&table->entries[index].value, header)) kept++;
+        const amqp_table_entry_t *entry = &table->entries[index];
+        bool is_death = entry->key.len == 7 && memcmp(entry->key.bytes, "x-death", 7) == 0;
+        if (is_death ? flatten_death(&entry->value, header) : flatten_value(&entry->value, header)) kept++;
     }
     flat->headers = connection->headers;
     flat->header_count = kept;

@@ -15,6 +15,8 @@ struct EndToEndTests {
 
     @Test("every vendor's example lives through duplicates, crashes, poison and cuts; a new vendor sees a status within five minutes")
     func consumers() throws { #expect(try PythonScript.run("consumers.py") == 0, "see its output above") }
+    @Test("objects deleted, emptied, filled, changed, rights taken away: noticed, repaired by the command that is named, nothing lost")
+    func busFaults() throws { #expect(try PythonScript.run("bus_faults.py") == 0, "see its output above") }
 
     @Test("every command that a document shows does what it says")
     func documents() throws { #expect(try PythonScript.run("documents.py") == 0, "see its output above") }

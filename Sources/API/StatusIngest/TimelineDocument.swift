@@ -20,12 +20,21 @@ enum TimelineDocument {
         writer.quoted(timeline.request.rawValue)
         writer.name("stations")
         writer.beginArray()
-        for station in RequestTimeline.Station.allCases {
+        for step in timeline.steps {
             writer.beginObject()
             writer.name("station")
-            writer.value(station.rawValue)
+            writer.value(step.station.rawValue)
+            writer.name("label")
+            writer.beginObject()
+            writer.name("fr")
+            writer.value(step.station.label(in: .french))
+            writer.name("en")
+            writer.value(step.station.label(in: .english))
+            writer.endObject()
             writer.name("at")
-            writer.value(timeline.moments[station])
+            writer.value(step.at)
+            writer.name("seconds")
+            if let seconds = step.seconds { writer.value(seconds) } else { writer.null() }
             writer.endObject()
         }
         writer.endArray()

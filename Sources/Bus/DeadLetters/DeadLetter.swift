@@ -15,8 +15,11 @@ public struct DeadLetter: Sendable {
     public let type: String?
     /// When the event came, seconds since 1970.
     public let timestamp: Int64?
+    /// When the broker put it aside, as its `x-death` says; to the second.
+    public let diedAt: Timestamp?
     public let size: Int
-    public let body: [UInt8]
+    /// Nil unless it was asked for.
+    public let body: [UInt8]?
     let tag: UInt64
 
     /// The event, when it is one of ours.
@@ -27,7 +30,10 @@ public struct DeadLetter: Sendable {
         type?.hasPrefix("service_request.") == true ? correlationID.flatMap { ServiceRequestID(parsing: $0) } : nil
     }
 
-    init(_ delivery: Delivery, from deadQueue: String) {
+    /// Whether a consumer had it in its hands: what expired or did not fit in had none.
+    public var hadConsumer: Bool { reason == "rejected" || reason == "delivery_limit" }
+
+    init(_ delivery: Delivery, from deadQueue: String, keepsBody: Bool) {
         let properties = delivery.properties
         func text(_ header: String) -> String? {
             if case .string(let text) = properties.header(header) { text } else { nil }
@@ -39,7 +45,12 @@ public struct DeadLetter: Sendable {
         type = properties.type
         timestamp = properties.timestamp
         size = delivery.body.count
-        body = delivery.body
+        body = keepsBody ? delivery.body : nil
+        if case .integer(let second) = properties.header("x-death") {
+            diedAt = Timestamp(seconds: min(max(second, 0), 1 << 40))
+        } else {
+            diedAt = nil
+        }
         tag = delivery.tag
     }
 }
@@ -64,23 +75,33 @@ public struct DeadLetterGroup: Sendable, Encodable {
     public let queue: String
     public let reason: String
     public let type: String?
+    /// Who refused them or failed over them; nil when no consumer had them. RabbitMQ does not write it into a message: it is told by
+    /// who consumed the queue at that moment.
+    public let consumer: String?
     public let count: Int
     /// When the oldest came, seconds since 1970.
     public let oldest: Int64?
 
-    /// By queue, reason and type; the largest first.
-    public static func groups(of letters: [DeadLetter]) -> [DeadLetterGroup] {
+    /// By queue, reason, type and consumer; the largest first.
+    ///
+    /// - Parameter consumer: who had a letter; nil when nobody had.
+    public static func groups(of letters: [DeadLetter], consumer: (DeadLetter) -> String?) -> [DeadLetterGroup] {
         struct Key: Hashable {
             let queue: String
             let reason: String
             let type: String?
+            let consumer: String?
         }
-        return Dictionary(grouping: letters) { Key(queue: $0.queue, reason: $0.reason, type: $0.type) }
+        return Dictionary(grouping: letters) { Key(queue: $0.queue, reason: $0.reason, type: $0.type, consumer: consumer($0)) }
             .map { key, letters in
                 DeadLetterGroup(
-                    queue: key.queue, reason: key.reason, type: key.type, count: letters.count,
+                    queue: key.queue, reason: key.reason, type: key.type, consumer: key.consumer, count: letters.count,
                     oldest: letters.compactMap(\.timestamp).min())
             }
-            .sorted { ($1.count, $0.queue, $0.reason, $0.type ?? "") < ($0.count, $1.queue, $1.reason, $1.type ?? "") }
+            .sorted { left, right in
+                if left.count != right.count { return left.count > right.count }
+                return (left.queue, left.reason, left.type ?? "", left.consumer ?? "")
+                    < (right.queue, right.reason, right.type ?? "", right.consumer ?? "")
+            }
     }
 }

@@ -19,12 +19,16 @@ public actor DeadLetterBox {
 
     /// Takes out what matches, oldest first.
     ///
-    /// - Parameter limit: messages looked at; bounds the memory.
-    public func open(_ filter: DeadLetterFilter = DeadLetterFilter(), limit: Int) async throws -> [DeadLetter] {
+    /// - Parameters:
+    ///   - limit: messages looked at; bounds the memory.
+    ///   - keepsBodies: bodies are read past otherwise.
+    public func open(
+        _ filter: DeadLetterFilter = DeadLetterFilter(), limit: Int, keepsBodies: Bool = false
+    ) async throws -> [DeadLetter] {
         var letters: [DeadLetter] = []
         for _ in 0..<limit {
             guard let delivery = try await channel.get(queue: queue) else { break }
-            let letter = DeadLetter(delivery, from: queue)
+            let letter = DeadLetter(delivery, from: queue, keepsBody: keepsBodies)
             if filter.matches(letter) { letters.append(letter) }
         }
         return letters

@@ -223,13 +223,14 @@ final class RelayLane: Sendable {
         switch error.kind {
         case .notFound, .accessRefused:
             // The exchange of one tenant: it alone waits, the others go on over a new connection.
+            let missing = error.kind == .notFound ? "exchange" : "permission"
             state.withLockedValue { state in
                 let culprits = state.window.inFlight.values.filter { entry in
                     error.exchange.map { $0 == Topology(tenant: entry.tenantKey).outExchange } ?? true
                 }
                 for entry in culprits where state.window.returned(entry.seq) != nil {
                     state.refusals.append(
-                        Refusal(entry: entry, reason: "exchange", firstPause: .seconds(5), longestPause: .seconds(600)))
+                        Refusal(entry: entry, reason: missing, firstPause: .seconds(5), longestPause: .seconds(600)))
                 }
                 state.backoff.reset()
             }

@@ -79,7 +79,7 @@ public final class ReplayStore: Sendable {
         }
     }
 
-    private func run<Value: Sendable>(_ body: @Sendable (Session) throws(PostgresError) -> Value) async throws(StorageError) -> Value {
+    func run<Value: Sendable>(_ body: @Sendable (Session) throws(PostgresError) -> Value) async throws(StorageError) -> Value {
         try await storing { () async throws(PostgresError) in try await connection.run(body) }
     }
 

@@ -18,6 +18,34 @@ public struct RequestTimeline: Sendable {
         case firstStatus = "first_status"
         /// By the CRM; missing while the request is open, opened again included.
         case closed
+
+        /// What people read.
+        public func label(in language: Language) -> String {
+            switch (self, language) {
+            case (.received, .french): "reçue par la passerelle"
+            case (.stored, .french): "enregistrée en base"
+            case (.published, .french): "publiée vers le bus"
+            case (.confirmed, .french): "confirmée par le bus"
+            case (.acknowledged, .french): "prise en compte par la GRC"
+            case (.firstStatus, .french): "premier statut"
+            case (.closed, .french): "close"
+            case (.received, _): "received by the gateway"
+            case (.stored, _): "stored in the database"
+            case (.published, _): "published to the bus"
+            case (.confirmed, _): "confirmed by the bus"
+            case (.acknowledged, _): "acknowledged by the CRM"
+            case (.firstStatus, _): "first status"
+            case (.closed, _): "closed"
+            }
+        }
+    }
+
+    /// One station with how far it is from the one before that was passed.
+    public struct Step: Sendable {
+        public let station: Station
+        public let at: Timestamp?
+        /// Seconds since the last station before it that has a moment; nil for the first, and for what has not happened.
+        public let seconds: Double?
     }
 
     /// One event of the request.
@@ -39,6 +67,17 @@ public struct RequestTimeline: Sendable {
     public let request: ServiceRequestID
     public let moments: [Station: Timestamp]
     public let events: [Event]
+
+    /// The stations in their order. A later one may be passed before an earlier one: a CRM that heard of a request by telephone.
+    public var steps: [Step] {
+        var previous: Timestamp?
+        return Station.allCases.map { station in
+            let at = moments[station]
+            let seconds = at.flatMap { at in previous.map { Double(at.microseconds - $0.microseconds) / 1_000_000 } }
+            previous = at ?? previous
+            return Step(station: station, at: at, seconds: seconds)
+        }
+    }
 
     /// Nil when everything has been passed.
     public var waitsFor: Station? { Station.allCases.first { moments[$0] == nil } }

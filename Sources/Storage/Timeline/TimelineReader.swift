@@ -42,14 +42,12 @@ enum TimelineReader {
                 sequence: try row.int32(0), type: try row.text(1), state: try row.text(2), attempts: try row.int32(3),
                 reason: row.optionalText(4), publishedAt: row.optionalTimestamp(7).map { Timestamp(microseconds: $0) },
                 confirmedAt: row.optionalTimestamp(8).map { Timestamp(microseconds: $0) }, isReplay: try row.bool(9))
-            // In two versions of the contract there are two first events: whichever comes first is what the CRM can read.
-            if event.sequence == 1, !event.isReplay {
-                moments[.stored] = row.optionalTimestamp(6).map { Timestamp(microseconds: $0) }
-                moments[.published] = [moments[.published], event.publishedAt].compactMap { $0 }.min()
-                moments[.confirmed] = [moments[.confirmed], event.confirmedAt].compactMap { $0 }.min()
-            }
+            if event.sequence == 1, !event.isReplay { moments[.stored] = row.optionalTimestamp(6).map { Timestamp(microseconds: $0) } }
             return event
         }
+        // An event that a person gave up may have reached the CRM by a later one, or by a replay: that is when the bus had it.
+        moments[.published] = events.compactMap(\.publishedAt).min()
+        moments[.confirmed] = events.compactMap(\.confirmedAt).min()
         let updates = try answers[3].map { (row) throws(PostgresError) in
             (at: Timestamp(microseconds: try row.timestamp(0)), isApplied: try row.bool(1), status: row.optionalText(2))
         }

@@ -12,37 +12,49 @@ struct DeadLetterCommand: AsyncParsableCommand {
 
     /// More than a dead queue may hold.
     static let maximum = 60_000
+    /// Seconds for which letters may be held: `consumer_timeout` is thirty minutes, less what it takes to be sure.
+    static let longestHold = 1_500
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "How many there are, by consumer, reason and type; of every tenant without one.",
-            discussion: "Examples: bus311 dead-letters list\n          bus311 dead-letters list valmont-7f3a9c --format json")
+            abstract: "How many there are, by queue, reason, type and consumer; of every tenant without one.",
+            discussion: """
+                RabbitMQ does not write into a dead letter who refused it: the consumer is told by who consumed the queue at that moment,
+                as the watch saw it. Several at once are named together; one that was there for less than five seconds may not have
+                been seen.
+                Examples: bus311 dead-letters list
+                          bus311 dead-letters list valmont-7f3a9c --format json
+                """)
         @OptionGroup var common: CommonOptions
         @Argument var tenant: String?
 
         func run() async throws {
             try await common.administer { administration in
                 var groups: [DeadLetterGroup] = []
-                for box in try await boxes(administration) {
-                    groups += try await DeadLetterCommand.with(box) { box in
-                        DeadLetterGroup.groups(of: try await box.open(limit: DeadLetterCommand.maximum))
-                    }
+                for (box, tenant) in try await boxes(administration) {
+                    let letters = try await DeadLetterCommand.with(box) { try await $0.open(limit: DeadLetterCommand.maximum) }
+                    let consumers = try await DeadLetterConsumers(of: letters, tenant, administration.store)
+                    groups += DeadLetterGroup.groups(of: letters, consumer: consumers.name)
                 }
                 let lines = groups.map { group in
                     let oldest = group.oldest.map { ", the oldest from \(Timestamp(seconds: $0).iso8601)" } ?? ""
-                    return "\(group.queue)  \(group.reason)  \(group.type ?? "-")  \(group.count)\(oldest)"
+                    let consumer = group.consumer.map { "\n  consumer: \($0)" } ?? ""
+                    return "\(group.queue)  \(group.reason)  \(group.type ?? "-")  \(group.count)\(oldest)\(consumer)"
                 }
                 try common.show(text: lines.isEmpty ? "There are no dead letters." : lines.joined(separator: "\n"), json: groups)
             }
         }
 
-        private func boxes(_ administration: Administration) async throws -> [DeadLetterBox] {
-            if let tenant { return [try administration.deadLetters(of: try await administration.tenant(tenant))] }
+        private func boxes(_ administration: Administration) async throws -> [(DeadLetterBox, Tenant?)] {
+            if let tenant {
+                let tenant = try await administration.tenant(tenant)
+                return [(try administration.deadLetters(of: tenant), tenant)]
+            }
             let tenants = try await administration.store.tenants()
-            return try tenants.map(administration.deadLetters)
+            return try tenants.map { (try administration.deadLetters(of: $0), $0) }
                 + Set(tenants.map(\.virtualHost)).sorted().flatMap { host in
                     try [SharedTopology.statusDeadQueue, SharedTopology.strayQueue].map {
-                        try administration.deadLetters(in: $0, virtualHost: host)
+                        (try administration.deadLetters(in: $0, virtualHost: host), nil)
                     }
                 }
         }
@@ -60,9 +72,11 @@ struct DeadLetterCommand: AsyncParsableCommand {
         func run() async throws {
             try await common.administer { administration in
                 let tenant = try await administration.tenant(chosen.tenant)
-                let views = try await DeadLetterCommand.with(try administration.deadLetters(of: tenant)) { box in
-                    try await box.open(chosen.filter, limit: DeadLetterCommand.maximum).prefix(limit).map { View($0, showsBody: bodies) }
+                let letters = try await DeadLetterCommand.with(try administration.deadLetters(of: tenant)) { box in
+                    try await box.open(chosen.filter, limit: DeadLetterCommand.maximum, keepsBodies: bodies).prefix(limit)
                 }
+                let consumers = try await DeadLetterConsumers(of: Array(letters), tenant, administration.store)
+                let views = letters.map { View($0, consumer: consumers.name($0)) }
                 try common.show(text: views.map(\.text).joined(separator: "\n"), json: views)
             }
         }
@@ -87,7 +101,15 @@ struct DeadLetterCommand: AsyncParsableCommand {
                 let tenant = try await administration.tenant(chosen.tenant)
                 let outcome = try await DeadLetterCommand.with(try administration.deadLetters(of: tenant)) { box in
                     let letters = try await box.open(chosen.filter, limit: DeadLetterCommand.maximum)
-                    if dryRun { return Outcome(letters: letters.count, returned: nil, discarded: nil, replay: nil) }
+                    let seconds = (letters.count + rate - 1) / rate
+                    if dryRun { return Outcome(letters: letters.count, returned: nil, discarded: nil, replay: nil, seconds: seconds) }
+                    // The letters are held until their events are on their way, and the broker takes back what is held too long.
+                    guard seconds <= DeadLetterCommand.longestHold else {
+                        throw ValidationError(
+                            "\(letters.count) letters at \(rate) a second take \(Pace.text(seconds: Int64(seconds))), and the broker takes "
+                                + "back what is held for 30 minutes: choose --rate \(letters.count / DeadLetterCommand.longestHold + 1) or more."
+                        )
+                    }
                     return try await DeadLetterReturn(administration: administration, tenant: tenant, rate: rate).run(letters, in: box)
                 }
                 try common.show(text: outcome.text, json: outcome)
@@ -161,22 +183,27 @@ extension DeadLetterCommand {
         let service_request_id: String?
         let type: String?
         let at: String?
+        let died: String?
+        let consumer: String?
         let bytes: Int
         let body: String?
 
-        init(_ letter: DeadLetter, showsBody: Bool) {
+        init(_ letter: DeadLetter, consumer: String?) {
             queue = letter.queue
             reason = letter.reason
             event = letter.messageID
             service_request_id = letter.correlationID
             type = letter.type
             at = letter.timestamp.map { Timestamp(seconds: $0).iso8601 }
+            died = letter.diedAt?.iso8601
+            self.consumer = consumer
             bytes = letter.size
-            body = showsBody ? String(decoding: letter.body, as: UTF8.self) : nil
+            body = letter.body.map { String(decoding: $0, as: UTF8.self) }
         }
 
         var text: String {
             "\(event ?? "-")  \(reason)  \(type ?? "-")  request \(service_request_id ?? "-")  \(at ?? "-")  \(bytes) bytes"
+                + (consumer.map { "\n  \(died ?? "-") consumer: \($0)" } ?? "")
                 + (body.map { "\n  " + $0 } ?? "")
         }
     }
@@ -189,6 +216,8 @@ extension DeadLetterCommand {
         let replay: Int64?
         /// Removed and not returned, because their requests were erased.
         var erased: Int?
+        /// A return's duration at the rate asked for.
+        var seconds: Int?
 
         var text: String {
             if let returned, let replay {
@@ -198,7 +227,8 @@ extension DeadLetterCommand {
                     + (left > 0 ? " \(left) have no confirmed event in the database and stay where they are." : "")
             }
             if let discarded { return "\(discarded) dead letters removed." }
-            return "\(letters) dead letters match; nothing was changed."
+            return "\(letters) dead letters match" + (seconds.map { ", to be returned in about \(Pace.text(seconds: Int64($0)))" } ?? "")
+                + "; nothing was changed."
         }
     }
 }

@@ -12,7 +12,10 @@ struct Doctor: AsyncParsableCommand {
     func run() async throws {
         try await common.administer { administration in
             let tenants = try await administration.store.tenants().map { BusTenant($0) }
-            let findings = await BrokerDoctor(provisioner: try administration.provisioner()).examine(tenants)
+            let now = await BrokerDoctor(provisioner: try administration.provisioner()).examine(tenants)
+            // Drift is seen by looking; what was lost is only known to the watch.
+            let noticed = try await administration.store.incidents().filter { $0.kind != .configDrift }.map(Finding.init)
+            let findings = (noticed + now).sorted { $0.severity > $1.severity }
             try common.show(
                 text: findings.isEmpty ? "Nothing is wrong." : findings.map(\.description).joined(separator: "\n"), json: findings)
             if findings.contains(where: { $0.severity > .warning }) { throw ExitCode(1) }

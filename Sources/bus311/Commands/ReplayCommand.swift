@@ -69,6 +69,9 @@ struct ReplayCommand: AsyncParsableCommand {
         if dryRun { return try show(rest, job: job, verb: "are left") }
         FileHandle.standardError.write(Data("Replay \(job). If it is interrupted: bus311 replay --resume \(job)\n".utf8))
         let sent = try await Self.drive(job, rest.events, rate, store)
+        for incident in try await store.settleIncidents(by: job, who: Operator.name) {
+            FileHandle.standardError.write(Data("Incident \(incident) is settled.\n".utf8))
+        }
         try common.show(
             text: "\(sent) events handed to the relay as replay \(job).",
             json: View(job: job, events: sent, bytes: nil, seconds: sent / Int64(rate)))

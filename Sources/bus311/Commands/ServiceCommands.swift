@@ -2,6 +2,7 @@ import API
 import ArgumentParser
 import Bus
 import CoreMetrics
+import Curl
 import Foundation
 import Hummingbird
 import HummingbirdCore
@@ -113,6 +114,14 @@ struct Services {
                 partitions: try PartitionKeeper(configuration: try settings.database(.watch)),
                 outbox: try OutboxStore(configuration: try settings.database(.watch)), logger: logger("watch"),
                 report: report("watch")))
+        guard let password = settings.monitorPassword else { return }
+        let broker = BrokerAdministration(
+            client: try HTTPClient(name: "bus311-watch"), baseURL: try settings.managementURL,
+            credentials: BasicAuthentication(user: settings.monitorUser, password: password))
+        list.append(
+            QueueWatch(
+                monitor: BrokerMonitor(broker: broker), store: try QueueWatchStore(configuration: try settings.database(.watch)),
+                logger: logger("watch"), report: report("watch")))
     }
 
     /// Nothing to clean where no photos are taken.

@@ -6,14 +6,26 @@ import Storage
 struct TimelineCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "timeline", abstract: "Where a service request has been, and where it waits.",
-        discussion: "Example: bus311 timeline 2611000004217")
+        discussion: """
+            Each station with its moment and the time since the one before; the first without a moment is where the request waits.
+            That a CRM has acknowledged a message to the broker leaves no trace there; "acknowledged" is the CRM's own first word.
+            Example: bus311 timeline 2611000004217 --language fr
+            """)
     @OptionGroup var common: CommonOptions
     @Argument(help: "service_request_id") var request: String
+    @Option(help: "fr or en.") var language: Words = .en
+
+    enum Words: String, ExpressibleByArgument {
+        case fr, en
+
+        var language: Language { self == .fr ? .french : .english }
+    }
 
     struct View: Encodable {
         struct Station: Encodable {
             let station: String
             let at: String?
+            let seconds: Double?
         }
 
         struct Event: Encodable {
@@ -34,7 +46,7 @@ struct TimelineCommand: AsyncParsableCommand {
 
         init(_ timeline: RequestTimeline) {
             service_request_id = timeline.request.description
-            stations = RequestTimeline.Station.allCases.map { Station(station: $0.rawValue, at: timeline.moments[$0]?.iso8601) }
+            stations = timeline.steps.map { Station(station: $0.station.rawValue, at: $0.at?.iso8601, seconds: $0.seconds) }
             waits_for = timeline.waitsFor?.rawValue
             events = timeline.events.map {
                 Event(
@@ -43,16 +55,27 @@ struct TimelineCommand: AsyncParsableCommand {
             }
         }
 
-        var text: String {
-            let passed = stations.map { station in
-                station.station.padding(toLength: 13, withPad: " ", startingAt: 0)
-                    + (station.at ?? (station.station == waits_for ? "waits" : "-"))
+        static func text(_ timeline: RequestTimeline, in language: Language, _ events: [Event]) -> String {
+            let isFrench = language == .french
+            let passed = timeline.steps.map { step in
+                let label = step.station.label(in: language).padding(toLength: 28, withPad: " ", startingAt: 0)
+                guard let at = step.at else {
+                    return label + (step.station == timeline.waitsFor ? (isFrench ? "en attente" : "waits") : "-")
+                }
+                let lapse = step.seconds.map { "  +" + Self.lapse($0) } ?? ""
+                return label + at.iso8601 + lapse
             }
             let sent = events.map { event in
                 "event \(event.sequence) \(event.type) \(event.state)" + (event.replay ? ", replayed" : "")
                     + (event.reason.map { ", \(event.attempts) attempts: \($0)" } ?? "")
             }
             return (passed + sent).joined(separator: "\n")
+        }
+
+        private static func lapse(_ seconds: Double) -> String {
+            if seconds.magnitude < 1 { return "\(Int((seconds * 1_000).rounded())) ms" }
+            if seconds.magnitude < 60 { return "\((seconds * 10).rounded() / 10) s" }
+            return Pace.text(seconds: Int64(seconds))
         }
     }
 
@@ -63,7 +86,7 @@ struct TimelineCommand: AsyncParsableCommand {
                 throw ValidationError("No tenant has a service request \(id).")
             }
             let view = View(timeline)
-            try common.show(text: view.text, json: view)
+            try common.show(text: View.text(timeline, in: language.language, view.events), json: view)
         }
     }
 }

@@ -109,6 +109,7 @@ struct DemoCity {
                     "relay": try broker.uri(for: .relay), "status": try broker.uri(for: .statusIngest),
                     "redrive": try broker.uri(for: .redrive), "management": broker.managementURL,
                     "provisionerUser": ServiceUser.provisioner.rawValue, "provisionerPassword": try broker.password(of: .provisioner),
+                    "monitorPassword": try broker.password(of: .monitor),
                 ],
             ]
         ]

@@ -74,6 +74,10 @@ final class PrometheusMetrics: MetricsFactory {
         "o311_relay_blocked_seconds_total": "Time for which the broker had blocked publishing.",
         "o311_outbox_parked": "Events that wait for a person.",
         "o311_dependency_up": "Whether what a service needs was there when last asked.",
+        "o311_queue_consumers": "Consumers of a tenant's request queue.",
+        "o311_queue_messages": "Messages in a tenant's request queue, in consumers' hands included.",
+        "o311_queue_incidents_total": "Messages that left a queue and nobody took them: occasions, not messages.",
+        "o311_config_drift": "Differences between a tenant's objects on the broker and what provisioning makes.",
         "o311_build_info": "The version that runs.",
     ]
 

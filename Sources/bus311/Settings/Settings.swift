@@ -22,7 +22,7 @@ struct Settings: Sendable {
         "gateway.keyService", "gateway.addressLimit", "gateway.keyLimit", "gateway.trustedProxies", "status.port", "status.url",
         "health.port", "database.ingest", "database.gateway", "database.status", "database.relay", "database.watch", "database.admin",
         "database.owner", "broker.relay", "broker.status", "broker.redrive", "broker.management", "broker.provisionerUser",
-        "broker.provisionerPassword",
+        "broker.provisionerPassword", "broker.monitorUser", "broker.monitorPassword",
         "media.s3.endpoint", "media.s3.region", "media.s3.bucket", "media.s3.prefix", "media.s3.accessKey", "media.s3.secretKey",
         "media.s3.authorities", "media.s3.allowCleartext",
         "media.directory", "media.maximumBytes", "media.maximumPhotos", "media.maximumPixels", "database.photos", "events.typePrefix",
@@ -218,6 +218,10 @@ struct Settings: Sendable {
     var provisionerPassword: String {
         get throws { try required("broker.provisionerPassword", hint: "the password of the provisioner's broker user") }
     }
+
+    var monitorUser: String { reader.string(forKey: "broker.monitorUser", default: "svc.monitor") }
+    /// Nil where the watch does not look at the broker.
+    var monitorPassword: String? { reader.string(forKey: "broker.monitorPassword", isSecret: true) }
 
     func required(_ key: String, hint: String) throws -> String {
         guard let value = reader.string(forKey: ConfigKey(key), isSecret: true) else {

@@ -159,8 +159,7 @@ public struct BrokerDoctor: Sendable {
                     .warning,
                     .noConsumer,
                     "nobody consumes \(names.statusQueue): statuses sent over AMQP wait",
-                    remedy:
-                        "this version takes statuses over HTTP only: ask the CRM's operator to send them to status-ingest (docs/vendors/README.md)"
+                    remedy: "start status-ingest with broker.status in its settings, or ask the CRM's operator to send them by REST"
                 )
             )
         }
@@ -169,22 +168,14 @@ public struct BrokerDoctor: Sendable {
 
     /// A site may override a policy with one of a higher priority. It then has to repeat what keeps messages from being lost.
     private func policyFindings(_ queue: QueueTotals, policies: [Policy]) -> [Finding] {
-        guard let expected = [Policy].standard.first(where: { $0.appliesTo == "queues" && $0.matches(queue.name) }) else { return [] }
-        let effective = policies.first { $0.name == queue.policy }
-        let keys = ["dead-letter-exchange", "dead-letter-strategy", "overflow"].filter { expected.definition[$0] != nil }
-        var wrong = keys.compactMap { key -> String? in
-            let found = effective?.definition[key]
-            return found == expected.definition[key] ? nil : "\(key) is \(found?.description ?? "absent")"
-        }
-        for key in ["delivery-limit", "max-length"] where effective?.definition[key] == nil { wrong.append("\(key) is absent") }
-        guard !wrong.isEmpty else { return [] }
+        guard let check = PolicyCheck(queue, policies: policies), !check.faults.isEmpty else { return [] }
         let policy = queue.policy.map { "the policy \($0)" } ?? "no policy"
         return [
             Finding(
                 .error,
                 .policyNotEffective,
-                "\(policy) is in force on \(queue.name): \(wrong.joined(separator: ", "))",
-                remedy: "rabbitmqctl list_policies shows which wins; repeat every key of \(expected.name) in it, or clear it"
+                "\(policy) is in force on \(queue.name): \(check.faults.joined(separator: ", "))",
+                remedy: "rabbitmqctl list_policies shows which wins; repeat every key of \(check.expected.name) in it, or clear it"
             )
         ]
     }
@@ -194,15 +185,9 @@ public struct BrokerDoctor: Sendable {
             .warning,
             .deadLetters,
             "\(queue.messages ?? 0) messages wait in \(queue.name)",
-            remedy: "rabbitmq-queues peek --vhost \(virtualHost) \(queue.name) 1 shows the first without taking it"
+            remedy: "bus311 dead-letters list shows why and whose;"
+                + " rabbitmq-queues peek --vhost \(virtualHost) \(queue.name) 1 shows the first"
         )
-    }
-}
-
-extension Policy {
-    fileprivate func matches(_ name: String) -> Bool {
-        guard let regex = try? Regex(pattern) else { return false }
-        return name.contains(regex)
     }
 }
 

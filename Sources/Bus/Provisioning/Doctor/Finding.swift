@@ -33,6 +33,7 @@ public struct Finding: Sendable, Hashable, Encodable, CustomStringConvertible {
         case policyNotEffective = "policy_not_effective"
         case noConsumer = "no_consumer"
         case deadLetters = "dead_letters"
+        case purgeSuspected = "purge_suspected"
     }
 
     public let severity: Severity

@@ -1,0 +1,73 @@
+/// What a tenant's queues held at one moment.
+public struct QueueSample: Sendable, Hashable {
+    public let at: ContinuousClock.Instant
+    /// Messages in the request queue, in consumers' hands included; asked of the queue itself.
+    public let depth: Int
+    /// Messages that consumers have taken for good since the broker started; the statistics are up to ten seconds behind.
+    public let taken: Int
+    /// Messages that have come into the dead queue since then.
+    public let dead: Int
+
+    public init(at: ContinuousClock.Instant, depth: Int, taken: Int, dead: Int) {
+        self.at = at
+        self.depth = depth
+        self.taken = taken
+        self.dead = dead
+    }
+}
+
+/// Messages that have left a queue, and nobody took them.
+public struct UnexplainedLoss: Sendable, Hashable {
+    /// Of the queue before.
+    public let depth: Int
+    /// At least so many.
+    public let missing: Int
+}
+
+/// Notices a purge, of which RabbitMQ tells nobody: the queue falls, and neither acknowledgements nor dead letters explain it.
+///
+/// A fall is judged once the statistics have caught up. Everything that was acknowledged meanwhile counts as its explanation, so
+/// there are no false alarms; a purge that is smaller than what the consumer acknowledged in those seconds is not seen.
+public struct PurgeDetector: Sendable {
+    /// Smaller falls are not looked at.
+    public static let threshold = 20
+    /// A channel reports every five seconds and the collector reads every five.
+    static let statisticsDelay = Duration.seconds(11)
+
+    private struct Fall {
+        let before: QueueSample
+        let after: QueueSample
+    }
+
+    private var last: QueueSample?
+    private var falls: [Fall] = []
+
+    public init() {}
+
+    /// Takes the next sample.
+    ///
+    /// - Parameter sample: nil when the queue is not there.
+    /// - Returns: what is missing, once for each fall.
+    public mutating func observe(_ sample: QueueSample?) -> UnexplainedLoss? {
+        defer { last = sample }
+        guard let sample else {
+            falls = []
+            return nil
+        }
+        guard let last else { return nil }
+        // The broker has started again and counts from zero: nothing can be said of what happened meanwhile.
+        guard sample.taken >= last.taken, sample.dead >= last.dead else {
+            falls = []
+            return nil
+        }
+        if last.depth - sample.depth > Self.threshold { falls.append(Fall(before: last, after: sample)) }
+        guard let fall = falls.first, fall.after.at.duration(to: sample.at) >= Self.statisticsDelay else { return nil }
+        falls.removeFirst()
+        let explained = sample.taken - fall.before.taken + sample.dead - fall.before.dead
+        let missing = fall.before.depth - fall.after.depth - explained
+        return missing > Self.threshold ? UnexplainedLoss(depth: fall.before.depth, missing: missing) : nil
+    }
+
+    /// Messages that were there when last looked.
+    public var depth: Int { last?.depth ?? 0 }
+}

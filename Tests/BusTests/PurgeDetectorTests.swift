@@ -1,0 +1,68 @@
+import Testing
+
+@testable import Bus
+
+@Suite("The purge detector")
+struct PurgeDetectorTests {
+    private static let start = ContinuousClock.now
+
+    /// Samples as (seconds, depth, taken, dead); what was found at each.
+    private func losses(_ samples: [(at: Int, depth: Int?, taken: Int, dead: Int)]) -> [UnexplainedLoss?] {
+        var detector = PurgeDetector()
+        return samples.map { sample in
+            detector.observe(
+                sample.depth.map {
+                    QueueSample(at: Self.start.advanced(by: .seconds(sample.at)), depth: $0, taken: sample.taken, dead: sample.dead)
+                })
+        }
+    }
+
+    @Test("a fall that nothing explains is told once, when the statistics have caught up")
+    func purge() {
+        let found = losses([(0, 40, 7, 0), (5, 0, 7, 0), (10, 0, 7, 0), (16, 0, 7, 0), (21, 0, 7, 0)])
+        #expect(found == [nil, nil, nil, UnexplainedLoss(depth: 40, missing: 40), nil])
+    }
+
+    @Test("acknowledgements that are told late, dead letters, and twenty messages are no purge")
+    func explained() {
+        #expect(losses([(0, 100, 0, 0), (5, 0, 0, 0), (10, 0, 60, 0), (16, 0, 100, 0), (21, 0, 100, 0)]).allSatisfy { $0 == nil })
+        #expect(losses([(0, 100, 0, 0), (5, 0, 0, 50), (10, 0, 50, 50), (16, 0, 50, 50)]).allSatisfy { $0 == nil })
+        #expect(losses([(0, 20, 0, 0), (5, 0, 0, 0), (10, 0, 0, 0), (16, 0, 0, 0)]).allSatisfy { $0 == nil })
+    }
+
+    @Test("what was taken is subtracted from what is missing")
+    func partly() {
+        #expect(losses([(0, 100, 0, 0), (5, 0, 10, 0), (16, 0, 30, 5)]).last == UnexplainedLoss(depth: 100, missing: 65))
+    }
+
+    @Test("a broker that starts again, and a queue that is gone, are no purge")
+    func restart() {
+        #expect(losses([(0, 100, 50, 0), (5, 0, 50, 0), (16, 0, 0, 0), (21, 0, 0, 0)]).allSatisfy { $0 == nil })
+        #expect(losses([(0, 100, 50, 0), (5, nil, 0, 0), (10, 0, 50, 0), (21, 0, 50, 0)]).allSatisfy { $0 == nil })
+    }
+
+    @Test("whatever a consumer does, with statistics up to ten seconds late, nothing is suspected")
+    func noFalseAlarm() {
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<300 {
+            var detector = PurgeDetector()
+            var depth = 0
+            var taken = [0]
+            var dead = 0
+            for step in 0..<100 {
+                depth += Int.random(in: 0...200, using: &random)
+                let leaves = Int.random(in: 0...depth, using: &random)
+                let dies = Int.random(in: 0...leaves, using: &random) / 4
+                depth -= leaves
+                dead += dies
+                taken.append((taken.last ?? 0) + leaves - dies)
+                // Told now, five or ten seconds ago; never less than was told before.
+                let told = taken[max(0, taken.count - 1 - Int.random(in: 0...2, using: &random))]
+                let late = max(told, taken[max(0, taken.count - 3)])
+                let loss = detector.observe(
+                    QueueSample(at: Self.start.advanced(by: .seconds(step * 5)), depth: depth, taken: late, dead: dead))
+                #expect(loss == nil, "step \(step)")
+            }
+        }
+    }
+}
