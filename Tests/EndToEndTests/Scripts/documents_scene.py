@@ -26,6 +26,7 @@ class Scene:
     media/<32 hex>, photos/<32 hex>   a photo of its own
     parked release NUMBER     a parked event of its own
     --resume NUMBER           an unfinished replay
+    incident settle NUMBER    an open incident
     --from and --to MOMENT    yesterday, and now
     rotate/revoke KEY         an API key of its own
     127.0.0.1:83xx ...        the city's ports
@@ -54,6 +55,7 @@ class Scene:
             (re.compile(r"(?<=/photos/)[0-9a-f]{32}"), self.photo_token),
             (re.compile(r"(?<=parked release )\d+|(?<=parked skip )\d+"), self.parked),
             (re.compile(r"(?<=--resume )\d+"), self.replay),
+            (re.compile(r"(?<=incident settle )\d+"), self.incident),
             (re.compile(r"(?<=--from )20\S+"), lambda _: self.moment(-86_400)),
             (re.compile(r"(?<=--to )20\S+"), lambda _: self.moment(0)),
             (re.compile(r"(?<=key rotate valmont-7f3a9c )\w+|(?<=key revoke valmont-7f3a9c )\w+"), self.key),
@@ -195,6 +197,12 @@ class Scene:
             started.kill()
             started.wait()
         return self.sql("select max(id) from replays")
+
+    def incident(self, name):
+        """As the watch would write it after a purge."""
+        return self.sql(
+            "insert into queue_incidents (tenant_id, kind, detail, messages, replay_from, replay_to) select id, 'purge_suspected', "
+            f"'o311.{self.tenant}.requests', 21, now() - interval '1 hour', now() from tenants where key = '{self.tenant}' returning number")
 
     def moment(self, offset):
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + offset))
