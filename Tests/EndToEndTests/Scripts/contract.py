@@ -496,6 +496,24 @@ def erasure(bench, updated):
         (other, "service_request.created.v1"), (other, "service_request.created.v2"), (waiting, "service_request.erased.v1")]), events
     bench.nothing()
 
+    # In the relay's memory: read before it was erased, held back by a broker that takes nothing.
+    ctl = lambda *words: subprocess.run(
+        [os.path.join(bench.city.home, "rabbitmq", "bin", "rabbitmqctl"), *words], check=True, timeout=60, stdout=subprocess.DEVNULL)
+    ctl("set_vm_memory_high_watermark", "0")
+    first = bench.post("the publication that finds the broker blocked")
+    held = bench.post("held " + CANARY)
+    time.sleep(1.5)
+    waits = f"select count(*) from outbox where request_id in ({first}, {held}) and state = 'pending' and attempts = 0"
+    assert sql(bench.city, waits) == "4", "the broker takes what it should not"
+    assert bench.run("erase", held, "--reason", "retention")["outcome"] == "erased"
+    time.sleep(0.5)
+    ctl("set_vm_memory_high_watermark", "0.4")
+    events = bench.take(3)
+    assert sorted((event["subject"], properties.type) for event, properties in events) == sorted([
+        (first, "service_request.created.v1"), (first, "service_request.created.v2"), (held, "service_request.erased.v1")]), [
+            (event["subject"], properties.type) for event, properties in events]
+    bench.nothing()
+
     # The files go with the cleaner's sweep.
     for path in glob.glob(os.path.join(bench.city.home, "media", bench.tenant, "*", "*", "*")):
         os.utime(path, (time.time() - 7_200,) * 2)
