@@ -45,6 +45,7 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             var nextSweep = ContinuousClock.now
+            var probe = StoreProbe(media)
             while !Task.isCancelled {
                 var worked = false
                 guard PhotoSandbox.isInstalled else {
@@ -56,7 +57,7 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
                     worked = try await cleanNext()
                     report("libvips", true, "")
                     report("postgresql", true, "")
-                    report("media", true, "")
+                    if try await probe.passes(worked: worked) { report("media", true, "") }
                     if nextSweep <= .now {
                         let removed = try await sweep.remove(olderThan: Self.sweepAge).total
                         if removed > 0 { logger.info("orphaned files removed", metadata: ["count": "\(removed)"]) }
@@ -65,6 +66,7 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
                 } catch let error as StorageError {
                     report("postgresql", false, "\(error)")
                 } catch {
+                    probe.failed()
                     report("media", false, "\(error)")
                     logger.error("photo not cleaned", metadata: ["error": "\(error)"])
                 }

@@ -95,9 +95,9 @@ enum PhotoSQL {
     enum CopyLock {
         static let all = [add, endAdding, remove, endRemoving]
 
-        static let add = Statement("photos_copies_add", "select pg_try_advisory_lock_shared(3112, 0)")
-        static let endAdding = Statement("photos_copies_end_adding", "select pg_advisory_unlock_shared(3112, 0)")
-        static let remove = Statement("photos_copies_remove", "select pg_try_advisory_lock(3112, 0)")
-        static let endRemoving = Statement("photos_copies_end_removing", "select pg_advisory_unlock(3112, 0)")
+        static let add = Statement("photos_copies_add", "select pg_try_advisory_lock_shared(3113, 0)")
+        static let endAdding = Statement("photos_copies_end_adding", "select pg_advisory_unlock_shared(3113, 0)")
+        static let remove = Statement("photos_copies_remove", "select pg_try_advisory_lock(3113, 0)")
+        static let endRemoving = Statement("photos_copies_end_removing", "select pg_advisory_unlock(3113, 0)")
     }
 }

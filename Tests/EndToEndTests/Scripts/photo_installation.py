@@ -75,6 +75,13 @@ class Installation:
         except OSError:
             return False
 
+    def health(self):
+        """What each dependency is said to be."""
+        with open(self.file, encoding="utf-8") as file:
+            port = json.load(file)["bus311"]["health"]["port"]
+        body = self.fetch(f"http://127.0.0.1:{port}/health/ready")[2]
+        return {entry["name"]: entry for entry in json.loads(body)["dependencies"]}
+
     def dies(self):
         assert self.process.wait(30) == -signal.SIGKILL, "it died at its fail point"
 

@@ -202,6 +202,7 @@ def faults(bus):
     slow.start()
     assert bus.city.post("no photo")[0] == 200 and time.monotonic() - begin < 0.9, "a slow store slows photos only"
     slow.join()
+    wait_until(lambda: bus.query("select count(*) from photos where state = 'received'") == [["0"]], 30, "nothing waits")
     # Copies that cannot be put: the photo waits, and is shown when they can.
     gate.fault = failing(("PUT", "/cleaned/"), ["500"])
     puts.clear()
@@ -209,6 +210,9 @@ def faults(bus):
     wait_until(lambda: len(puts) >= 3, 30, "the cleaner has tried")
     gate.fault = lambda method, path: None
     wait_until(lambda: bus.query("select count(*) from photos where state = 'received' and next_attempt_at > now()") != [["0"]], 10, "put back")
+    wait_until(lambda: "500 InternalError" in bus.health()["photos.media"]["detail"], 10, "the health page says why")
+    time.sleep(1.5)
+    assert "500 InternalError" in bus.health()["photos.media"]["detail"], "and goes on, although nothing is tried meanwhile"
     bus.hurry()
     url = bus.shown(number)
     # Half an answer is no answer.
@@ -216,6 +220,7 @@ def faults(bus):
     assert bus.fetch(url)[0] == 200
     gate.fault = failing(("GET", "/cleaned/"), ["cut"])
     assert bus.fetch(url.replace(".jpg", "-small.jpg"))[0] == 503
+    wait_until(lambda: bus.health()["photos.media"]["ok"], 15, "and no longer")
     gate.fault = lambda method, path: None
     bus.tidy()
 
