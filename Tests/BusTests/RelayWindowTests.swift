@@ -102,10 +102,56 @@ struct RelayWindowTests {
                 seq: 1, eventID: EventID(at: .now), tenant: TenantID(1), tenantKey: try TenantKey(validating: "valmont-7f3a9c"),
                 virtualHost: "open311", requestID: nil, requestSequence: 1, type: type, body: [], attempts: 0, createdAt: .now,
                 contractSunset: end)
-            let headers = entry.publication(applicationID: "a", typePrefix: "org.bus311").properties.headers
+            let headers = entry.publication(PublicationNames(entry, typePrefix: "org.bus311"), applicationID: "a").properties.headers
             #expect(headers.contains { $0.0 == "x-o311-sunset" } == (wanted != nil), "\(type)")
             #expect(headers.contains { $0.0 == "ce-type" && $0.1 == .string("org.bus311.\(type)") })
             #expect(headers.contains { $0.0 == "x-o311-schema" && $0.1 == .string(type.hasSuffix("v2") ? "2.0" : "1.0") })
         }
+    }
+
+    @Test("a lone event leaves before another tenant's backlog, and tenants take turns")
+    func takesTurns() throws {
+        var window = RelayWindow(count: 12, bytes: 1_000_000, perTenant: 10)
+        window.add(try (1...100).map { try entry($0, tenant: 1) })
+        #expect(window.next(atMost: 4).count == 4)
+        window.add(try (101...200).map { try entry($0, tenant: 2) } + [try entry(201, tenant: 3)])
+        let next = window.next()
+        #expect(next.prefix(2).map(\.tenant) == [TenantID(2), TenantID(3)], "who has nothing in flight is first")
+        #expect(
+            next.filter { $0.tenant == TenantID(1) }.map(\.seq)
+                == [5, 6, 7, 8].prefix(next.filter { $0.tenant == TenantID(1) }.count).map { $0 })
+        #expect(next.count == 8)
+    }
+
+    @Test("what came back unsent leaves before the later events of its request")
+    func cameBack() throws {
+        var window = RelayWindow(count: 10, bytes: 10_000, perTenant: 10)
+        window.add([try entry(1, request: 7), try entry(2, request: 7)])
+        #expect(window.next().map(\.seq) == [1])
+        let returned = window.returned(1)
+        let back = try #require(returned)
+        window.add([back])
+        #expect(window.next().map(\.seq) == [1])
+        #expect(window.next().isEmpty)
+    }
+
+    @Test("a narrower limit holds, whatever is in flight")
+    func narrower() throws {
+        var window = RelayWindow(count: 256, bytes: 1_000_000, perTenant: 50)
+        window.add(try (1...300).map { try entry($0) })
+        #expect(window.next(atMost: 32).count == 32)
+        #expect(window.next(atMost: 16).isEmpty)
+        #expect(window.inHand == [TenantID(1): 268])
+    }
+
+    @Test("what was settled while another session looked is not published again")
+    func foundTooLate() throws {
+        var window = RelayWindow(count: 10, bytes: 10_000, perTenant: 10)
+        window.add([try entry(1)])
+        _ = window.next()
+        _ = window.confirmed(1)
+        window.settled([1])
+        window.addFound([try entry(1), try entry(2)])
+        #expect(window.next().map(\.seq) == [2])
     }
 }

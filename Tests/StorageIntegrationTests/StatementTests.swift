@@ -31,6 +31,8 @@ struct StatementTests {
             ("requests_find", "1, array[2611000000001::bigint]", "Index"),
             ("requests_list", "1, 2600000000000, now() - interval '90 days', now(), now(), 1, null, null, 1000, 0", "service_requests_"),
             ("outbox_pending", "1::smallint, 0, 200, array[]::integer[]", "outbox_"),
+            ("outbox_ahead", "1::smallint, 0, 1000", "outbox_"),
+            ("outbox_chosen", "1::smallint, array[2611000000001::bigint], 2611000000001, 2611000000001", "_pkey"),
             ("outbox_confirm", "array[2611000000001::bigint], 2611000000001, 2611000000001, array[now()]", "_pkey"),
             ("photos_take", "45", "photos_waiting"),
             ("photos_unknown_originals", "array['00000000000000000000000000000000']", "photos_"),

@@ -35,6 +35,7 @@ public struct OutboxRelay: ServiceLifecycle.Service {
 
     public func run() async throws {
         let wakeUp = WakeUp()
+        let crowd = LaneCrowd()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await cancelWhenGracefulShutdown { await listen(wakeUp) } }
             group.addTask { await cancelWhenGracefulShutdown { await lookAround() } }
@@ -42,7 +43,8 @@ public struct OutboxRelay: ServiceLifecycle.Service {
                 group.addTask {
                     await cancelWhenGracefulShutdown {
                         await ShardRelay(
-                            shard: shard, outbox: outbox, share: share, configuration: configuration, wakeUp: wakeUp, logger: logger,
+                            shard: shard, outbox: outbox, share: share, crowd: crowd, configuration: configuration, wakeUp: wakeUp,
+                            logger: logger,
                             report: report
                         ).run()
                     }

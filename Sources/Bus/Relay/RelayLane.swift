@@ -30,6 +30,18 @@ final class RelayLane: Sendable {
         var lostConnection = false
         /// When the broker was last seen to block the connection.
         var blockedAt: ContinuousClock.Instant?
+        var isInCrowd = false
+        /// Of what was sent last; bounded.
+        var names: [PublicationNames.Key: PublicationNames] = [:]
+
+        mutating func names(of entry: OutboxEntry, _ typePrefix: String) -> PublicationNames {
+            let key = PublicationNames.Key(entry)
+            if let known = names[key] { return known }
+            if names.count >= 1_024 { names.removeAll() }
+            let made = PublicationNames(entry, typePrefix: typePrefix)
+            names[key] = made
+            return made
+        }
     }
 
     private let configuration: RelayConfiguration
@@ -42,15 +54,17 @@ final class RelayLane: Sendable {
     private let connectionState: Gauge
     private let blockedSeconds: FloatingPointCounter
     private let shard: String
+    private let crowd: LaneCrowd
 
     init(
-        host: String, configuration: RelayConfiguration, shard: Int16, logger: Logger,
+        host: String, crowd: LaneCrowd, configuration: RelayConfiguration, shard: Int16, logger: Logger,
         report: @escaping @Sendable (String, Bool, String) -> Void
     ) {
         self.configuration = configuration
         self.logger = logger
         self.report = report
         self.shard = String(shard)
+        self.crowd = crowd
         var broker = configuration.broker
         broker.virtualHost = host
         broker.connectionName = "bus311 relay, shard \(shard)"
@@ -72,7 +86,13 @@ final class RelayLane: Sendable {
     var hasUnconfirmed: Bool { state.withLockedValue { !$0.window.inFlight.isEmpty || !$0.toSettle.isEmpty } }
     var isBusy: Bool { state.withLockedValue { $0.window.waitingCount > 0 || !$0.window.inFlight.isEmpty || !$0.toSettle.isEmpty } }
 
+    /// Something to send or to be confirmed.
+    var hasTraffic: Bool { state.withLockedValue { $0.window.waitingCount > 0 || !$0.window.inFlight.isEmpty } }
+    var inHand: [TenantID: Int] { state.withLockedValue { $0.window.inHand } }
+
     func add(_ entries: [OutboxEntry]) { state.withLockedValue { $0.window.add(entries) } }
+    /// What another session saw pending: it may have been settled since.
+    func addFound(_ entries: [OutboxEntry]) { state.withLockedValue { $0.window.addFound(entries) } }
     func forget(_ tenants: Set<TenantID>) { state.withLockedValue { $0.window.forget(tenants) } }
     var waitingRequests: Set<ServiceRequestID> { state.withLockedValue { $0.window.waitingRequests } }
     func forget(erased requests: Set<ServiceRequestID>) { state.withLockedValue { $0.window.forget(erased: requests) } }
@@ -100,9 +120,14 @@ final class RelayLane: Sendable {
             try? await Task.sleep(for: min(max(pause, .milliseconds(10)), .milliseconds(200)))
             return
         }
+        noteTraffic(hasTraffic)
+        defer { noteTraffic(hasTraffic) }
         let now = ContinuousClock.now
+        let part = crowd.part(of: configuration.window)
+        // Among others, what is found meanwhile should not wait for a large part of the window.
+        let isShared = part < configuration.window
         let (publications, inFlight) = state.withLockedValue { state -> ([Publication], Int) in
-            var entries = stopping ? [] : state.window.next()
+            var entries = stopping ? [] : state.window.next(atMost: part)
             // Nothing larger is ever stored by our own hand; what is all the same waits for a person.
             for entry in entries where entry.body.count > ServiceRequestEvent.maximumSize {
                 refuse(entry.seq, "too_large", isFinal: true, &state)
@@ -110,20 +135,29 @@ final class RelayLane: Sendable {
             entries.removeAll { $0.body.count > ServiceRequestEvent.maximumSize }
             for entry in entries { state.oldestSent[entry.seq] = now }
             return (
-                entries.map { $0.publication(applicationID: configuration.applicationID, typePrefix: configuration.typePrefix) },
+                entries.map { $0.publication(state.names(of: $0, configuration.typePrefix), applicationID: configuration.applicationID) },
                 state.window.inFlight.count
             )
         }
         guard inFlight > 0 else { return }
         if !publications.isEmpty { FailPoint.relayBeforePublish.reach(configuration.failPoint) }
         do throws(AMQPError) {
-            let resolutions = try await publisher.exchange(publications, minimum: max(1, min(inFlight / 2, 100)), wait: .milliseconds(50))
+            let resolutions = try await publisher.exchange(
+                publications, minimum: max(1, min(inFlight / (isShared ? 8 : 3), 64)), wait: .milliseconds(50))
             if !publications.isEmpty { FailPoint.relayAfterPublish.reach(configuration.failPoint) }
             apply(resolutions)
             try await checkConfirms(publisher)
         } catch {
             await fail(error, publisher)
         }
+    }
+
+    private func noteTraffic(_ hasTraffic: Bool) {
+        let changed = state.withLockedValue { state in
+            defer { state.isInCrowd = hasTraffic }
+            return state.isInCrowd != hasTraffic
+        }
+        if changed { hasTraffic ? crowd.enter() : crowd.leave() }
     }
 
     private func connected() async -> ConfirmedPublisher? {
@@ -254,6 +288,7 @@ final class RelayLane: Sendable {
     }
 
     func close() async {
+        noteTraffic(false)
         let publisher = state.withLockedValue { state in
             defer { state.publisher = nil }
             return state.publisher

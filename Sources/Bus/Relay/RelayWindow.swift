@@ -4,13 +4,17 @@ import Storage
 /// Which events are read, in flight, done: the relay's memory as a value, without clock or I/O.
 ///
 /// Promises: an event is in flight once at a time; at most one event of a request is unconfirmed, so a request's events are
-/// confirmed in order; the window is bounded in events, bytes and, while several tenants wait, per tenant.
+/// confirmed in order; the window is bounded in events, bytes and, while several tenants wait, per tenant; tenants take turns, and
+/// one that has nothing in flight comes first, so that a lone event does not wait behind another tenant's backlog.
 struct RelayWindow: Sendable {
     private let maximumCount: Int
     private let maximumBytes: Int
     private let maximumPerTenant: Int
 
-    private var waiting: [OutboxEntry] = []
+    /// What waits, by tenant, lowest seq first; no line is empty.
+    private var lines: [TenantID: [OutboxEntry]] = [:]
+    /// The tenants of `lines`, in the order of their turns.
+    private var turns: [TenantID] = []
     private var waitingSeqs: Set<Int64> = []
     private(set) var inFlight: [Int64: OutboxEntry] = [:]
     private var bytesInFlight = 0
@@ -18,6 +22,9 @@ struct RelayWindow: Sendable {
     private var perTenant: [TenantID: Int] = [:]
     /// Confirmed by the broker, not yet in the database: the database still calls them pending.
     private(set) var unsettled: Set<Int64> = []
+    /// The database knows since a moment ago: a session that looked before may still bring them. Two halves, the older is dropped.
+    private var settledLately: (new: Set<Int64>, old: Set<Int64>) = ([], [])
+    private static let remembered = 2_048
 
     init(count: Int, bytes: Int, perTenant: Int) {
         maximumCount = count
@@ -25,42 +32,91 @@ struct RelayWindow: Sendable {
         maximumPerTenant = perTenant
     }
 
-    var waitingCount: Int { waiting.count }
+    var waitingCount: Int { waitingSeqs.count }
+
+    /// Events that wait here, by tenant.
+    var inHand: [TenantID: Int] { lines.mapValues(\.count) }
 
     /// Takes in what was read; what is known already is left out.
     mutating func add(_ entries: [OutboxEntry]) {
         for entry in entries where inFlight[entry.seq] == nil && !unsettled.contains(entry.seq) {
-            if waitingSeqs.insert(entry.seq).inserted { waiting.append(entry) }
+            guard waitingSeqs.insert(entry.seq).inserted else { continue }
+            if lines[entry.tenant] == nil { turns.append(entry.tenant) }
+            lines[entry.tenant, default: []].insertBySeq(entry)
         }
     }
 
-    /// The events that may leave now, lowest first; they are in flight from here on.
-    mutating func next() -> [OutboxEntry] {
-        guard !waiting.isEmpty, inFlight.count < maximumCount else { return [] }
-        let tenants = Set(waiting.lazy.map(\.tenant)).union(perTenant.keys)
-        let share = tenants.count > 1 ? maximumPerTenant : maximumCount
+    /// The events that may leave now, each tenant's lowest first; they are in flight from here on.
+    ///
+    /// - Parameter limit: events in flight, if fewer than the window holds.
+    mutating func next(atMost limit: Int = .max) -> [OutboxEntry] {
+        let limit = min(limit, maximumCount)
+        guard !turns.isEmpty, inFlight.count < limit else { return [] }
+        let share = turns.count > 1 || perTenant.keys.contains { $0 != turns[0] } ? maximumPerTenant : maximumCount
+        var pickers = (turns.filter { perTenant[$0] == nil } + turns.filter { perTenant[$0] != nil }).map(Picker.init)
         var chosen: [OutboxEntry] = []
-        var kept: [OutboxEntry] = []
-        // A request whose earlier event stays must not be overtaken by its later one.
-        var heldRequests: Set<ServiceRequestID> = []
-        for entry in waiting {
-            let isHeld = entry.requestID.map { requestsInFlight.contains($0) || heldRequests.contains($0) } ?? false
-            // One event larger than the whole window still leaves, alone.
-            let fits = bytesInFlight + entry.body.count <= maximumBytes || inFlight.isEmpty
-            if isHeld || !fits || inFlight.count >= maximumCount || perTenant[entry.tenant, default: 0] >= share {
-                kept.append(entry)
-                if let request = entry.requestID { heldRequests.insert(request) }
-                continue
+        var waiting = pickers.indices.map { $0 }
+        while !waiting.isEmpty, inFlight.count < limit {
+            // One round: an event of each.
+            waiting = waiting.filter { index in
+                inFlight.count < limit && pick(&pickers[index], share: share, into: &chosen)
             }
-            chosen.append(entry)
+        }
+        for picker in pickers { take(picker) }
+        // Who was not served, or longest ago, is first next time.
+        turns =
+            pickers.filter { $0.taken.isEmpty }.map(\.tenant).filter { lines[$0] != nil }
+            + pickers.filter { !$0.taken.isEmpty }.map(\.tenant).filter { lines[$0] != nil }
+        return chosen
+    }
+
+    /// How far one tenant's line has been looked at in one call.
+    private struct Picker {
+        let tenant: TenantID
+        var position = 0
+        /// Positions of what leaves, ascending.
+        var taken: [Int] = []
+        /// A request whose earlier event stays must not be overtaken by its later one.
+        var held: Set<ServiceRequestID> = []
+
+        init(tenant: TenantID) { self.tenant = tenant }
+    }
+
+    /// - Returns: false when nothing more of this tenant may leave now.
+    private mutating func pick(_ picker: inout Picker, share: Int, into chosen: inout [OutboxEntry]) -> Bool {
+        guard perTenant[picker.tenant, default: 0] < share, let count = lines[picker.tenant]?.count else { return false }
+        while picker.position < count {
+            guard let entry = lines[picker.tenant]?[picker.position] else { return false }
+            // One event larger than the whole window still leaves, alone.
+            guard bytesInFlight + entry.body.count <= maximumBytes || inFlight.isEmpty else { return false }
+            picker.position += 1
+            if let request = entry.requestID {
+                if picker.held.contains(request) || requestsInFlight.contains(request) {
+                    picker.held.insert(request)
+                    continue
+                }
+                requestsInFlight.insert(request)
+            }
+            picker.taken.append(picker.position - 1)
             inFlight[entry.seq] = entry
             bytesInFlight += entry.body.count
             perTenant[entry.tenant, default: 0] += 1
-            if let request = entry.requestID { requestsInFlight.insert(request) }
+            waitingSeqs.remove(entry.seq)
+            chosen.append(entry)
+            return true
         }
-        waiting = kept
-        for entry in chosen { waitingSeqs.remove(entry.seq) }
-        return chosen
+        return false
+    }
+
+    private mutating func take(_ picker: Picker) {
+        guard let last = picker.taken.last, var line = lines.removeValue(forKey: picker.tenant) else { return }
+        if last + 1 == picker.taken.count {
+            line.removeFirst(picker.taken.count)
+        } else {
+            let taken = Set(picker.taken)
+            line = line.indices.filter { !taken.contains($0) }.map { line[$0] }
+        }
+        if !line.isEmpty { lines[picker.tenant] = line }
     }
 
     /// The broker has it: remembered until the database knows.
@@ -71,7 +127,16 @@ struct RelayWindow: Sendable {
     }
 
     /// The database knows.
-    mutating func settled(_ seqs: [Int64]) { unsettled.subtract(seqs) }
+    mutating func settled(_ seqs: [Int64]) {
+        unsettled.subtract(seqs)
+        settledLately.new.formUnion(seqs)
+        if settledLately.new.count >= Self.remembered { settledLately = ([], settledLately.new) }
+    }
+
+    /// Takes in what another session than the settling one has read.
+    mutating func addFound(_ entries: [OutboxEntry]) {
+        add(entries.filter { !settledLately.new.contains($0.seq) && !settledLately.old.contains($0.seq) })
+    }
 
     /// Not delivered: the database still has it pending and will give it again.
     mutating func returned(_ seq: Int64) -> OutboxEntry? { land(seq) }
@@ -81,20 +146,26 @@ struct RelayWindow: Sendable {
 
     /// Forgets what waits of these tenants; the database keeps it.
     mutating func forget(_ tenants: Set<TenantID>) {
-        for entry in waiting where tenants.contains(entry.tenant) { waitingSeqs.remove(entry.seq) }
-        waiting.removeAll { tenants.contains($0.tenant) }
+        for tenant in tenants {
+            for entry in lines.removeValue(forKey: tenant) ?? [] { waitingSeqs.remove(entry.seq) }
+        }
+        turns.removeAll { tenants.contains($0) }
     }
 
     /// The requests of what waits.
-    var waitingRequests: Set<ServiceRequestID> { Set(waiting.compactMap(\.requestID)) }
+    var waitingRequests: Set<ServiceRequestID> { lines.values.reduce(into: []) { $0.formUnion($1.lazy.compactMap(\.requestID)) } }
 
     /// Forgets what waits of these requests, but the word that they were erased; the database has settled the rest.
     mutating func forget(erased requests: Set<ServiceRequestID>) {
         func isForgotten(_ entry: OutboxEntry) -> Bool {
             entry.type != ServiceRequestEvent.Kind.erased.rawValue && entry.requestID.map(requests.contains) ?? false
         }
-        for entry in waiting where isForgotten(entry) { waitingSeqs.remove(entry.seq) }
-        waiting.removeAll(where: isForgotten)
+        for (tenant, line) in lines where line.contains(where: isForgotten) {
+            for entry in line where isForgotten(entry) { waitingSeqs.remove(entry.seq) }
+            let kept = line.filter { !isForgotten($0) }
+            lines[tenant] = kept.isEmpty ? nil : kept
+        }
+        turns.removeAll { lines[$0] == nil }
     }
 
     private mutating func land(_ seq: Int64) -> OutboxEntry? {
@@ -104,5 +175,19 @@ struct RelayWindow: Sendable {
         let left = perTenant[entry.tenant, default: 1] - 1
         perTenant[entry.tenant] = left > 0 ? left : nil
         return entry
+    }
+}
+
+extension [OutboxEntry] {
+    /// Nearly always at the end: only what was read late, or came back unsent, goes before others.
+    fileprivate mutating func insertBySeq(_ entry: OutboxEntry) {
+        guard let last, last.seq > entry.seq else { return append(entry) }
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].seq < entry.seq { low = middle + 1 } else { high = middle }
+        }
+        insert(entry, at: low)
     }
 }

@@ -1,6 +1,7 @@
 import AMQP
 import Logging
 import Metrics
+import NIOConcurrencyHelpers
 import Open311
 import ServiceLifecycle
 import Storage
@@ -10,6 +11,7 @@ struct ShardRelay: Sendable {
     let shard: Int16
     let outbox: OutboxStore
     let share: ShardShare
+    let crowd: LaneCrowd
     let configuration: RelayConfiguration
     let wakeUp: WakeUp
     let logger: Logger
@@ -32,8 +34,12 @@ struct ShardRelay: Sendable {
             Gauge(label: "o311_relay_leader", dimensions: [("shard", "\(shard)")]).record(1)
             logger.info("leads a shard", metadata: ["shard": "\(shard)"])
             await withTaskGroup(of: Void.self) { group in
+                let view = NIOLockedValueBox(ShardScout.View())
                 group.addTask { await Self.keepAlive(leadership) }
-                await lead(leadership)
+                group.addTask {
+                    await ShardScout(shard: shard, outbox: outbox, wakeUp: wakeUp, crowd: configuration.windowPerTenant, view: view).run()
+                }
+                await lead(leadership, view)
                 group.cancelAll()
             }
             Gauge(label: "o311_relay_leader", dimensions: [("shard", "\(shard)")]).record(0)
@@ -51,7 +57,7 @@ struct ShardRelay: Sendable {
         }
     }
 
-    private func lead(_ leadership: ShardLeadership) async {
+    private func lead(_ leadership: ShardLeadership, _ view: NIOLockedValueBox<ShardScout.View>) async {
         var lanes: [String: RelayLane] = [:]
         var pauses = TenantPauses()
         var cursor = ReadCursor()
@@ -65,6 +71,10 @@ struct ShardRelay: Sendable {
             let isStopping = Task.isCancelled || share.mustYield(shard)
             let now = ContinuousClock.now
             let paused = pauses.paused(at: now)
+            view.withLockedValue { [lanes] in
+                $0.lanes = lanes
+                $0.paused = paused
+            }
             let isBusy = lanes.values.contains { $0.isBusy }
             if isStopping {
                 // A broker that confirms nothing must not keep the process: what is unconfirmed stays pending.
@@ -73,9 +83,11 @@ struct ShardRelay: Sendable {
                 if now >= limit || !lanes.values.contains(where: { $0.hasUnconfirmed }) { break }
             }
 
+            let waiting = lanes.values.reduce(0) { $0 + $1.waitingCount }
+            let generation = wakeUp.generation
             let wantsRead =
-                !isStopping && lanes.values.reduce(0, { $0 + $1.waitingCount }) < configuration.window
-                && (mayHaveMore || wakeUp.generation != seen || now - lastPoll >= configuration.pollInterval)
+                !isStopping && waiting < configuration.window
+                && (mayHaveMore || generation != seen || now - lastPoll >= configuration.pollInterval)
             if !wantsRead && !isBusy {
                 if isStopping { break }
                 await wakeUp.wait(since: seen, atMost: configuration.pollInterval)
@@ -84,7 +96,7 @@ struct ShardRelay: Sendable {
             }
             do {
                 // Reading and settling run while the lanes publish and wait for confirms.
-                seen = wantsRead ? wakeUp.generation : seen
+                seen = wantsRead ? generation : seen
                 let settling = lanes.values.flatMap { $0.takeSettlements() }
                 let from = wantsRead ? cursor.position(excluding: paused, at: now) : 0
                 let limit = configuration.window * 2
@@ -92,12 +104,18 @@ struct ShardRelay: Sendable {
                     try await Self.forgetErased(lanes.values, leadership)
                     checkedErasures = now
                 }
+                let isDone = NIOLockedValueBox(false)
                 async let database = Self.settleAndRead(
                     leadership, settling, configuration.failPoint,
-                    read: wantsRead ? (after: from, limit: limit, excluding: Array(paused)) : nil)
+                    read: wantsRead ? (after: from, limit: limit, excluding: Array(paused)) : nil, isDone: isDone)
                 await withTaskGroup(of: Void.self) { group in
                     for lane in lanes.values where lane.isBusy || lane.hasUnconfirmed {
-                        group.addTask { await lane.exchange(stopping: isStopping) }
+                        // The window is kept full while the database works, but no longer than what was erased may go unnoticed.
+                        group.addTask {
+                            repeat {
+                                await lane.exchange(stopping: isStopping)
+                            } while !isDone.withLockedValue { $0 } && lane.hasTraffic && .now - now < Self.erasureInterval
+                        }
                     }
                 }
                 let read = try await database
@@ -108,7 +126,9 @@ struct ShardRelay: Sendable {
                     cursor.advance(past: read.last?.seq, hasMore: mayHaveMore, at: now)
                     for (host, entries) in Dictionary(grouping: read, by: \.virtualHost) {
                         let lane =
-                            lanes[host] ?? RelayLane(host: host, configuration: configuration, shard: shard, logger: logger, report: report)
+                            lanes[host]
+                            ?? RelayLane(
+                                host: host, crowd: crowd, configuration: configuration, shard: shard, logger: logger, report: report)
                         lanes[host] = lane
                         lane.add(entries)
                     }
@@ -140,6 +160,7 @@ struct ShardRelay: Sendable {
                 for tenant in lane.takeAccepted() { pauses.accept(tenant) }
                 if lane.lostConnection {
                     cursor.rewind()
+                    view.withLockedValue { $0.rewinds += 1 }
                     mayHaveMore = true
                 }
             }
@@ -162,8 +183,10 @@ struct ShardRelay: Sendable {
 
     private static func settleAndRead(
         _ leadership: ShardLeadership, _ confirmed: [Settlement], _ failPoint: FailPoint?,
-        read: (after: Int64, limit: Int, excluding: [TenantID])?
+        read: (after: Int64, limit: Int, excluding: [TenantID])?,
+        isDone: NIOLockedValueBox<Bool>
     ) async throws(StorageError) -> [OutboxEntry]? {
+        defer { isDone.withLockedValue { $0 = true } }
         if !confirmed.isEmpty {
             FailPoint.relayBeforeSettle.reach(failPoint)
             try await leadership.confirm(confirmed)

@@ -14,7 +14,7 @@ struct StatusLane: Sendable {
     let report: @Sendable (String, Bool, String) -> Void
 
     /// Messages in hand from one queue; each queue has its share.
-    private static let prefetch: UInt16 = 64
+    private static let prefetch: UInt16 = 128
     /// How long a queue that the broker refused is left out.
     private static let absence = Duration.seconds(15)
     private static let interval = Duration.seconds(1)
@@ -120,16 +120,23 @@ struct StatusLane: Sendable {
         }
     }
 
-    /// Judges what has come, tenant by tenant, and acknowledges what is answered.
+    /// Messages that are judged one after the other: the same requests of the same tenant.
+    private struct Line: Hashable {
+        let tenant: TenantID
+        let number: Int
+    }
+
+    /// Judges what has come, line by line, and acknowledges what is answered.
     private func take(_ deliveries: [Delivery], _ consumer: Consumer) async throws {
         guard !deliveries.isEmpty else { return }
         let known = Dictionary(tenants.map { (Topology(tenant: $0.key).statusExchange, $0) }, uniquingKeysWith: { first, _ in first })
         let now = Timestamp.now
-        var groups: [TenantID: StatusGroup] = [:]
+        var groups: [Line: StatusGroup] = [:]
         for delivery in deliveries {
             switch StatusDelivery(delivery, tenants: known, receivedAt: now) {
             case .message(let message, let tenant):
-                groups[tenant.id, default: StatusGroup(tenant: tenant)].add(message, delivery.tag)
+                let line = Line(tenant: tenant.id, number: message.line(of: StatusInbox.lines))
+                groups[line, default: StatusGroup(tenant: tenant)].add(message, delivery.tag)
             case .unattributable(let reason):
                 logger.warning("status message without a sender", metadata: ["exchange": "\(delivery.exchange)", "reason": "\(reason)"])
                 try await consumer.reject(delivery.tag, requeue: false)

@@ -1,7 +1,7 @@
 import Postgres
 
 enum OutboxSQL {
-    static let all = [lead, touch, appear, locks, release, pending, erased, confirm, postpone, park, statistics, parked]
+    static let all = [lead, touch, appear, locks, release, pending, erased, ahead, chosen, confirm, postpone, park, statistics, parked]
 
     /// A session lock: it ends with the connection, so a dead relay never keeps a shard.
     static let lead = Statement("outbox_lead", "select pg_try_advisory_lock(3111, $1::integer)")
@@ -44,6 +44,27 @@ enum OutboxSQL {
         """)
 
     static let erased = Statement("outbox_erased", "select request_id from erasures where request_id = any($1::bigint[])")
+
+    /// Whose events wait behind what was read, and no more of them than that.
+    static let ahead = Statement(
+        "outbox_ahead",
+        """
+        select o.seq, o.tenant_id, o.request_sequence from outbox o
+        where o.shard = $1::smallint and o.state = 'pending' and o.seq > $2::bigint and o.next_attempt_at is null
+        order by o.seq limit $3::integer
+        """)
+
+    /// Some of those. Only what no earlier event of its request can wait before.
+    static let chosen = Statement(
+        "outbox_chosen",
+        """
+        select o.seq, o.event_id, o.tenant_id, t.key, t.virtual_host, o.request_id, o.request_sequence, o.type, o.body, o.attempts,
+               o.created_at, o.correlation_id, o.replay_id, t.contract_sunset
+        from outbox o join tenants t on t.id = o.tenant_id
+        where o.seq = any($2::bigint[]) and o.seq between $3::bigint and $4::bigint and o.shard = $1::smallint and o.state = 'pending'
+          and o.request_sequence < 2 and o.next_attempt_at is null
+        order by o.seq
+        """)
 
     /// Bounds, because an array prunes no partition; `<>`, because `= 'pending'` lets the planner take the index of what waits,
     /// which holds an entry for all that was settled since the last vacuum.

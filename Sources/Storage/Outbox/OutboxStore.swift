@@ -53,10 +53,20 @@ public struct OutboxEntry: Sendable {
         return ([Substring(tenantKey.rawValue)] + name).joined(separator: ".")
     }
 
-    init(_ row: Row) throws(PostgresError) {
-        guard let key = try? TenantKey(validating: try row.text(3)) else {
-            throw PostgresError(.decoding, detail: "a stored tenant key breaks its rule")
+    /// Rows of a few tenants each: a tenant's key is checked once.
+    static func all(in rows: Rows) throws(PostgresError) -> [OutboxEntry] {
+        var known: [Int32: TenantKey] = [:]
+        return try rows.map { (row) throws(PostgresError) in
+            let tenant = try row.int32(2)
+            guard let key = try known[tenant] ?? (try? TenantKey(validating: try row.text(3))) else {
+                throw PostgresError(.decoding, detail: "a stored tenant key breaks its rule")
+            }
+            known[tenant] = key
+            return try OutboxEntry(row, key)
         }
+    }
+
+    private init(_ row: Row, _ key: TenantKey) throws(PostgresError) {
         let uuid = try row.uuid(1)
         self.init(
             seq: try row.int64(0),
@@ -88,7 +98,7 @@ public struct ShardBacklog: Sendable, Equatable {
 /// The outbox as relays see it.
 public final class OutboxStore: Sendable {
     private let configuration: PostgresConfiguration
-    private let connection: PostgresConnection
+    let connection: PostgresConnection
 
     /// - Parameter configuration: of the relay's role; a direct session, for the lock does not survive a transaction pooler.
     public init(configuration: PostgresConfiguration) throws {

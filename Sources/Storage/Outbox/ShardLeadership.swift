@@ -37,7 +37,7 @@ public final class ShardLeadership: Sendable {
     public func pending(after seq: Int64, limit: Int, excludingTenants excluded: [TenantID]) async throws(StorageError) -> [OutboxEntry] {
         try await run { [shard] (session) throws(PostgresError) in
             let parameters: [Parameter] = [.int16(shard), .int64(seq), .int32(Int32(limit)), .int32s(excluded.map(\.rawValue))]
-            return try session.execute(OutboxSQL.pending, parameters).map(OutboxEntry.init)
+            return try OutboxEntry.all(in: try session.execute(OutboxSQL.pending, parameters))
         }
     }
 

@@ -4,13 +4,16 @@ import Postgres
 /// Takes the lifecycle updates that come over AMQP: update, answer and the note that it was answered are written in one
 /// transaction, so that a message given out again is answered the same.
 public final class StatusInbox: Sendable {
+    /// Transactions at a time: what one waits for, the disk above all, another one uses.
+    public static let lines = 4
+
     private let pool: PostgresPool
     private let origin: ServiceRequestEvent.Origin
 
     /// - Parameters:
     ///   - configuration: of the role that may change one tenant's requests at a time.
     ///   - origin: what receipts say of this installation.
-    public init(configuration: PostgresConfiguration, origin: ServiceRequestEvent.Origin, connections: Int = 2) throws {
+    public init(configuration: PostgresConfiguration, origin: ServiceRequestEvent.Origin, connections: Int = StatusInbox.lines) throws {
         pool = try PostgresPool(configuration: configuration, size: connections)
         self.origin = origin
     }

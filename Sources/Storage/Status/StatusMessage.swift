@@ -31,6 +31,10 @@ public struct StatusMessage: Sendable {
     /// The request that it locks, when it locks one.
     var locked: Int64 { if case .update(_, let request) = content { request.rawValue } else { 0 } }
 
+    /// Which of `count` lines it stands in: messages of one request stand in one line, in their order; lines may be judged at the
+    /// same time.
+    public func line(of count: Int) -> Int { Int(locked % Int64(count)) }
+
     /// What tells it from every other message of its tenant.
     struct Identity: Hashable {
         let id: String

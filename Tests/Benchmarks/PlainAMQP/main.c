@@ -66,6 +66,7 @@ static void publish(char **arguments) {
     memset(body.bytes, 'x', size);
     amqp_table_entry_t headers[] = {
         header("ce-id", "00000000-0000-7000-8000-000000000000"), header("ce-specversion", "1.0"),
+        header("ce-type", "org.bus311.service_request.created.v1"),
         header("ce-source", "/open311/valmont-7f3a9c"), header("ce-subject", "2611000004217"),
         header("ce-time", "2026-11-23T08:15:30Z"), header("ce-sequence", "1"), header("x-o311-schema", "1.0"),
         header("x-o311-attempt", "1"),

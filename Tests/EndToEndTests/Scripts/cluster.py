@@ -10,7 +10,9 @@ import subprocess
 import time
 
 from brokers import CHECK, Brokers, Cut
-from city import PROGRAM, City, wait_until
+from city import PROGRAM, REPOSITORY, City, wait_until
+from documents import Reader
+from documents_scene import Scene
 from load import accident
 from services import shards_led
 
@@ -141,6 +143,17 @@ def policies_are_the_files(brokers):
     assert brokers.policies_differ(brokers.nodes[0]) == ""
 
 
+def commands_of_the_documents(city, brokers):
+    """Every command of the two pages that need three nodes, as documents.py does it for the others."""
+    scene = Scene(city, PROGRAM)
+    scene.environment["NODE"] = brokers.nodes[2].name
+    for document in ("docs/operators/cluster.md", "docs/operators/upgrade.md"):
+        reader = Reader(document, scene)
+        os.symlink(os.path.join(REPOSITORY, "broker-config"), os.path.join(reader.folder, "broker-config"))
+        reader.read()
+        print(f"{document}: {reader.ran} commands", *reader.left_out, sep="\n  ", flush=True)
+
+
 def main():
     started = time.monotonic()
     passed = 0
@@ -169,6 +182,7 @@ def main():
             suffer("two of three nodes killed", lambda load: two_down(city, brokers, load))
         # Its requests are not the model's.
         gateways_see_changes(city)
+        commands_of_the_documents(city, brokers)
     print(f"cluster: {passed} passed, 0 failed, {time.monotonic() - started:.0f} s")
 
 

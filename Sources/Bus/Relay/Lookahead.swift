@@ -1,0 +1,52 @@
+import Open311
+import Storage
+
+/// Finds tenants whose events wait behind another tenant's backlog: a second cursor that runs ahead of the reads, sees whose each
+/// event is, and picks the first few of those who have hardly any in hand. A value, without clock or I/O.
+struct Lookahead: Sendable {
+    /// Events in hand of one tenant that make more of it unnecessary for now.
+    static let enough = 8
+    /// Events seen at once.
+    static let stride = 1_000
+    private static let shortestPause: Duration = .milliseconds(4)
+    private static let longestPause: Duration = .seconds(1)
+
+    private(set) var position: Int64 = 0
+    private var seen: UInt64?
+    /// The last look was cut by its limit.
+    private(set) var hasMore = true
+    private var last: ContinuousClock.Instant?
+
+    /// Sees everything again: after a pause or a lost connection.
+    mutating func rewind() {
+        position = 0
+        hasMore = true
+    }
+
+    /// - Parameter generation: of the wake-up; another one than last time means that something was committed.
+    func isDue(generation: UInt64, at now: ContinuousClock.Instant) -> Bool {
+        guard let last else { return true }
+        let pause = last.duration(to: now)
+        return pause >= Self.longestPause || (pause >= Self.shortestPause && (hasMore || generation != seen))
+    }
+
+    /// - Parameter inHand: events in hand by tenant; of tenants left out here nothing is picked.
+    /// - Returns: what to read, at most `enough` of each tenant with those in hand.
+    mutating func pick(
+        from sightings: [OutboxSighting], inHand: [TenantID: Int], excluding excluded: Set<TenantID>, generation: UInt64,
+        at now: ContinuousClock.Instant
+    ) -> [OutboxSighting] {
+        seen = generation
+        last = now
+        hasMore = sightings.count == Self.stride
+        if let end = sightings.last?.seq { position = end }
+        var counts = inHand
+        return sightings.filter { sighting in
+            guard sighting.isFirst, !excluded.contains(sighting.tenant), counts[sighting.tenant, default: 0] < Self.enough else {
+                return false
+            }
+            counts[sighting.tenant, default: 0] += 1
+            return true
+        }
+    }
+}
