@@ -16,12 +16,19 @@ import uuid
 import pika
 
 
-def wait_until(condition, seconds, what, pause=0.1):
-    """Raises AssertionError with `what` when the condition does not hold in time."""
+def is_true_within(condition, seconds, pause=0.1):
+    """Whether the condition comes to hold in time."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        if time.monotonic() > deadline:
+            return False
         time.sleep(pause)
+    return True
+
+
+def wait_until(condition, seconds, what, pause=0.1):
+    """Raises AssertionError with `what` when the condition does not hold in time."""
+    assert is_true_within(condition, seconds, pause), f"not within {seconds} s: {what}"
 
 
 class Bus:

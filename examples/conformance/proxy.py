@@ -35,6 +35,16 @@ class Proxy:
                 if is_consumer:
                     self.selector.unregister(side)
 
+    def release(self):
+        """What was held goes on."""
+        with self.lock:
+            if self.holding:
+                self.holding = False
+                for side, (_, is_consumer) in self.pairs.items():
+                    if is_consumer:
+                        self.selector.register(side, selectors.EVENT_READ)
+        self.waker.send(b"x")
+
     def cut(self):
         """Resets every connection, and lets new ones through."""
         with self.lock:
@@ -68,7 +78,9 @@ class Proxy:
                 if self.closed:
                     return
                 for key, _ in ready:
-                    if key.fileobj is self.listener:
+                    if key.fileobj is self.wake:
+                        self.wake.recv(CHUNK)
+                    elif key.fileobj is self.listener:
                         self.accept()
                     elif key.fileobj in self.pairs:
                         self.forward(key.fileobj)

@@ -184,11 +184,11 @@ def kit_itself(home):
     whole, listed, partly = typed
     assert all(name in kit(listed, 0) for name in BEHAVIOURS)
     # The whole kit has just run in this process; one behaviour proves the command line.
-    assert "ok" in kit(whole.replace("--home .bus311", f"--only stored --home {home}"), 0)
-    kit(partly.replace("--only stored", f"--only stored --home {home}"), 0)
+    assert '"duplicate": "ok"' in kit(whole.replace("--home .bus311", f"--only duplicate --format json --home {home}"), 0)
+    kit(partly.replace("--only", f"--home {home} --only"), 0)
     # It can fail: a store in which each request was changed once too often, and a consumer that ends.
     liar = """sqlite3 -cmd '.timeout 10000' -separator ' ' "$STATE/crm.sqlite3" 'select id, sequence, changes + 1 from requests'"""
-    said = kit(f"python3 examples/conformance_kit.py --home {home} --only stored --state {shlex.quote(liar)} -- {whole.split(' -- ')[1]}", 1)
+    said = kit(f"python3 examples/conformance_kit.py --home {home} --only duplicate --state {shlex.quote(liar)} -- {whole.split(' -- ')[1]}", 1)
     assert "the store has (1, 2)" in said, said
     assert "ended by itself" in kit(f"python3 examples/conformance_kit.py --home {home} -- false", 1)
     kit("python3 examples/conformance_kit.py", 64)
