@@ -192,10 +192,17 @@ def main():
             for line in reader.left_out:
                 print(line)
     known = {*DOCUMENTS, *BESIDE}
+    # Some pages need more than one city and are read by a script of their own.
+    here = os.path.dirname(os.path.abspath(__file__))
+    elsewhere = ""
+    for name in sorted(os.listdir(here)):
+        if name.endswith(".py") and name != os.path.basename(__file__):
+            with open(os.path.join(here, name), encoding="utf-8") as file:
+                elsewhere += file.read()
     for folder, _, files in os.walk(os.path.join(REPOSITORY, "docs", "operators")):
         for name in files:
             document = os.path.relpath(os.path.join(folder, name), REPOSITORY)
-            if name.endswith(".md") and document not in known:
+            if name.endswith(".md") and document not in known and document not in elsewhere:
                 faults.append(document)
                 print(f"FAULT {document}: no test runs its commands; write it into DOCUMENTS")
     left = sum(len(reader.left_out) for reader in readers)

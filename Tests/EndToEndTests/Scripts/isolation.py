@@ -5,12 +5,17 @@ Everything is refused, and a refusal tells nothing: another city's request answe
 import base64
 import json
 import os
+import re
+import secrets
+import socket
 import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
 
 import pika
+
+import pictures
 from city import City, wait_until
 from neighbour import Neighbour
 
@@ -82,6 +87,30 @@ def amqp(city, other):
         for key in (mine, f"{other.key}.status_update.v1", f"o311.{other.key}.requests"):
             refused(f"publish {key} to {exchange}", lambda channel: channel.basic_publish(exchange, key, b"{}"))
 
+    for exchange in (f"o311.{own}.out", "amq.fanout", "amq.match", "amq.rabbitmq.trace", "amq.rabbitmq.log", "o311.dlx.status"):
+        refused(f"publish to {exchange}", lambda channel: channel.basic_publish(exchange, mine, b"{}"), 403, 404)
+    # Of its own objects too only what it needs: it consumes requests and receipts, and writes statuses.
+    for queue in (f"o311.{own}.dead", f"o311.{own}.status-in", "o311.stray", "o311.status.dead"):
+        refused(f"get {queue}", lambda channel: channel.basic_get(queue))
+        refused(f"purge {queue}", lambda channel: channel.queue_purge(queue))
+    for name in (f"o311.{own}.out", status):
+        refused(f"delete {name}", lambda channel: channel.exchange_delete(name))
+        refused(f"declare {name}", lambda channel: channel.exchange_declare(name, "topic", durable=True))
+    # Its own exchange takes its own keys only.
+    for key in (f"{other.key}.status_update.v1", f"{own}x.status_update.v1", f"x{own}.status_update.v1", f"{own}.service_request.created",
+                f"{own}-status_update.v1", f"{own}.status_updateXv1", "*.status_update.v1", "#", f"o311.{other.key}.requests", own, ""):
+        refused(f"publish with {key}", lambda channel: channel.basic_publish(status, key, b"{}"))
+    # Names that look like its own: a right that is a regular expression with a hole would let one of them in.
+    for alike in (f"{own}-1", f"{own}.1", f"1{own}", own[:-1], own.upper(), own.replace("-", "."), f"{own}|.*", f".*{own}", f"{own}\n", ".*", "[a-z0-9-]+"):
+        refused(f"get of {alike}", lambda channel: channel.basic_get(f"o311.{alike}.requests"))
+        refused(f"publish to {alike}", lambda channel: channel.basic_publish(f"o311.{alike}.status", mine, b"{}"))
+    for queue in (f"o311X{own}Xrequests", f"o311.{own}.requests.more", f"x.o311.{own}.requests"):
+        refused(f"get of {queue}", lambda channel: channel.basic_get(queue))
+    # A dollar also matches before a line feed at the very end: this name passes the right, and nobody can make such a queue.
+    refused("get of its own name and a line feed", lambda channel: channel.basic_get(f"o311.{own}.requests\n"), 403, 404)
+    refused(
+        "declare of its own name and a line feed", lambda channel: channel.queue_declare(f"o311.{own}.requests\n", durable=True))
+
     # Under another's name: the broker compares it with the connection's own.
     for forged in (other.user, "svc.relay", "guest"):
         refused(
@@ -114,6 +143,89 @@ def amqp(city, other):
             raise AssertionError(f"entered {host}")
         except pika.exceptions.AMQPConnectionError:
             pass
+
+
+def foreign_ids_by_amqp(city, other, foreign_id):
+    """Another tenant's request in a status over AMQP is answered as one that does not exist, and is not touched."""
+    own = city.settings["tenant"]
+    connection = pika.BlockingConnection(pika.URLParameters(city.settings["amqp_uri"]))
+    channel = connection.channel()
+    channel.queue_purge(f"o311.{own}.receipts")
+    answers = {}
+    for name, request in (("foreign", foreign_id), ("unknown", str(int(foreign_id) + 1_000_000))):
+        channel.basic_publish(
+            f"o311.{own}.status", f"{own}.status_update.v1",
+            json.dumps({"service_request_id": request, "status": "closed", "status_notes": "intruder"}).encode(),
+            pika.BasicProperties(message_id=name, delivery_mode=2))
+
+        def answered():
+            method, _, body = channel.basic_get(f"o311.{own}.receipts", auto_ack=True)
+            if method:
+                answers[name] = json.loads(body)["data"]
+            return name in answers
+
+        wait_until(answered, 60, f"the receipt of {name}")
+        answers[name] = {key: value for key, value in answers[name].items() if key not in ("update_id", "service_request_id")}
+    connection.close()
+    assert answers["foreign"] == answers["unknown"] and answers["foreign"]["reason"] == "unknown-request", answers
+    shown = json.loads(answer(f"{city.settings['gateway_url']}/requests/{foreign_id}.json?jurisdiction_id={other.jurisdiction}")[1])
+    assert shown[0]["status_notes"] == "ours", shown
+
+
+def photos(city, other):
+    """A photo's address is its key: it cannot be found by trying, and another tenant's CRM can do nothing to it."""
+    picture = pictures.photo(64, 48)
+    boundary = "zz9"
+    fields = dict(jurisdiction_id=other.jurisdiction, api_key=other.api_key, service_code="LAMP", lat="43.6", long="3.2", description="photo")
+    body = "".join(f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items())
+    body = body.encode() + (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="media"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+    ).encode() + picture + f"\r\n--{boundary}--\r\n".encode()
+    code, made, _ = answer(urllib.request.Request(
+        city.settings["gateway_url"] + "/requests.json", data=body,
+        headers={"Content-Type": f"multipart/form-data; boundary={boundary}"}))
+    assert code == 200, made
+    number = json.loads(made)[0]["service_request_id"]
+    path = f"{city.settings['gateway_url']}/requests/{number}.json?jurisdiction_id={other.jurisdiction}"
+    wait_until(lambda: answer(json.loads(answer(path)[1])[0].get("media_url") or path + "x")[0] == 200, 60, "the photo")
+    url = json.loads(answer(path)[1])[0]["media_url"]
+    token = re.search(r"[0-9a-f]{32}", url).group(0)
+    assert number not in url and other.key not in url, url
+    # One bit beside it, its beginning, the folder: all the same answer.
+    near = token[:-1] + format(int(token[-1], 16) ^ 1, "x")
+    tried = [answer(url.replace(token, guess)) for guess in (near, token[::-1], secrets.token_hex(16), "0" * 32)]
+    assert all(one == tried[0] and one[0] == 404 for one in tried), tried
+    for guess in (token[:31], token[:16], "", "..", token.upper() + "0", "%2e%2e%2f" + other.key):
+        assert answer(url.replace(token, guess))[0] in (400, 404), guess
+
+    def blur(photo):
+        return answer(urllib.request.Request(
+            f"{city.settings['status_ingest_url']}/v1/photos/{photo}/redactions", method="POST",
+            data=json.dumps({"rectangles": [{"x": 0, "y": 0, "width": 9, "height": 9}]}).encode(),
+            headers={"Authorization": "Bearer " + city.settings["crm_token"], "Content-Type": "application/json"}))
+
+    foreign, unknown = blur(token), blur(near)
+    assert foreign == unknown and foreign[0] == 404, (foreign, unknown)
+    assert answer(url)[0] == 200
+
+
+def inner_pages(city):
+    """Metrics and health are for this machine alone, whatever port is asked."""
+    root = city.settings["gateway_url"][:-len("/open311/v2")]
+    for base in (root, city.settings["gateway_url"], city.settings["status_ingest_url"]):
+        for page in ("/metrics", "/health/ready", "/debug"):
+            assert b"o311_" not in answer(base + page)[1], (base, page)
+    port = urllib.parse.urlsplit(city.settings["health_url"]).port
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            outer = probe.getsockname()[0]
+        except OSError:
+            outer = None
+    if outer and not outer.startswith("127."):
+        with socket.socket() as caller:
+            caller.settimeout(5)
+            assert caller.connect_ex((outer, port)) != 0, "the health page is open to the network"
 
 
 def management(city, other):
@@ -199,6 +311,19 @@ def status_ingest(city, other, foreign_id):
     assert foreign[0] == 404, foreign
     for unknown in (str(int(foreign_id) + 1_000_000), "1", "nonsense"):
         assert put(unknown, token) == foreign, unknown
+    # Every other page that names a request: the same answer for another tenant's as for none.
+    for method, words, body in (
+        ("GET", "timeline", None), ("POST", "moderation", {"decision": "hide", "reason": "intruder"}), ("DELETE", "personal-data", None),
+    ):
+        def ask(request):
+            status, text, headers = answer(urllib.request.Request(
+                f"{city.settings['status_ingest_url']}/v1/service-requests/{request}/{words}", method=method,
+                data=json.dumps(body).encode() if body else None,
+                headers={"Authorization": "Bearer " + token, "Content-Type": "application/json"}))
+            return status, text.replace(request.encode(), b"ID"), headers
+
+        stranger = ask(foreign_id)
+        assert stranger[0] in (400, 404) and stranger == ask(str(int(foreign_id) + 1_000_000)), (method, words, stranger)
     for wrong in (city.settings["api_key"], other.api_key, token[:-1] + ("a" if token[-1] != "a" else "b")):
         assert put(foreign_id, wrong)[0] == 401
     shown = json.loads(answer(f"{city.settings['gateway_url']}/requests/{foreign_id}.json?jurisdiction_id={other.jurisdiction}")[1])
@@ -262,6 +387,9 @@ def main():
         status_ingest(city, other, foreign_id)
         row_level_security(city, foreign_id)
         amqp(city, other)
+        foreign_ids_by_amqp(city, other, foreign_id)
+        photos(city, other)
+        inner_pages(city)
         management(city, other)
     print("isolation: 1 passed, 0 failed")
 
