@@ -78,6 +78,9 @@ class Scene:
 
     def prepare(self, document):
         """What must have happened before the document's first command."""
+        if document.endswith("rabbitmqctl.md"):
+            # Something to look at in the queue.
+            self.event_of(self.request(document))
         if document == "docs/contract/evolution.md":
             os.symlink(os.path.join(REPOSITORY, "docs"), os.path.join(self.root, document.replace("/", "-"), "docs"))
 
