@@ -32,6 +32,7 @@ let contractFiles = [
     "service_request.created.2.0.json",
     "service_request.erased.1.0.json",
     "service_request.media_added.1.0.json",
+    "service_request.media_added.1.1.json",
     "service_request.moderated.1.0.json",
     "service_request.moderated.2.0.json",
     "service_request.updated.1.0.json",
@@ -77,7 +78,7 @@ let package = Package(
             name: "API", dependencies: ["Open311", "Storage", "CZlib", hummingbird, log, metrics, crypto, locks],
             resources: ["openapi.json", "try.html", "try.js", "try.css"].map { .embedInCode("OpenAPI/\($0)") }
                 + contractFiles.map { .embedInCode("Contract/\($0)") }, swiftSettings: settings),
-        library("Operations", ["Open311", "Storage", "Bus", log, metrics, lifecycle, crypto]),
+        library("Operations", ["Open311", "Storage", "Bus", "Curl", log, metrics, lifecycle, crypto]),
         library("PrivateServers", [crypto, locks]),
         .executableTarget(
             name: "bus311",
@@ -127,7 +128,7 @@ let package = Package(
             dependencies: ["API", "Storage", "Operations", "Open311", "Postgres", "Curl", "TestSupport", hummingbird, log, locks],
             exclude: ["Clients"],
             swiftSettings: settings),
-        tests("OperationsTests", ["Operations"]),
+        tests("OperationsTests", ["Operations", "Curl", "Storage"]),
         tests("BusTests", ["Bus", "Open311", "Storage", "AMQP", crypto]),
         tests("BusIntegrationTests", ["Bus", "Open311", "Curl", "AMQP", "PrivateServers"]),
         tests("PrivateServersTests", ["PrivateServers"]),

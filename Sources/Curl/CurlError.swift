@@ -25,6 +25,8 @@ public struct CurlError: Error, Sendable, Equatable, CustomStringConvertible {
         case closed
         /// The process is out of threads, descriptors or memory.
         case outOfResources
+        /// The address behind the name is none that the request may connect to.
+        case notPermitted
         /// A file of the request cannot be read or written.
         case file
         case other
@@ -46,7 +48,8 @@ public struct CurlError: Error, Sendable, Equatable, CustomStringConvertible {
     public var isRetriable: Bool {
         switch kind {
         case .hostNotFound, .cannotConnect, .timedOut, .connectionLost, .outOfResources: true
-        case .invalidRequest, .untrusted, .tooLarge, .malformedAnswer, .tooManyRedirects, .cancelled, .closed, .file, .other: false
+        case .invalidRequest, .untrusted, .tooLarge, .malformedAnswer, .tooManyRedirects, .cancelled, .closed, .notPermitted, .file, .other:
+            false
         }
     }
 

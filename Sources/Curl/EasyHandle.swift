@@ -11,7 +11,7 @@ final class EasyHandle {
     private static let globalInitialisation = ccurl_global_init()
     private static let maximumRedirects = 5
 
-    private let handle: UnsafeMutableRawPointer
+    let handle: UnsafeMutableRawPointer
     private let certificateAuthorityFile: String?
     private let proxy: HTTPProxy
 
@@ -53,9 +53,14 @@ final class EasyHandle {
         }
         _ = ccurl_set_list(handle, CURLOPT_HTTPHEADER, list)
         sink.install(on: handle)
+        let gate = request.checkedLink.map { ConnectionGate($0) }
+        if let gate { try install(gate) }
         source?.install(on: handle)
-        let (code, detail) = withExtendedLifetime((sink, source)) { run(request) }
+        let (code, detail) = withExtendedLifetime((sink, source, gate)) { run(request) }
         if let stop = sink.stop { throw CurlError(stop, server: server.text) }
+        if code != CURLE_OK, gate?.hasRefused == true {
+            throw CurlError(kind: .notPermitted, server: server.text, detail: "its address is none that may be connected to")
+        }
         guard code == CURLE_OK else { throw CurlError(kind: .init(code), server: server.text, detail: detail) }
         var status = 0
         _ = ccurl_get_long(handle, CURLINFO_RESPONSE_CODE, &status)

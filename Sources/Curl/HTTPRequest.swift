@@ -14,6 +14,9 @@ public struct HTTPRequest: Sendable, CustomStringConvertible, CustomReflectable 
     public var basicAuthentication: BasicAuthentication?
     /// In place of ``basicAuthentication``.
     public var signature: AWSSignature?
+    /// A stranger's link that was checked: the request, which is made to its `url`, connects to the addresses found then, directly and
+    /// over a connection of its own.
+    public var checkedLink: CheckedLink?
     /// From the name look-up to the end of the TLS handshake.
     public var connectTimeout: Duration
     /// The whole exchange, connecting included.

@@ -175,6 +175,42 @@ struct EventContractTests {
         }
     }
 
+    @Test("what becomes of a photo keeps the strict schema, whatever became of it")
+    func media() throws {
+        let token = PhotoToken()
+        for verdict in [
+            SettledPhoto.Verdict.ready(sha256: [UInt8](repeating: 7, count: 32), bytes: 9, width: 2, height: 3),
+            .refused(reason: "link_not_allowed"), .revoked,
+        ] {
+            var photo = SettledPhoto(
+                token: token,
+                metadata: PhotoMetadata(
+                    position: Coordinate(latitude: 48.8, longitude: 2.3), takenAt: "2026-03-01T10:20:30", orientation: 6), verdict: verdict)
+            photo.expiresAt = Timestamp(seconds: 1_795_000_000)
+            photo.replaced = PhotoToken()
+            photo.sourceURL = "https://photos.example/1.jpg"
+            photo.distance = 12.4
+            let event = ServiceRequestEvent.mediaAdded(
+                photo, to: ServiceRequestID(stored: 2_611_000_004_217), sequence: 3, tenant: try tenant().key,
+                jurisdiction: "valmont.example", origin: Self.origin)
+            let value = try JSONDecoder().decode(BrokerValue.self, from: Data(event.body))
+            #expect(try ContractSchema("schemas/service_request.media_added/1.1.producer.json").faults(in: value) == [])
+        }
+    }
+
+    @Test("a submission with photos that end and links that are copied keeps it")
+    func photos() throws {
+        var submission = try submission()
+        submission.photos = [
+            SubmittedPhoto(
+                token: PhotoToken(), type: .heic, bytes: 9, sha256: [UInt8](repeating: 7, count: 32),
+                metadata: PhotoMetadata(position: Coordinate(latitude: 48.8, longitude: 2.3), takenAt: nil, orientation: 8))
+        ]
+        submission.photosExpireAt = Timestamp(seconds: 1_795_100_000)
+        submission.copiedLinks = submission.mediaURLs.map { CopiedLink(token: PhotoToken(), url: $0) }
+        #expect(try faults(submission, try tenant()) == [])
+    }
+
     @Test("notices of an operator keep the strict schema")
     func notices() throws {
         let key = try tenant().key

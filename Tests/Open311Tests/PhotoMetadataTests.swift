@@ -71,6 +71,16 @@ struct PhotoMetadataTests {
         #expect(metadata.takenAt == "2026-03-01T10:20:30")
     }
 
+    @Test("XMP tells the orientation too, from 1 to 8")
+    func orientation() {
+        for (text, expected) in [("6", 6), ("1", 1), ("0", nil), ("9", nil), ("x", nil)] as [(String, Int?)] {
+            let packet = Array("<x:xmpmeta><rdf:Description tiff:Orientation=\"\(text)\"/>".utf8)
+            #expect(PhotoMetadata(head: Self.jpeg([packet]), type: .jpeg).orientation == expected)
+        }
+        let exif = Array("Exif\0\0II*\0".utf8) + [8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 8, 0, 0, 0]
+        #expect(PhotoMetadata(head: Self.jpeg([exif]), type: .jpeg).orientation == 8)
+    }
+
     @Test("broken and hostile metadata say nothing, and end nothing")
     func broken() {
         let whole = Self.jpeg([Array("Exif\0\0".utf8) + Self.tiff(isLittleEndian: true)])

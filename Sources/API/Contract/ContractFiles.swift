@@ -31,6 +31,7 @@ enum ContractFiles {
         "/schemas/service_request.created/2.0.json": PackageResources.service_request_created_2_0_json,
         "/schemas/service_request.erased/1.0.json": PackageResources.service_request_erased_1_0_json,
         "/schemas/service_request.media_added/1.0.json": PackageResources.service_request_media_added_1_0_json,
+        "/schemas/service_request.media_added/1.1.json": PackageResources.service_request_media_added_1_1_json,
         "/schemas/service_request.moderated/1.0.json": PackageResources.service_request_moderated_1_0_json,
         "/schemas/service_request.moderated/2.0.json": PackageResources.service_request_moderated_2_0_json,
         "/schemas/service_request.updated/1.0.json": PackageResources.service_request_updated_1_0_json,

@@ -29,6 +29,13 @@ extension GeoReportGateway.Posting {
 }
 
 extension GeoReportGateway {
+    /// Each link once, when the tenant has links copied.
+    static func copiedLinks(_ urls: [String], _ policy: PhotoPolicy) -> [CopiedLink] {
+        guard policy.fetchesLinks else { return [] }
+        var seen: Set<String> = []
+        return urls.filter { seen.insert($0).inserted }.map { CopiedLink(token: PhotoToken(), url: $0) }
+    }
+
     func keep(_ received: [ReceivedPhoto], of tenant: Tenant) async throws(GeoReportError) {
         guard let media = photos?.media, !received.isEmpty else { return }
         for (index, one) in received.enumerated() {

@@ -29,8 +29,9 @@ extension GeoReportGateway {
         guard let newest = found.map(\.updatedAt).max() else {
             throw Self.unknownRequest(language)
         }
-        // Of one request nothing changes without its moment; a list of several may lose one.
-        return try await answer(found, reading, modified: newest, isExact: found.count == 1 && reading.query["extensions"] == nil)
+        // Of one request nothing changes without its moment, but for a photo whose address ends; a list of several may lose one.
+        let isExact = found.count == 1 && !found[0].hasStoredMedia && reading.query["extensions"] == nil
+        return try await answer(found, reading, modified: newest, isExact: isExact)
     }
 
     func search(_ reading: Reading) async throws(GeoReportError) -> Response {

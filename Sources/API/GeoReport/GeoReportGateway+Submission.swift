@@ -85,6 +85,10 @@ extension GeoReportGateway {
         if service.kind == .batch { submission.token = PhotoToken().text }
         submission.photos = posting.photos.map(\.photo)
         submission.isLocatedByPhoto = posting.isLocatedByPhoto
+        if photos != nil {
+            submission.photosExpireAt = tenant.policies.photos.expiry(from: posting.at)
+            submission.copiedLinks = Self.copiedLinks(submission.mediaURLs, tenant.policies.photos)
+        }
         // On disk before the row is: what was answered 200 is never lost, and a file without a row is swept.
         try await keep(posting.photos, of: tenant)
         let recorded: RecordedSubmission

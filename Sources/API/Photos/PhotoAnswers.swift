@@ -38,6 +38,13 @@ struct PhotoAnswers: Sendable {
     private struct Copy {
         let key: MediaKey
         let bytes: Int
+        let expiresAt: Timestamp?
+
+        /// Short, so that a revoked photo is soon gone from everybody's cache; never beyond the address's own end.
+        var cacheControl: String {
+            let left = expiresAt.map { ($0.microseconds - Timestamp.now.microseconds) / 1_000_000 } ?? 60
+            return left > 0 ? "private, max-age=\(min(60, left))" : "no-store"
+        }
     }
 
     func response(to request: Request) async throws(GeoReportError) -> Response {
@@ -53,8 +60,7 @@ struct PhotoAnswers: Sendable {
         var headers = HTTPFields()
         headers[.eTag] = tag
         headers[.acceptRanges] = "bytes"
-        // Short, so that a revoked photo is soon gone from everybody's cache.
-        headers[.cacheControl] = "private, max-age=60"
+        headers[.cacheControl] = copy.cacheControl
         headers[.xContentTypeOptions] = "nosniff"
         headers[.contentSecurityPolicy] = "default-src 'none'; sandbox"
         if Conditional.isKnown(to: request, tags: [tag], lastModified: nil) { return Response(status: .notModified, headers: headers) }
@@ -87,7 +93,9 @@ struct PhotoAnswers: Sendable {
             guard let found else { throw Self.unknown }
             switch found.state {
             case .ready(let cleaned, let bytes, let small, let smallBytes):
-                return Copy(key: .cleaned(address.isSmall ? small : cleaned, of: found.tenant), bytes: address.isSmall ? smallBytes : bytes)
+                return Copy(
+                    key: .cleaned(address.isSmall ? small : cleaned, of: found.tenant), bytes: address.isSmall ? smallBytes : bytes,
+                    expiresAt: found.expiresAt)
             case .gone: throw GeoReportError(410, "This photo is not shown any more.")
             case .received:
                 hasPlace = hasPlace || waiting.enter()

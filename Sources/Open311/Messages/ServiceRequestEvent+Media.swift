@@ -39,6 +39,10 @@ extension JSONWriter {
         for photo in submission.photos {
             beginObject()
             stored(photo.token.path, state: "pending", origin)
+            if let expiresAt = submission.photosExpireAt {
+                name("expires_at")
+                value(expiresAt)
+            }
             seen(photo.metadata)
             if let here = photo.metadata.position, let there = submission.location.coordinate, !submission.isLocatedByPhoto {
                 name("distance_m")
@@ -46,7 +50,7 @@ extension JSONWriter {
             }
             endObject()
         }
-        elements(submission.mediaURLs, origin)
+        elements(submission.mediaURLs, origin, copied: Set(submission.copiedLinks.map(\.url)))
         endArray()
     }
 
@@ -56,7 +60,7 @@ extension JSONWriter {
         endArray()
     }
 
-    private mutating func elements(_ urls: [String], _ origin: ServiceRequestEvent.Origin) {
+    private mutating func elements(_ urls: [String], _ origin: ServiceRequestEvent.Origin, copied: Set<String> = []) {
         for url in urls {
             beginObject()
             if url.hasPrefix("/") {
@@ -67,6 +71,10 @@ extension JSONWriter {
                 // A stranger's link: the CRM must not follow it on its own.
                 name("kind")
                 value("external")
+                if copied.contains(url) {
+                    name("state")
+                    value("pending")
+                }
             }
             endObject()
         }
@@ -118,13 +126,26 @@ extension JSONWriter {
             name("height")
             value(Int64(height))
             name("expires_at")
-            null()
+            value(photo.expiresAt)
         case .refused(let reason):
             stored(photo.token.path, state: "refused", origin)
             name("reason")
             value(reason)
+        case .revoked: stored(photo.token.path, state: "revoked", origin)
+        }
+        if let replaced = photo.replaced {
+            name("replaces")
+            value(origin.rootURL + replaced.path)
+        }
+        if let sourceURL = photo.sourceURL {
+            name("source_url")
+            value(sourceURL)
         }
         seen(photo.metadata)
+        if let distance = photo.distance {
+            name("distance_m")
+            value(Int64(distance.rounded()))
+        }
         endObject()
     }
 }

@@ -42,6 +42,17 @@ public struct SubmittedPhoto: Sendable, Equatable {
     }
 }
 
+/// A link that a citizen gave and that the tenant has copied: the copy's address is chosen beforehand.
+public struct CopiedLink: Sendable, Equatable {
+    public let token: PhotoToken
+    public let url: String
+
+    public init(token: PhotoToken, url: String) {
+        self.token = token
+        self.url = url
+    }
+}
+
 /// What became of a photo, as the CRM is told.
 public struct SettledPhoto: Sendable, Equatable {
     public enum Verdict: Sendable, Equatable {
@@ -49,12 +60,22 @@ public struct SettledPhoto: Sendable, Equatable {
         case ready(sha256: [UInt8], bytes: Int, width: Int, height: Int)
         /// A code that names what was wrong with the file.
         case refused(reason: String)
+        /// Shown no more, at the word of an operator.
+        case revoked
     }
 
     public let token: PhotoToken
     /// What the camera wrote.
     public let metadata: PhotoMetadata
     public let verdict: Verdict
+    /// When its address ends to answer.
+    public var expiresAt: Timestamp?
+    /// The address that it had before.
+    public var replaced: PhotoToken?
+    /// The citizen's link that it was copied from.
+    public var sourceURL: String?
+    /// From its request, in metres.
+    public var distance: Double?
 
     public init(token: PhotoToken, metadata: PhotoMetadata, verdict: Verdict) {
         self.token = token

@@ -16,6 +16,10 @@ public struct Submission: Sendable {
     public var mediaURLs: [String]
     /// Photos that came with the form; they are shown before the links.
     public var photos: [SubmittedPhoto] = []
+    /// When their addresses end to answer; nil for as long as the request is kept.
+    public var photosExpireAt: Timestamp?
+    /// Those of the links that are copied.
+    public var copiedLinks: [CopiedLink] = []
     /// Whether the position is a photo's, because the form named no place.
     public var isLocatedByPhoto = false
     /// The label of the API key that carried it.

@@ -9,6 +9,7 @@ import Storage
 /// Cleans what citizens sent, one photo after the other, behind the requests and never in their way: the original becomes a copy
 /// without metadata and a thumbnail, the CRM is told, the original goes.
 public struct PhotoCleaner: ServiceLifecycle.Service {
+    private let lane: Lane
     private let queue: PhotoQueue
     private let media: any MediaStore
     private let sandbox: PhotoSandbox
@@ -17,20 +18,30 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
     private let logger: Logger
     private let report: @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
 
-    /// Longer than the sandbox may take for all its steps.
-    private static let lease: Int32 = 45
+    /// Longer than the sandbox may take for all its steps, in seconds.
+    private var lease: Int32 { lane == .plain ? 45 : 120 }
+    /// Before a blur command that failed is tried again, in seconds.
+    private static let blurPause: Int32 = 3
     /// A photo that ended its cleaner so often is refused.
     private static let attempts: Int16 = 3
     private static let interval = Duration.milliseconds(500)
     private static let sweepAge = Duration.seconds(3_600)
 
+    /// A city's slow blur command holds up no other city's photos.
+    public enum Lane: Sendable {
+        case plain
+        /// Photos of tenants with a blur command.
+        case blurred
+    }
+
     /// - Parameters:
     ///   - maximumPixels: what is decoded at most.
     ///   - failPoint: where to die; for tests.
     public init(
-        queue: PhotoQueue, media: any MediaStore, maximumPixels: Int, failPoint: MediaFailPoint? = nil, logger: Logger,
+        lane: Lane = .plain, queue: PhotoQueue, media: any MediaStore, maximumPixels: Int, failPoint: MediaFailPoint? = nil, logger: Logger,
         report: @escaping @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
     ) {
+        self.lane = lane
         self.queue = queue
         self.media = media
         var sandbox = PhotoSandbox()
@@ -58,7 +69,7 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
                     report("libvips", true, "")
                     report("postgresql", true, "")
                     if try await probe.passes(worked: worked) { report("media", true, "") }
-                    if nextSweep <= .now {
+                    if lane == .plain, nextSweep <= .now {
                         let removed = try await sweep.remove(olderThan: Self.sweepAge).total
                         if removed > 0 { logger.info("orphaned files removed", metadata: ["count": "\(removed)"]) }
                         nextSweep = .now.advanced(by: Self.sweepAge)
@@ -79,7 +90,11 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
 
     /// - Returns: false when none waits.
     func cleanNext() async throws -> Bool {
-        guard let photo = try await queue.take(lease: Self.lease) else { return false }
+        guard let photo = try await queue.take(lease: lease, isBlurred: lane == .blurred) else { return false }
+        if case .announce(let verdict) = photo.task {
+            _ = try await queue.announce(photo, verdict)
+            return true
+        }
         guard photo.attempts < Self.attempts else {
             try await settle(photo, .failure(.tooCostly), in: "")
             return true
@@ -87,7 +102,12 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
         do {
             let folder = try await media.workFolder()
             do {
-                try await settle(photo, try await clean(photo, in: folder), in: folder)
+                let outcome = try await clean(photo, in: folder)
+                if case .failure(.hookFailed) = outcome, photo.attempts + 1 < Self.attempts {
+                    try await queue.retry(photo, after: Self.blurPause)
+                } else {
+                    try await settle(photo, outcome, in: folder)
+                }
             } catch {
                 await media.remove(workFolder: folder)
                 throw error
@@ -111,7 +131,8 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
             if let redaction = photo.redaction {
                 return .success(try await sandbox.redact(original, redaction.rectangles, into: folder))
             }
-            return .success(try await sandbox.clean(original, into: folder))
+            let size = try await sandbox.clean(original, into: folder)
+            return .success(photo.policy.blurCommand.isEmpty ? size : try await sandbox.blur(photo.policy.blurCommand, in: folder))
         } catch {
             // The tool says the same of a bad file and of a disk without room.
             guard media.hasRoom, FileManager.default.isReadableFile(atPath: original) else { throw MediaError.full }

@@ -93,21 +93,47 @@ struct PhotoSandbox: Sendable {
         return (Size(width: sides[0], height: sides[1]), String(loader))
     }
 
+    /// Has a city's own command change `cleaned.jpg`: it gets the picture on standard input and writes one to standard output, within
+    /// the bounds of every tool here. What it wrote is a stranger's file again: decoded and drawn anew.
+    ///
+    /// - Parameter command: an absolute path, then arguments.
+    func blur(_ command: [String], in folder: String) async throws(PhotoRefusal) -> Size {
+        let blurred = folder + "/blurred"
+        do {
+            guard let program = command.first, FileManager.default.createFile(atPath: blurred, contents: nil),
+                let input = FileHandle(forReadingAtPath: folder + "/cleaned.jpg"), let output = FileHandle(forWritingAtPath: blurred)
+            else { throw PhotoRefusal.hookFailed }
+            _ = try await run(program, Array(command.dropFirst()), in: folder, input: input, output: output)
+            return try await clean(blurred, into: folder)
+        } catch {
+            throw .hookFailed
+        }
+    }
+
     private func run(_ tool: String, _ arguments: [String], in folder: String) async throws(PhotoRefusal) -> String {
+        let output = Pipe()
+        try await run("/usr/bin/" + tool, arguments, in: folder, input: .nullDevice, output: output.fileHandleForWriting)
+        try? output.fileHandleForWriting.close()
+        let said = (try? output.fileHandleForReading.read(upToCount: 4_096)) ?? Data()
+        return String(decoding: said, as: UTF8.self)
+    }
+
+    private func run(
+        _ program: String, _ arguments: [String], in folder: String, input: FileHandle, output: FileHandle
+    ) async throws(PhotoRefusal) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/prlimit")
         process.arguments =
             [
                 "--as=\(limits.memory)", "--cpu=\(limits.processorSeconds)", "--nofile=64", "--core=0", "--fsize=\(limits.output)", "--",
-                "/usr/bin/nice", "-n", "10", "/usr/bin/\(tool)",
+                "/usr/bin/nice", "-n", "10", program,
             ] + arguments
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
         process.environment = [
             "PATH": "/usr/bin:/bin", "HOME": folder, "TMPDIR": folder, "LC_ALL": "C", "VIPS_BLOCK_UNTRUSTED": "1", "VIPS_CONCURRENCY": "1",
             "MALLOC_ARENA_MAX": "2",
         ]
-        let output = Pipe()
-        process.standardInput = FileHandle.nullDevice
+        process.standardInput = input
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
         let limit = limits.wallTime
@@ -120,13 +146,14 @@ struct PhotoSandbox: Sendable {
             }
             let pid = process.processIdentifier
             DispatchQueue.global().asyncAfter(deadline: .now() + (limit / .seconds(1))) {
-                if process.isRunning { kill(pid, SIGKILL) }
+                guard process.isRunning else { return }
+                // What it started goes with it.
+                kill(-pid, SIGKILL)
+                kill(pid, SIGKILL)
             }
         }
         guard let outcome else { throw .unreadable }
         if outcome.reason == .uncaughtSignal { throw .tooCostly }
         guard outcome.status == 0 else { throw .unreadable }
-        let said = (try? output.fileHandleForReading.read(upToCount: 4_096)) ?? Data()
-        return String(decoding: said, as: UTF8.self)
     }
 }

@@ -11,7 +11,7 @@ struct SubmissionBatch: Sendable {
     let numbers: NumberBlocks
     let logger: Logger
 
-    private struct Entry: Sendable {
+    struct Entry: Sendable {
         let position: Int
         let item: Item
         let request: ServiceRequestID
@@ -180,7 +180,9 @@ struct SubmissionBatch: Sendable {
                     ]
                 ))
         }
-        if entries.contains(where: { !$0.item.submission.photos.isEmpty }) { steps.append((insert(PhotoSQL.insert), photos(entries))) }
+        if entries.contains(where: { !$0.item.submission.photos.isEmpty || !$0.item.submission.copiedLinks.isEmpty }) {
+            steps.append((insert(PhotoSQL.insert), photos(entries)))
+        }
         // No CRM hears of what a test endpoint took.
         let published = entries.filter { !$0.item.tenant.id.isTest }
         if !published.isEmpty { steps.append((insert(IngestSQL.events), events(published))) }
@@ -193,23 +195,8 @@ struct SubmissionBatch: Sendable {
     /// Photos first, then links; no URL has a space.
     private static func media(_ submission: Submission) -> String? {
         guard !submission.photos.isEmpty || !submission.mediaURLs.isEmpty else { return nil }
-        return (submission.photos.map(\.token.path) + submission.mediaURLs).joined(separator: " ")
-    }
-
-    private static func photos(_ entries: [Entry]) -> [Parameter] {
-        let all = entries.flatMap { entry in
-            entry.item.submission.photos.enumerated().map { (entry: entry, position: Int16(clamping: $0 + 1), photo: $1) }
-        }
-        return [
-            .int64s(all.map(\.entry.request.rawValue)), .int32s(all.map(\.entry.item.tenant.id.rawValue)),
-            .int16s(all.map(\.position)),
-            .texts(all.map(\.photo.token.text)), .texts(all.map(\.photo.type.rawValue)),
-            .int32s(all.map { Int32(clamping: $0.photo.bytes) }),
-            .byteStrings(all.map(\.photo.sha256)), .doubles(all.map(\.photo.metadata.position?.latitude)),
-            .doubles(all.map(\.photo.metadata.position?.longitude)), .texts(all.map(\.photo.metadata.takenAt)),
-            .texts(all.map(\.entry.item.submission.clientReference?.key)),
-            .int16s(all.map { Int16(clamping: $0.photo.metadata.orientation ?? 0) }),
-        ]
+        let photos = submission.photos.map { StoredMedia.entry($0.token, until: submission.photosExpireAt) }
+        return (photos + submission.mediaURLs).joined(separator: " ")
     }
 
     private static func events(_ entries: [Entry]) -> [Parameter] {

@@ -13,6 +13,8 @@ public struct PublishedPhoto: Sendable, Equatable {
 
     public let tenant: TenantKey
     public let state: State
+    /// When its address ends to answer.
+    public let expiresAt: Timestamp?
 }
 
 /// Finds photos by their address, for whoever knows it. Nothing is remembered: a photo that was revoked is gone for the next caller.
@@ -56,48 +58,19 @@ public final class PhotoReader: Sendable {
         guard let tenant = try? TenantKey(validating: try row.text(1)) else { return nil }
         let state: PublishedPhoto.State =
             switch try row.text(3) {
-            case "received", "redacting": .received
+            case "received" where try !row.bool(4), "redacting" where try !row.bool(4): .received
             case "ready" where try !row.bool(4):
                 .ready(
                     cleaned: try row.byteString(5), bytes: Int(try row.int32(6)), small: try row.byteString(7),
                     smallBytes: Int(try row.int32(8)))
             default: .gone
             }
-        return PublishedPhoto(tenant: tenant, state: state)
+        return PublishedPhoto(
+            tenant: tenant, state: state, expiresAt: row.optionalTimestamp(9).map { Timestamp(microseconds: $0) })
     }
 
     public func close() async {
         for connection in connections { await connection.close() }
-    }
-}
-
-/// A photo that waits to be cleaned.
-public struct WaitingPhoto: Sendable {
-    public let id: Int64
-    public let request: ServiceRequestID
-    public let tenant: TenantKey
-    public let shard: Int16
-    public let jurisdiction: String?
-    public let token: PhotoToken
-    /// Where the photo stands as it was sent.
-    public let original: MediaKey
-    public let type: PhotoType
-    /// What the camera wrote.
-    public let metadata: PhotoMetadata
-    /// Of its tenant.
-    public let policy: PhotoPolicy
-    /// How often it was tried before.
-    public let attempts: Int16
-    /// Of the newest event of its request.
-    public let sequence: Int32
-    /// Nil for a new photo; for one that is shown, what shall be blurred in it.
-    public let redaction: Redaction?
-
-    public struct Redaction: Sendable {
-        public let rectangles: [PhotoRectangle]
-        /// Hashes of the copies that were shown.
-        public let cleaned: [UInt8]
-        public let small: [UInt8]
     }
 }
 
@@ -115,32 +88,60 @@ public final class PhotoQueue: Sendable {
     }
 
     /// Takes the oldest photo that waits, and keeps it from other cleaners for `lease` seconds.
-    public func take(lease: Int32) async throws(StorageError) -> WaitingPhoto? {
+    ///
+    /// - Parameter isBlurred: of tenants with a blur command, or of the others.
+    public func take(lease: Int32, isBlurred: Bool) async throws(StorageError) -> WaitingPhoto? {
+        try await take(PhotoSQL.take, [.int32(lease), .bool(isBlurred)])
+    }
+
+    /// Takes the oldest link that is to be copied, likewise.
+    public func takeLink(lease: Int32) async throws(StorageError) -> WaitingPhoto? {
+        try await take(PhotoSQL.takeLink, [.int32(lease)])
+    }
+
+    private func take(_ statement: Statement, _ parameters: [Parameter]) async throws(StorageError) -> WaitingPhoto? {
         try await storing { () async throws(PostgresError) in
             try await connection.run { (session) throws(PostgresError) in
-                try session.execute(PhotoSQL.take, [.int32(lease)]).first.map { (row) throws(PostgresError) in try Self.waiting(row) }
+                try session.execute(statement, parameters).first.map { (row) throws(PostgresError) in try WaitingPhoto(row) }
             } ?? nil
         }
     }
 
-    private static func waiting(_ row: Row) throws(PostgresError) -> WaitingPhoto? {
-        guard let tenant = try? TenantKey(validating: try row.text(2)), let token = PhotoToken(parsing: try row.text(5)),
-            let type = PhotoType(rawValue: try row.text(6))
-        else { return nil }
-        let latitude = row.optionalDouble(7)
-        let longitude = row.optionalDouble(8)
-        return WaitingPhoto(
-            id: try row.int64(0), request: ServiceRequestID(stored: try row.int64(1)), tenant: tenant, shard: try row.int16(3),
-            jurisdiction: row.optionalText(4), token: token,
-            original: MediaKey(tenant: tenant, kind: .original, name: try row.text(18)), type: type,
-            metadata: PhotoMetadata(
-                position: latitude.flatMap { latitude in longitude.flatMap { Coordinate(latitude: latitude, longitude: $0) } },
-                takenAt: row.optionalText(9), orientation: row.isNull(16) ? nil : Int(try row.int16(16))),
-            policy: PhotoPolicyJSON.policy(try row.json(17)), attempts: try row.int16(10), sequence: try row.int32(11),
-            redaction: try row.bool(15)
-                ? WaitingPhoto.Redaction(
-                    rectangles: PhotoRedaction.rectangles(stored: try row.json(12)) ?? [], cleaned: try row.byteString(13),
-                    small: try row.byteString(14)) : nil)
+    /// The photo behind a link is in the media store: it waits to be cleaned like any other.
+    public func received(_ link: WaitingPhoto, _ photo: SubmittedPhoto) async throws(StorageError) {
+        try await run(
+            PhotoSQL.received,
+            [
+                .int64(link.id), .text(photo.type.rawValue), .int32(Int32(clamping: photo.bytes)), .bytes(photo.sha256),
+                .double(photo.metadata.position?.latitude), .double(photo.metadata.position?.longitude), .text(photo.metadata.takenAt),
+                .int16(Int16(clamping: photo.metadata.orientation ?? 0)),
+            ])
+    }
+
+    /// Tells the CRM of an address that an operator changed.
+    ///
+    /// - Returns: false when another event of the request came between: the photo waits again at once.
+    public func announce(_ photo: WaitingPhoto, _ verdict: SettledPhoto.Verdict) async throws(StorageError) -> Bool {
+        let event = event(of: photo, verdict)
+        return try await settle(
+            photo, PhotoSQL.announce,
+            [
+                .int64(photo.id), .int32(photo.sequence), .uuid(high: event.id.high, low: event.id.low), .int16(photo.shard),
+                .text(event.kind.rawValue), .bytes(event.body),
+            ])
+    }
+
+    private func event(of photo: WaitingPhoto, _ verdict: SettledPhoto.Verdict) -> ServiceRequestEvent {
+        var settled = SettledPhoto(token: photo.token, metadata: photo.metadata, verdict: verdict)
+        settled.expiresAt = photo.expiresAt
+        settled.replaced = photo.replaced
+        settled.sourceURL = photo.sourceURL
+        if let here = photo.metadata.position, let there = photo.requestPosition, photo.sourceURL != nil {
+            settled.distance = here.distance(to: there)
+        }
+        return ServiceRequestEvent.mediaAdded(
+            settled, to: photo.request, sequence: photo.sequence + 1, tenant: photo.tenant, jurisdiction: photo.jurisdiction, origin: origin
+        )
     }
 
     /// What is stored of a cleaned photo.
@@ -171,9 +172,7 @@ public final class PhotoQueue: Sendable {
             case .success(let copies): .ready(sha256: copies.cleaned, bytes: copies.bytes, width: copies.width, height: copies.height)
             case .failure(let refusal): .refused(reason: refusal.rawValue)
             }
-        let event = ServiceRequestEvent.mediaAdded(
-            SettledPhoto(token: photo.token, metadata: photo.metadata, verdict: verdict), to: photo.request,
-            sequence: photo.sequence + 1, tenant: photo.tenant, jurisdiction: photo.jurisdiction, origin: origin)
+        let event = event(of: photo, verdict)
         var parameters: [Parameter] = [.int64(photo.id), .int32(photo.sequence)]
         switch outcome {
         case .success(let copies):
@@ -187,11 +186,14 @@ public final class PhotoQueue: Sendable {
         parameters += [
             .uuid(high: event.id.high, low: event.id.low), .int16(photo.shard), .text(event.kind.rawValue), .bytes(event.body),
         ]
-        let all = parameters
-        return try await storing { () async throws(PostgresError) in
+        return try await settle(photo, PhotoSQL.settle, parameters)
+    }
+
+    private func settle(_ photo: WaitingPhoto, _ statement: Statement, _ parameters: [Parameter]) async throws(StorageError) -> Bool {
+        try await storing { () async throws(PostgresError) in
             try await connection.run { (session) throws(PostgresError) in
                 let settled =
-                    try session.execute(PhotoSQL.settle, all).first.map { (row) throws(PostgresError) in try row.bool(0) } ?? false
+                    try session.execute(statement, parameters).first.map { (row) throws(PostgresError) in try row.bool(0) } ?? false
                 _ = try session.execute(settled ? IngestSQL.notify : PhotoSQL.again, settled ? [] : [.int64(photo.id)])
                 return settled
             }
@@ -199,11 +201,16 @@ public final class PhotoQueue: Sendable {
     }
 
     /// Gives a photo back that could not be worked on for a reason of ours: it is taken again in half a minute.
-    public func putBack(_ photo: WaitingPhoto) async throws(StorageError) {
+    public func putBack(_ photo: WaitingPhoto) async throws(StorageError) { try await run(PhotoSQL.putBack, [.int64(photo.id)]) }
+
+    /// Has a photo tried again, in so many seconds; this attempt counts.
+    public func retry(_ photo: WaitingPhoto, after pause: Int32) async throws(StorageError) {
+        try await run(PhotoSQL.retry, [.int64(photo.id), .int32(pause)])
+    }
+
+    private func run(_ statement: Statement, _ parameters: [Parameter]) async throws(StorageError) {
         try await storing { () async throws(PostgresError) in
-            try await connection.run { (session) throws(PostgresError) in
-                _ = try session.execute(PhotoSQL.putBack, [.int64(photo.id)])
-            }
+            try await connection.run { (session) throws(PostgresError) in _ = try session.execute(statement, parameters) }
         }
     }
 
@@ -230,4 +237,13 @@ public enum PhotoRefusal: String, Error, Sendable, CaseIterable {
     case tooManyPixels = "too_many_pixels"
     /// Cleaning took more time or memory than it may.
     case tooCostly = "too_costly"
+    /// The city's own blur command failed, again and again.
+    case hookFailed = "hook_failed"
+    /// The link leads where no link of a stranger is followed: a private address, another port, no https, too many redirects.
+    case linkNotAllowed = "link_not_allowed"
+    /// Nothing came from the link in several tries.
+    case linkUnreachable = "link_unreachable"
+    case linkTooLarge = "link_too_large"
+    /// A picture of a kind that the city does not take.
+    case kindNotTaken = "kind_not_taken"
 }

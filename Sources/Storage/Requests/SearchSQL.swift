@@ -45,7 +45,7 @@ enum SearchSQL {
                or lat between $12 and $13::double precision and long between $14::double precision and $15::double precision)
           and ($16::double precision is null
                or lat is not null and bus311_within($16, $17::double precision, $18::double precision, lat, long))
-          and ($19::boolean is null or (cardinality(media_urls) > 0) = $19)
+          and ($19::boolean is null or bus311_has_media(media_urls) = $19)
         """
 
     private static func matching(isByUpdate: Bool, _ columns: String, _ more: String, limit: String) -> String {

@@ -30,7 +30,7 @@ enum ServiceRequestRow {
             expectedAt: row.optionalTimestamp(10).map { Timestamp(microseconds: $0) },
             location: Location(
                 coordinate: coordinate, address: row.optionalText(13), addressID: row.optionalText(14), zipcode: row.optionalText(15)),
-            mediaURLs: try row.texts(16),
+            mediaURLs: StoredMedia.shown(try row.texts(16), at: .now),
             answers: try answers(row.json(17)),
             title: row.optionalText(18),
             object: row.optionalText(19).flatMap { type in row.optionalText(20).map { ServiceObject(type: type, id: $0) } }

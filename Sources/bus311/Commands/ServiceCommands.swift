@@ -126,12 +126,20 @@ struct Services {
 
     /// Nothing to clean where no photos are taken.
     mutating func addPhotos() throws {
+        for lane in [PhotoCleaner.Lane.plain, .blurred] {
+            guard let media = try settings.media else { return }
+            list.append(
+                PhotoCleaner(
+                    lane: lane, queue: try PhotoQueue(configuration: try settings.database(.photos), origin: settings.origin), media: media,
+                    maximumPixels: settings.maximumPixels, failPoint: settings.mediaFailPoint, logger: logger("photos"),
+                    report: report("photos")))
+        }
         guard let media = try settings.media else { return }
         list.append(
-            PhotoCleaner(
+            try LinkCopier(
                 queue: try PhotoQueue(configuration: try settings.database(.photos), origin: settings.origin), media: media,
-                maximumPixels: settings.maximumPixels, failPoint: settings.mediaFailPoint, logger: logger("photos"),
-                report: report("photos")))
+                maximumBytes: settings.photoLimits.maximumBytes, allowed: try settings.allowedLinks,
+                authorities: settings.linkAuthorities, logger: logger("photos"), report: report("photos")))
     }
 
     /// Runs until SIGTERM or SIGINT, then stops in order.

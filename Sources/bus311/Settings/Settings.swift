@@ -25,7 +25,8 @@ struct Settings: Sendable {
         "broker.provisionerPassword", "broker.monitorUser", "broker.monitorPassword",
         "media.s3.endpoint", "media.s3.region", "media.s3.bucket", "media.s3.prefix", "media.s3.accessKey", "media.s3.secretKey",
         "media.s3.authorities", "media.s3.allowCleartext",
-        "media.directory", "media.maximumBytes", "media.maximumPhotos", "media.maximumPixels", "database.photos", "events.typePrefix",
+        "media.fetch.allow", "media.fetch.authorities", "media.directory", "media.maximumBytes", "media.maximumPhotos",
+        "media.maximumPixels", "database.photos", "events.typePrefix",
         "events.schemaBase", "log.level", "migrations", "failpoint",
     ]
 

@@ -35,6 +35,7 @@ DOCUMENTS = (
     "docs/contract/evolution.md",
     "docs/contract/erasure.md",
     "docs/operators/media-storage.md",
+    "docs/operators/photos.md",
 )
 # Read at the same time by a second reader: mostly Erlang's programs, which take seconds to start, and change nothing for the others.
 BESIDE = (

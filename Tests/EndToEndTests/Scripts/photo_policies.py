@@ -1,9 +1,11 @@
 """What a city may choose for its photos: kinds, limits, expiry, copied links, a blur command; and how old clients send photos."""
 import base64
+import datetime
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -12,6 +14,7 @@ import urllib.request
 import pictures
 from city import PROGRAM, City, wait_until
 from photobench import Bench
+from photo_links import Stranger, certificate
 
 
 def command(bench, *arguments, code=0):
@@ -147,15 +150,194 @@ def kinds(bench):
         assert "location_source" not in far and 1_000 < far["media"][0]["distance_m"] < 2_000, (name, far["media"])
 
 
+def expiry(bench):
+    """An address ends to answer at its moment, everywhere at once; the CRM is told; a new address begins anew."""
+    key = bench.settings["tenant"]
+    assert policy(bench, "--expire-days", "30")["expire_days"] == 30
+    photo = pictures.photo(320, 240)
+    created, added = None, None
+
+    def thirty_days():
+        nonlocal created, added
+        number = bench.stored([("media", "a", photo)])
+        created, added = (event["data"] for event in bench.events(number, 2))
+        return "expires_at" in created["media"][0]
+
+    wait_until(thirty_days, 10, "new photos get an end")
+    for block in (created["media"][0], added["media"][0]):
+        end = datetime.datetime.fromisoformat(block["expires_at"].replace("Z", "+00:00"))
+        assert abs((end - datetime.datetime.now(datetime.timezone.utc)).total_seconds() - 30 * 86_400) < 60, block
+    policy(bench, "--expire-days", "never")
+    wait_until(lambda: bench.events(bench.stored([("media", "a", photo)]), 2)[1]["data"]["media"][0]["expires_at"] is None, 10, "no end again")
+
+    number = bench.stored([("media", "a", photo), ("media", "b", pictures.photo(322, 240))])
+    bench.events(number, 3)
+    first, second = bench.request(number)["extended_attributes"]["media_urls"]
+    body = bench.fetch(first)[2]
+    modified = send_head(bench, number)
+    command(bench, "photo", "expire", first, "--in", "4s")
+    begin = time.monotonic()
+    status, headers, _ = bench.fetch(first)
+    assert status == 200 and int(headers["Cache-Control"].rsplit("=", 1)[1]) <= 4, headers
+    assert bench.request(number)["media_url"] == first
+    told = bench.events(number, 1)[0]["data"]["media"][0]
+    assert told["url"] == first and told["expires_at"] and told["state"] == "ready", told
+    wait_until(lambda: bench.fetch(first)[0] == 410, 6, "410 after its end")
+    assert time.monotonic() - begin > 2.5, "not before"
+    assert bench.fetch(first.replace(".jpg", "-small.jpg"))[0] == 410
+    request = bench.request(number)
+    assert request["media_url"] == second and request["extended_attributes"]["media_urls"] == [second], request
+    assert send_head(bench, number, If_Modified_Since=modified) == 200, "an unchanged moment hides no ended address"
+    command(bench, "photo", "expire", second, "--at", "2020-01-01T00:00:00Z")
+    request = bench.request(number)
+    assert request["media_url"] is None and "media_urls" not in request["extended_attributes"], request
+    found = json.loads(bench.city.get(f"/requests.json?jurisdiction_id={bench.settings['jurisdiction_id']}&has_photo=true"))
+    assert number not in [entry["service_request_id"] for entry in found], "no photo of it is shown"
+    listed = json.loads(command(bench, "photo", "list", number, "--format", "json"))
+    assert [entry["state"] for entry in listed] == ["expired", "expired"] and listed[0]["url"] == first, listed
+    bench.events(number, 1)
+
+    command(bench, "photo", "renew", first)
+    new = bench.request(number)["media_url"]
+    assert new not in (first, None) and bench.fetch(new)[2] == body and bench.fetch(first)[0] == 404
+    told = bench.events(number, 1)[0]["data"]["media"][0]
+    assert (told["url"], told["replaces"], told["expires_at"]) == (new, first, None), told
+    command(bench, "photo", "renew", new, "--in", "1d")
+    assert bench.events(number, 1)[0]["data"]["media"][0]["expires_at"]
+    command(bench, "photo", "revoke", bench.request(number)["media_url"])
+    assert bench.events(number, 1)[0]["data"]["media"][0]["state"] == "revoked"
+    for wrong in ([first, "--in", "1x"], [first], [first, "--in", "1s", "--never"], [first, "--at", "soon"], [first, "--never"]):
+        command(bench, "photo", "expire", *wrong, code=64)
+    command(bench, "photo", "list", "x", code=64)
+
+
+def send_head(bench, number, **headers):
+    """The status with conditions, the moment of change without."""
+    url = f"{bench.settings['gateway_url']}/requests/{number}.json?jurisdiction_id={bench.settings['jurisdiction_id']}"
+    status, answer, _ = bench.fetch(url, **headers)
+    return status if headers else answer["Last-Modified"]
+
+
+def links(bench):
+    """Copied through a guard; nobody of ours is led to a private address, whatever the link says."""
+    photo = pictures.photo(320, 240)
+    jpeg = {"Content-Type": "text/html"}
+    other, allowed, secure = bench.strangers
+    other.pages.update({"/secret.jpg": (200, jpeg, photo)})
+    again = lambda path: (302, {"Location": path}, b"redirect")
+    allowed.pages.update({
+        "/ok.jpg": (200, jpeg, photo), "/moved": again("/folder/../ok.jpg"), "/loop": again("/loop"),
+        "/inside": again(other.url("/secret.jpg")), "/metadata": again("http://169.254.169.254/latest/meta-data/"),
+        "/name": again(f"http://localhost:{other.port}/secret.jpg"), "/file": again("file:///etc/passwd"), "/page": (200, jpeg, b"<html>" * 99),
+        "/png": (200, {}, pictures.polyglot()), "/flaky": lambda visit: (503, {}, b"") if visit == 1 else (200, jpeg, photo),
+        "/long": (200, {"Content-Length": "99000000"}, photo * 400), "/chunked": (200, {"Content-Length": "300001"}, photo + bytes(300_001 - len(photo))),
+    })
+    secure.pages.update({"/ok.jpg": (200, jpeg, pictures.photo(322, 240))})
+
+    def post(url):
+        status, answer = bench.city.post("a link", media_url=url)
+        assert status == 200, answer
+        return answer[0]["service_request_id"]
+
+    number = post(allowed.url("/ok.jpg"))
+    assert bench.events(number, 1)[0]["data"]["media"] == [{"url": allowed.url("/ok.jpg"), "kind": "external"}]
+    assert bench.request(number)["media_url"] == allowed.url("/ok.jpg"), "kept as given"
+
+    policy(bench, "--fetch-links", "true", "--max-bytes", "300kB", "--kinds", "jpeg")
+
+    def followed():
+        number = post(allowed.url("/never"))
+        return bench.events(number, 1)[0]["data"]["media"][0].get("state") == "pending"
+
+    wait_until(followed, 10, "the gateway follows the policy")
+    number = post(secure.url("/ok.jpg", "https"))
+    created, added = (event["data"]["media"][0] for event in bench.events(number, 2))
+    assert created == {"url": secure.url("/ok.jpg", "https"), "kind": "external", "state": "pending"}, created
+    assert (added["kind"], added["state"], added["source_url"]) == ("stored", "ready", created["url"]), added
+    copy = bench.request(number)["media_url"]
+    assert copy == added["url"] and pictures.MARK not in bench.fetch(copy)[2] and b"Exif" not in bench.fetch(copy)[2]
+    assert 1_000 < added["distance_m"] < 2_000 and added["taken_at"] == "2026-03-01T10:20:30" and added["orientation"] == 6, added
+    sent = secure.visits[0][1]
+    assert not {"Cookie", "Authorization", "Referer"} & set(sent), sent
+    assert allowed.visits == [], "neither http nor before it was wanted"
+
+    policy(bench, "--fetch-http", "true")
+    cases = {
+        allowed.url("/ok.jpg"): "ready", allowed.url("/moved"): "ready", allowed.url("/flaky"): "ready",
+        allowed.url("/loop"): "link_not_allowed", allowed.url("/inside"): "link_not_allowed", allowed.url("/metadata"): "link_not_allowed",
+        allowed.url("/name"): "link_not_allowed", allowed.url("/file"): "link_not_allowed", allowed.url("/page"): "unreadable",
+        allowed.url("/png"): "kind_not_taken", allowed.url("/long"): "link_too_large", allowed.url("/chunked"): "link_too_large",
+        allowed.url("/none"): "link_unreachable", other.url("/secret.jpg"): "link_not_allowed",
+        f"http://localhost:{other.port}/secret.jpg": "link_not_allowed", f"http://[::1]:{other.port}/": "link_not_allowed",
+        f"http://127.1:{other.port}/secret.jpg": "link_not_allowed", "http://127.0.0.1/": "link_not_allowed",
+        f"http://a:b@127.0.0.1:{allowed.port}/ok.jpg": "link_not_allowed", "https://10.0.0.1/a.jpg": "link_not_allowed",
+        "https://[::ffff:169.254.169.254]/": "link_not_allowed", "https://[64:ff9b::7f00:1]/": "link_not_allowed",
+        "http://0x7f000001/": "link_not_allowed", "https://100.64.0.1/": "link_not_allowed",
+    }
+    numbers = {post(url): url for url in cases}
+    events = bench.all_events(numbers, 2, 120)
+    for number, url in numbers.items():
+        block = events[number][1]["data"]["media"][0]
+        assert block["source_url"] == url and block["kind"] == "stored", block
+        assert (block["state"] if cases[url] == "ready" else block.get("reason")) == cases[url], (url, block)
+        shown = bench.request(number)["media_url"]
+        assert shown == (block["url"] if cases[url] == "ready" else url), (url, shown)
+        if cases[url] != "ready":
+            assert block["state"] == "refused" and bench.fetch(block["url"])[0] == 410 and "detail" not in block, block
+    assert other.visits == [], "nobody was led to a port that no operator named"
+    assert allowed.paths().count("/loop") == 4 and allowed.paths().count("/flaky") == 2, allowed.paths()
+    assert not bench.incoming() and "127.0.0.1:" + str(allowed.port) not in bench.city.log(), "no link stands in the log"
+    policy(bench, "--fetch-links", "false", "--fetch-http", "false", "--max-bytes", "installation", "--kinds", "all")
+
+
+def blurring(bench):
+    """A city's own command sees each cleaned copy before anybody else; what it writes is cleaned again."""
+    folder = bench.city.folder.name
+    seen, script = os.path.join(folder, "seen"), os.path.join(folder, "blur.sh")
+    with open(script, "w") as file:
+        file.write('#!/bin/sh\nenv > "$1"\nvips gaussblur stdin .jpg 9\nprintf %s ' + pictures.MARK.decode() + "\n")
+    os.chmod(script, 0o755)
+    policy(bench, "--blur-command", f"{script} {seen}")
+    photo = pictures.photo(640, 480, orientation=1)
+    number = bench.stored([("media", "a", photo)])
+    url = bench.request(number)["media_url"]
+    status, _, copy = bench.fetch(url)
+    assert status == 200 and pictures.MARK not in copy and copy.endswith(b"\xff\xd9"), "cleaned again"
+    assert pictures.size(copy) == (640, 480)
+    steepest = max(abs(a[0] - b[0]) for a, b in zip(pictures.row(copy, 200), pictures.row(copy, 200)[4:]))
+    assert steepest < 60, steepest
+    with open(seen) as file:
+        environment = {line.split("=", 1)[0] for line in file if "=" in line}
+    assert environment <= {"PATH", "HOME", "TMPDIR", "LC_ALL", "VIPS_BLOCK_UNTRUSTED", "VIPS_CONCURRENCY", "MALLOC_ARENA_MAX", "PWD", "_", "SHLVL", "OLDPWD"}, environment
+    assert bench.events(number, 2)[1]["data"]["media"][0]["state"] == "ready"
+
+    policy(bench, "--blur-command", "/bin/false")
+    begin = time.monotonic()
+    number = bench.stored([("media", "a", photo)])
+    assert time.monotonic() - begin < 5, "the request waits for nobody"
+    assert bench.request(number)["media_url"], "its photo is announced, and not there yet"
+    block = bench.events(number, 2)[1]["data"]["media"][0]
+    assert (block["state"], block["reason"]) == ("refused", "hook_failed") and time.monotonic() - begin > 5, block
+    assert bench.fetch(block["url"])[0] == 410 and bench.request(number)["media_url"] is None
+    policy(bench, "--blur-command", "none")
+
+
 def main():
     wanted = sys.argv[1:]
-    with City() as city:
-        bench = Bench(city)
-        for case in (long_forms, limits, kinds):
-            if not wanted or case.__name__ in wanted:
-                begin = time.monotonic()
-                case(bench)
-                print(f"photo policies: {case.__name__} passed in {time.monotonic() - begin:.1f} s", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        proof = certificate(folder)
+        strangers = [Stranger(), Stranger(), Stranger(proof)]
+        # What an operator would write for internal hosts: these ports and no others.
+        os.environ["BUS311_MEDIA_FETCH_ALLOW"] = ", ".join(f"127.0.0.1:{stranger.port}" for stranger in strangers[1:])
+        os.environ["BUS311_MEDIA_FETCH_AUTHORITIES"] = proof
+        with City() as city:
+            bench = Bench(city)
+            bench.strangers = strangers
+            for case in (long_forms, limits, kinds, expiry, links, blurring):
+                if not wanted or case.__name__ in wanted:
+                    begin = time.monotonic()
+                    case(bench)
+                    print(f"photo policies: {case.__name__} passed in {time.monotonic() - begin:.1f} s", flush=True)
 
 
 main()

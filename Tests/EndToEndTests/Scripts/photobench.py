@@ -73,6 +73,19 @@ class Bench:
         wait_until(more, 60, f"{count} events of {number}, had {found}")
         return found
 
+    def all_events(self, numbers, count, seconds):
+        """The first events of several requests, whatever their order."""
+        found = {number: [] for number in numbers}
+
+        def more():
+            method, properties, body = self.channel.basic_get(self.settings["request_queue"], auto_ack=True)
+            if method and properties.correlation_id in found:
+                found[properties.correlation_id].append(json.loads(body))
+            return all(len(events) >= count for events in found.values())
+
+        wait_until(more, seconds, f"{count} events of each of {len(found)}")
+        return found
+
     def incoming(self):
         return glob.glob(os.path.join(self.city.home, "media", "incoming", "*"))
 
