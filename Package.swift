@@ -120,7 +120,9 @@ let package = Package(
         .testTarget(
             name: "EndToEndTests", dependencies: ["TestSupport", "bus311", "example-consumer"], exclude: ["Scripts"],
             swiftSettings: settings),
-        tests("AccidentTests", ["TestSupport", "bus311"]),
+        tests(
+            "AccidentTests",
+            ["TestSupport", "bus311", "AMQP", "Bus", "Curl", "Open311", "PrivateServers", "Storage", log, locks]),
         tests("StorageTests", ["Storage", "Open311", "Curl", crypto]),
         tests("StorageIntegrationTests", ["Storage", "Open311", "Postgres", "TestSupport", log]),
         .testTarget(

@@ -89,8 +89,13 @@ public struct AMQPError: Error, Sendable {
     }
 
     /// The exchange that the broker named in its reply, when it named one.
-    public var exchange: String? {
-        guard let start = replyText.firstRange(of: "exchange '") else { return nil }
+    public var exchange: String? { named("exchange") }
+
+    /// The queue that the broker named in its reply, when it named one.
+    var namedQueue: String? { named("queue") }
+
+    private func named(_ kind: String) -> String? {
+        guard let start = replyText.firstRange(of: "\(kind) '") else { return nil }
         let rest = replyText[start.upperBound...]
         guard let end = rest.firstRange(of: "' in vhost") else { return nil }
         return String(rest[..<end.lowerBound])

@@ -115,8 +115,14 @@ final class BrokerConnection {
 
     // MARK: Consuming
 
-    func consume(queue: String, prefetch: UInt16, exclusive: Bool) throws(AMQPError) {
-        try request { rmq_consume(handle, queue, prefetch, exclusive, &$0) }
+    /// Messages in hand for each of the consumers that are made afterwards.
+    func limitPrefetch(to prefetch: UInt16) throws(AMQPError) {
+        try request { rmq_prefetch(handle, prefetch, &$0) }
+    }
+
+    /// - Parameter waits: for the broker's answer. Where deliveries flow already, it comes behind them: on a slow link too late.
+    func consume(queue: String, exclusive: Bool, waits: Bool) throws(AMQPError) {
+        try request { rmq_consume(handle, queue, exclusive, waits, &$0) }
     }
 
     func acknowledge(_ tag: UInt64, multiple: Bool) throws(AMQPError) {
@@ -234,6 +240,8 @@ extension AMQPError {
             }
         let repeats = failure.kind == RMQ_FAILURE_TLS || failure.kind == RMQ_FAILURE_PROTOCOL
         self.init(kind, replyCode: code == 0 ? nil : code, replyText: repeats ? "" : text, server: server)
+        // Of a consumer that was not waited for, the broker's words are all there is.
+        if let queue = namedQueue { self = about(queue) }
     }
 }
 

@@ -59,7 +59,8 @@ public actor Consumer {
 
     deinit { thread.stop() }
 
-    /// Connects and begins to consume.
+    /// Connects and begins to consume. A single queue that the broker refuses is an error here; of several the refusal ends the stream,
+    /// because waiting for the answer of one would mean waiting for the deliveries of another.
     ///
     /// The stream ends by throwing an ``AMQPError`` when the broker ends the consumer or the connection is lost; it ends without an
     /// error after ``close()``. Keep the stream for as long as messages are being acknowledged: letting go of it, or cancelling the
@@ -71,9 +72,10 @@ public actor Consumer {
             throw AMQPError(.invalidConfiguration("the consumer has been started already"), server: configuration.server)
         }
         let opened = try BrokerConnection(configuration, watchdog: watchdog)
+        try opened.limitPrefetch(to: prefetch)
         for queue in queues {
             do throws(AMQPError) {
-                try opened.consume(queue: queue, prefetch: prefetch, exclusive: exclusive)
+                try opened.consume(queue: queue, exclusive: exclusive, waits: queues.count == 1)
             } catch {
                 throw error.about(queue)
             }
@@ -95,20 +97,17 @@ public actor Consumer {
         return stream
     }
 
-    /// Consumes one more queue, now and at every later start. A refusal ends the stream, as every channel error does.
-    ///
-    /// - Throws: an ``AMQPError`` whose ``AMQPError/queue`` is this one when it is at fault; the queue is not kept then.
+    /// Consumes one more queue, now and at every later start. A refusal ends the stream, as every channel error does, with an
+    /// ``AMQPError`` whose ``AMQPError/queue`` is this one.
     public func add(queue: String) throws(AMQPError) {
         try onConnection { connection throws(AMQPError) in
             do throws(AMQPError) {
-                try connection.consume(queue: queue, prefetch: prefetch, exclusive: exclusive)
+                try connection.consume(queue: queue, exclusive: exclusive, waits: false)
             } catch {
                 throw error.about(queue)
             }
         }
         queues.append(queue)
-        // Its first deliveries may have come with the answer.
-        receive()
     }
 
     /// Takes a message off the queue for good, or all up to it.

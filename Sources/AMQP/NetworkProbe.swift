@@ -126,6 +126,7 @@ public actor NetworkProbe {
     public func look(at address: String, port: UInt16, hostName: String, caFile: String?, greeting: Greeting, limit: Duration) -> Outcome {
         var result = probe_result()
         let bytes = greeting.bytes
+        let offersHTTP = if case .https = greeting { true } else { false }
         address.withCString { address in
             hostName.withCString { hostName in
                 (caFile ?? "").withCString { ca in
@@ -135,6 +136,7 @@ public actor NetworkProbe {
                         options.port = port
                         options.use_tls = caFile != nil
                         options.host_name = hostName
+                        options.offers_http = offersHTTP
                         options.ca_file = ca
                         options.step_milliseconds = max(1, Int64(limit / .milliseconds(1)))
                         options.greeting = greeting.baseAddress

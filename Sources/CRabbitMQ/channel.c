@@ -11,13 +11,21 @@ bool rmq_confirm_select(rmq_connection *connection, rmq_failure *failure) {
     return answered(connection, failure);
 }
 
-bool rmq_consume(rmq_connection *connection, const char *queue, uint16_t prefetch, bool exclusive, rmq_failure *failure) {
+bool rmq_prefetch(rmq_connection *connection, uint16_t prefetch, rmq_failure *failure) {
     amqp_basic_qos(connection->state, RMQ_CHANNEL, 0, prefetch, 0);
-    if (!answered(connection, failure)) return false;
+    return answered(connection, failure);
+}
+
+bool rmq_consume(rmq_connection *connection, const char *queue, bool exclusive, bool waits, rmq_failure *failure) {
     // The queue's name as the consumer's: a cancellation by the broker names the consumer alone.
     const amqp_bytes_t name = amqp_cstring_bytes(queue);
-    amqp_basic_consume(connection->state, RMQ_CHANNEL, name, name, 0, 0, exclusive, amqp_empty_table);
-    return answered(connection, failure);
+    if (waits) {
+        amqp_basic_consume(connection->state, RMQ_CHANNEL, name, name, 0, 0, exclusive, amqp_empty_table);
+        return answered(connection, failure);
+    }
+    amqp_basic_consume_t request = {
+        .queue = name, .consumer_tag = name, .exclusive = exclusive, .nowait = 1, .arguments = amqp_empty_table};
+    return rmq_check_status(amqp_send_method(connection->state, RMQ_CHANNEL, AMQP_BASIC_CONSUME_METHOD, &request), failure);
 }
 
 bool rmq_acknowledge(rmq_connection *connection, uint64_t tag, bool multiple, rmq_failure *failure) {

@@ -221,6 +221,7 @@ static void probe_tls(int descriptor, const probe_options *options, probe_result
         bool is_address =
             inet_pton(AF_INET, options->host_name, numeric) == 1 || inet_pton(AF_INET6, options->host_name, numeric) == 1;
         if (!is_address) SSL_set_tlsext_host_name(ssl, options->host_name);
+        if (options->offers_http) SSL_set_alpn_protos(ssl, (const unsigned char *)"\x08http/1.1", 9);
         SSL_set_fd(ssl, descriptor);
         if (shake_hands(ssl, options, result)) exchange_tls(ssl, options, result);
     }

@@ -117,6 +117,31 @@ extension BrokerTests {
             await channel.close()
         }
 
+        @Test("of several queues is told which one the broker refuses, at the start and later")
+        func refusedAmongSeveral() async throws {
+            let configuration = await (try PrivateBroker.shared.value).configuration()
+            let channel = try AMQPChannel(configuration: configuration)
+            let queue = try await channel.makeQueue()
+            let several = try Consumer(configuration: configuration, queues: [queue, "no.such.queue"], prefetch: 1)
+            let stream = try await several.start()
+            let error = await #expect(throws: AMQPError.self) { for try await _ in stream {} }
+            #expect(error?.kind == .notFound)
+            #expect(error?.queue == "no.such.queue")
+            await several.close()
+
+            let growing = try await makeConsumer(queue)
+            let grown = try await growing.start()
+            let other = try await channel.makeQueue()
+            try await growing.add(queue: other)
+            try await eventually("the added one is consumed") { try await channel.passiveDeclare(queue: other).consumers == 1 }
+            try await growing.add(queue: "no.such.queue")
+            let later = await #expect(throws: AMQPError.self) { for try await _ in grown {} }
+            #expect(later?.queue == "no.such.queue")
+            await growing.close()
+            for name in [queue, other] { try await channel.delete(queue: name) }
+            await channel.close()
+        }
+
         @Test("when its stream is dropped, the broker takes the messages back")
         func dropped() async throws {
             try await withPublisher { publisher, queue in

@@ -43,4 +43,6 @@ struct EndToEndTests {
 
     @Test("photos on an S3 service as on the disk; after any crash and a sweep, store and database agree file by file")
     func photoStores() throws { #expect(try PythonScript.run("photo_stores.py") == 0, "see its output above") }
+    @Test("TLS, client certificates, haproxy on 443 and idle-cutting middleboxes, as CRMs meet them; netcheck names each fault")
+    func network() throws { #expect(try PythonScript.run("network.py") == 0, "see its output above") }
 }

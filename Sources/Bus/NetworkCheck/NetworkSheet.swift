@@ -17,7 +17,7 @@ public struct NetworkSheet: Sendable, Hashable {
     private func commands() -> String {
         let brokers = plan.brokers.map { "openssl s_client -brief -connect \($0.name) -servername \($0.host) < /dev/null" }
         let apis = plan.apis.map { "curl --head https://\($0.port == 443 ? $0.host : $0.name)/" }
-        return (brokers + apis).joined(separator: "\n")
+        return (brokers + apis).map { "- `\($0)`" }.joined(separator: "\n")
     }
 
     private var french: String {
@@ -55,9 +55,7 @@ public struct NetworkSheet: Sendable, Hashable {
 
         Avec le programme du bus, depuis le serveur du CRM (`bus311 netcheck`), ou avec des outils courants :
 
-        ```
         \(commands())
-        ```
 
         Le certificat montré doit être celui du nom appelé, signé par une autorité publique, non par votre réseau.
         """
@@ -98,9 +96,7 @@ public struct NetworkSheet: Sendable, Hashable {
 
         With the bus's program, from the CRM's server (`bus311 netcheck`), or with common tools:
 
-        ```
         \(commands())
-        ```
 
         The certificate shown must be that of the name called, signed by a public authority, not by your own network.
         """

@@ -20,6 +20,7 @@ final class RelayLane: Sendable {
 
     private struct State {
         var window: RelayWindow
+        var pace: RelayPace
         var publisher: ConfirmedPublisher?
         var backoff = Backoff(from: .seconds(1), to: .seconds(60))
         var reconnectAt = ContinuousClock.now
@@ -77,7 +78,8 @@ final class RelayLane: Sendable {
         state = NIOLockedValueBox(
             State(
                 window: RelayWindow(
-                    count: configuration.window, bytes: configuration.windowBytes, perTenant: configuration.windowPerTenant)))
+                    count: configuration.window, bytes: configuration.windowBytes, perTenant: configuration.windowPerTenant),
+                pace: RelayPace(maximum: configuration.window, confirmTimeout: configuration.confirmTimeout)))
     }
 
     // MARK: What the shard asks
@@ -127,7 +129,8 @@ final class RelayLane: Sendable {
         // Among others, what is found meanwhile should not wait for a large part of the window.
         let isShared = part < configuration.window
         let (publications, inFlight) = state.withLockedValue { state -> ([Publication], Int) in
-            var entries = stopping ? [] : state.window.next(atMost: part)
+            var entries = stopping ? [] : state.window.next(
+                atMost: min(part, state.pace.limit), bytes: state.pace.bytes(of: configuration.windowBytes))
             // Nothing larger is ever stored by our own hand; what is all the same waits for a person.
             for entry in entries where entry.body.count > ServiceRequestEvent.maximumSize {
                 refuse(entry.seq, "too_large", isFinal: true, &state)
@@ -174,6 +177,7 @@ final class RelayLane: Sendable {
             }
             state.withLockedValue {
                 $0.publisher = publisher
+                $0.pace.reconnected()
                 $0.backoff.reset()
             }
             connectionState.record(1)
@@ -198,6 +202,7 @@ final class RelayLane: Sendable {
                 state.oldestSent[resolution.tag] = nil
                 switch resolution.outcome {
                 case .confirmed:
+                    state.pace.confirmed(after: resolution.confirmLatency)
                     guard let entry = state.window.confirmed(resolution.tag) else { continue }
                     state.toSettle.append(settlement(of: entry, now: now, latency: resolution.confirmLatency))
                     state.accepted.insert(entry.tenant)
@@ -243,8 +248,12 @@ final class RelayLane: Sendable {
             connectionState.record(1)
             report("broker", true, "")
         }
-        let limit = ContinuousClock.now.advanced(by: .zero - configuration.confirmTimeout)
-        let isLate = state.withLockedValue { $0.oldestSent.values.contains { $0 < limit } }
+        let isLate = state.withLockedValue { state in
+            let limit = ContinuousClock.now.advanced(by: .zero - state.pace.patience)
+            guard state.oldestSent.values.contains(where: { $0 < limit }) else { return false }
+            state.pace.gaveUp()
+            return true
+        }
         guard isLate else { return }
         await disconnect(publisher, reason: "timeout")
     }

@@ -48,9 +48,12 @@ struct RelayWindow: Sendable {
 
     /// The events that may leave now, each tenant's lowest first; they are in flight from here on.
     ///
-    /// - Parameter limit: events in flight, if fewer than the window holds.
-    mutating func next(atMost limit: Int = .max) -> [OutboxEntry] {
+    /// - Parameters:
+    ///   - limit: events in flight, if fewer than the window holds.
+    ///   - bytes: of those together, if fewer than the window holds.
+    mutating func next(atMost limit: Int = .max, bytes: Int = .max) -> [OutboxEntry] {
         let limit = min(limit, maximumCount)
+        let bytes = min(bytes, maximumBytes)
         guard !turns.isEmpty, inFlight.count < limit else { return [] }
         let share = turns.count > 1 || perTenant.keys.contains { $0 != turns[0] } ? maximumPerTenant : maximumCount
         var pickers = (turns.filter { perTenant[$0] == nil } + turns.filter { perTenant[$0] != nil }).map(Picker.init)
@@ -59,7 +62,7 @@ struct RelayWindow: Sendable {
         while !waiting.isEmpty, inFlight.count < limit {
             // One round: an event of each.
             waiting = waiting.filter { index in
-                inFlight.count < limit && pick(&pickers[index], share: share, into: &chosen)
+                inFlight.count < limit && pick(&pickers[index], share: share, bytes: bytes, into: &chosen)
             }
         }
         for picker in pickers { take(picker) }
@@ -83,12 +86,12 @@ struct RelayWindow: Sendable {
     }
 
     /// - Returns: false when nothing more of this tenant may leave now.
-    private mutating func pick(_ picker: inout Picker, share: Int, into chosen: inout [OutboxEntry]) -> Bool {
+    private mutating func pick(_ picker: inout Picker, share: Int, bytes: Int, into chosen: inout [OutboxEntry]) -> Bool {
         guard perTenant[picker.tenant, default: 0] < share, let count = lines[picker.tenant]?.count else { return false }
         while picker.position < count {
             guard let entry = lines[picker.tenant]?[picker.position] else { return false }
             // One event larger than the whole window still leaves, alone.
-            guard bytesInFlight + entry.body.count <= maximumBytes || inFlight.isEmpty else { return false }
+            guard bytesInFlight + entry.body.count <= bytes || inFlight.isEmpty else { return false }
             picker.position += 1
             if let request = entry.requestID {
                 if picker.held.contains(request) || requestsInFlight.contains(request) {

@@ -204,7 +204,10 @@ rmq_event_kind rmq_next_event(rmq_connection *connection, int64_t microseconds, 
 // MARK: Requests on the channel
 
 bool rmq_confirm_select(rmq_connection *connection, rmq_failure *failure);
-bool rmq_consume(rmq_connection *connection, const char *queue, uint16_t prefetch, bool exclusive, rmq_failure *failure);
+// For the consumers that are made afterwards.
+bool rmq_prefetch(rmq_connection *connection, uint16_t prefetch, rmq_failure *failure);
+// Without waiting, a refusal comes later, as the end of the channel.
+bool rmq_consume(rmq_connection *connection, const char *queue, bool exclusive, bool waits, rmq_failure *failure);
 bool rmq_acknowledge(rmq_connection *connection, uint64_t tag, bool multiple, rmq_failure *failure);
 bool rmq_reject(rmq_connection *connection, uint64_t tag, bool requeue, rmq_failure *failure);
 

@@ -15,6 +15,8 @@ typedef struct {
     bool use_tls;
     // The name that is asked for (SNI) and that the certificate must have.
     const char *host_name;
+    // Says in the handshake that HTTP/1.1 is spoken (ALPN): on a shared port that decides who answers.
+    bool offers_http;
     // PEM file of the authorities to trust.
     const char *ca_file;
     // For each of the three steps.
