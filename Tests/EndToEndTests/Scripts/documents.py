@@ -48,6 +48,8 @@ BESIDE = (
     "docs/operators/runbooks/drift.md",
     "docs/operators/runbooks/disk-full.md",
     "docs/operators/runbooks/crm-silent.md",
+    "docs/operators/tls.md",
+    "docs/vendors/firewall.md",
 )
 
 FENCE = re.compile(r"^( *)```(.*)$")

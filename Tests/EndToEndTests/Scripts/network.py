@@ -52,13 +52,13 @@ class Authority:
     def key(self, name):
         return ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-keyout", self.path(name + ".key"))
 
-    def server(self, name, authority=None, expired=False):
+    def server(self, name, authority=None, expired=False, until="20991231000000Z"):
         """A certificate for localhost and 127.0.0.1, by the demonstration's authority or another; key and certificate in one file."""
         ca, key = (self.own + "/ca.pem", self.own + "/ca.key") if authority is None else (
             self.path(authority + ".pem"), self.path(authority + ".key"))
         run("openssl", "req", "-new", *self.key(name), "-subj", "/CN=localhost", "-out", self.path(name + ".csr"))
         self.write("names", "subjectAltName=DNS:localhost,DNS:www.example,DNS:status.example,IP:127.0.0.1")
-        dates = ("20200101000000Z", "20200201000000Z") if expired else ("20200101000000Z", "20991231000000Z")
+        dates = ("20200101000000Z", "20200201000000Z") if expired else ("20200101000000Z", until)
         run("openssl", "ca", "-batch", "-config", self.path("ca.cnf"), "-cert", ca, "-keyfile", key, "-in", self.path(name + ".csr"),
             "-out", self.path(name + ".crt"), "-notext", "-startdate", dates[0], "-enddate", dates[1], "-extfile", self.path("names"),
             "-rand_serial")
@@ -323,12 +323,14 @@ def haproxy(scene):
 
 def middlebox(scene):
     """A haproxy that cuts what is quiet for three seconds: heartbeats keep a connection, without them it is cut."""
-    port = free_port()
+    port, impatient = free_port(), free_port()
     file = os.path.join(scene.city.folder.name, "middlebox.cfg")
     with open(file, "w", encoding="utf-8") as config:
         config.write(f"defaults\n mode tcp\n timeout connect 2s\n timeout client 3s\n timeout server 3s\n"
-                     f"listen middlebox\n bind 127.0.0.1:{port}\n server bus 127.0.0.1:{scene.uri.port}\n")
-    with process("haproxy", "-f", file, port=port), ThreadPoolExecutor(3) as pool:
+                     f"listen middlebox\n bind 127.0.0.1:{port}\n server bus 127.0.0.1:{scene.uri.port}\n"
+                     f"listen impatient\n timeout client 600ms\n timeout server 600ms\n bind 127.0.0.1:{impatient}\n"
+                     f" server bus 127.0.0.1:{scene.uri.port}\n")
+    with process("haproxy", "-f", file, port=port), ThreadPoolExecutor(4) as pool:
         def kept():
             connection = scene.connect(port=port, heartbeat=2)
             connection.process_data_events(time_limit=8)
@@ -351,7 +353,12 @@ def middlebox(scene):
             codes, report = scene.codes("--ca-file", scene.ca, "--idle", "6", uri=uri)
             assert codes[-1] == "keptOpen", report
 
-        for task in [pool.submit(kept), pool.submit(cut), pool.submit(checked)]:
+        def told():
+            uri = scene.settings["amqps_uri"].replace(f":{scene.uri.port}/", f":{impatient}/")
+            codes, report = scene.codes("--ca-file", scene.ca, "--idle", "9", uri=uri, expect=1)
+            assert codes[-1] == "cut" and "30 s" in report["findings"][-1]["remedy"], report
+
+        for task in [pool.submit(kept), pool.submit(cut), pool.submit(checked), pool.submit(told)]:
             task.result()
 
 
@@ -408,6 +415,41 @@ def netcheck(scene):
     assert sheet.startswith("# Ouverture de flux") and "| bus.example | TCP 443 |" in sheet
 
 
+def renewal(scene):
+    """The broker's certificate is replaced while it works: doctor warns of the end, an open connection stays, new ones see the new one."""
+    home = os.path.join(scene.city.home, "rabbitmq")
+    doctor = [PROGRAM, "doctor", "--format", "json", "--config", os.path.join(scene.city.home, "settings.json")]
+
+    def serial():
+        shown = subprocess.run(["openssl", "s_client", "-connect", f"localhost:{scene.uri.port}", "-CAfile", scene.ca,
+                                "-verify_return_error"], input="", capture_output=True, text=True, check=True).stdout
+        return run("openssl", "x509", "-noout", "-serial", input=shown)
+
+    def replace(name, **how):
+        pem = scene.authority.server(name, **how)
+        for target, source in (("server.key", name + ".key"), ("server.pem", os.path.basename(pem))):
+            with open(scene.authority.path(source), encoding="utf-8") as new:
+                with open(os.path.join(home, "tls", target), "w", encoding="utf-8") as file:
+                    file.write(new.read())
+        run(os.path.join(home, "bin", "rabbitmqctl"), "eval", "ssl:clear_pem_cache().")
+
+    def warned():
+        findings = json.loads(subprocess.run(doctor, capture_output=True, text=True).stdout)
+        return any(finding["code"] == "certificate_expires" for finding in findings)
+
+    before, connection = serial(), scene.connect()
+    assert not warned()
+    replace("ending", until=time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + 10 * 86_400)))
+    assert serial() != before, "the old certificate is still shown"
+    codes, _ = scene.codes("--broker", f"localhost:{scene.uri.port}", "--ca-file", scene.ca)
+    assert "expiresSoon" in codes, codes
+    assert warned(), "doctor says nothing of a certificate that ends in ten days"
+    replace("renewed")
+    assert not warned()
+    connection.channel().basic_get(scene.settings["request_queue"])
+    connection.close()
+
+
 def main():
     with City() as city:
         scene = Scene(city)
@@ -419,7 +461,8 @@ def main():
                 case(scene)
                 print(f"{case.__name__}: {time.monotonic() - start:.1f} s", flush=True)
             idle.result()
-    print("network: 5 passed, 0 failed")
+        renewal(scene)
+    print("network: 6 passed, 0 failed")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ public struct BrokerDoctor: Sendable {
 
     // MARK: The broker
 
+    /// Time enough to renew at leisure.
+    private static let certificateDays = 30
     private static let neededFlags = ["quorum_queue", "stream_queue", "user_limits"]
 
     private func examineBroker() async throws(BrokerAdministrationError) -> [Finding] {
@@ -46,6 +48,17 @@ public struct BrokerDoctor: Sendable {
                     .alarm,
                     "the broker has a memory or disk alarm and takes no message from anyone",
                     remedy: "rabbitmq-diagnostics check_alarms shows which; free memory or disk on that node"
+                )
+            )
+        }
+        let certificates = try await broker.check(["health", "checks", "certificate-expiration", "\(Self.certificateDays)", "days"])
+        if !certificates.passed {
+            findings.append(
+                Finding(
+                    .warning,
+                    .certificateExpires,
+                    "a certificate of the broker's listeners is over, or will be within \(Self.certificateDays) days",
+                    remedy: "replace its files, then rabbitmqctl eval 'ssl:clear_pem_cache().' on each node: docs/operators/tls.md"
                 )
             )
         }

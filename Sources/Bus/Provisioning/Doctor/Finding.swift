@@ -23,6 +23,7 @@ public struct Finding: Sendable, Hashable, Encodable, CustomStringConvertible {
         case brokerUnreachable = "broker_unreachable"
         case checkRefused = "check_refused"
         case alarm
+        case certificateExpires = "certificate_expires"
         case nodeDown = "node_down"
         case featureFlagDisabled = "feature_flag_disabled"
         case defaultUser = "default_user"
