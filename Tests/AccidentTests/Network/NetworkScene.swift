@@ -121,7 +121,8 @@ final class NetworkScene: Sendable {
 
     /// The relay, and a CRM that is connected past the proxy, for the length of the body; then the model's check.
     func withRelay(_ change: (inout RelayConfiguration) -> Void = { _ in }, _ body: () async throws -> Void) async throws {
-        var configuration = RelayConfiguration(broker: try login(.relay), applicationID: "bus311/test", typePrefix: Fixtures.origin.typePrefix)
+        var configuration = RelayConfiguration(
+            broker: try login(.relay), applicationID: "bus311/test", typePrefix: Fixtures.origin.typePrefix)
         configuration.shards = [tenant.shard]
         change(&configuration)
         let relay = try OutboxRelay(database: addresses.role("bus311_relay"), configuration: configuration, logger: logger, report: report)
