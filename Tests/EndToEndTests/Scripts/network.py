@@ -426,8 +426,9 @@ def renewal(scene):
         return run("openssl", "x509", "-noout", "-serial", input=shown)
 
     def replace(name, **how):
-        pem = scene.authority.server(name, **how)
-        for target, source in (("server.key", name + ".key"), ("server.pem", os.path.basename(pem))):
+        scene.authority.server(name, **how)
+        # The certificate alone: RabbitMQ 3.10's check of expirations fails on a file that holds a key too.
+        for target, source in (("server.key", name + ".key"), ("server.pem", name + ".crt")):
             with open(scene.authority.path(source), encoding="utf-8") as new:
                 with open(os.path.join(home, "tls", target), "w", encoding="utf-8") as file:
                     file.write(new.read())
