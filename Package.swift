@@ -62,6 +62,7 @@ let package = Package(
         .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "CRabbitMQ", linkerSettings: ["rabbitmq", "ssl", "crypto"].map { .linkedLibrary($0) }),
 
         // Generic clients: know nothing of Open311
@@ -72,6 +73,7 @@ let package = Package(
 
         // The product
         library("Open311", [crypto]),
+        library("TenantFiles", ["CYaml", "Open311"]),
         library("Storage", ["Open311", "Postgres", "Curl", log, locks, crypto]),
         library("Bus", ["Open311", "Storage", "AMQP", "Curl", log, metrics, lifecycle, locks, crypto]),
         .target(
@@ -83,7 +85,7 @@ let package = Package(
         .executableTarget(
             name: "bus311",
             dependencies: [
-                "API", "Bus", "Operations", "Storage", "Open311", "Postgres", "AMQP", "Curl", "PrivateServers",
+                "API", "Bus", "Operations", "Storage", "Open311", "TenantFiles", "Postgres", "AMQP", "Curl", "PrivateServers",
                 hummingbird, log, metrics, lifecycle, crypto, locks,
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -115,6 +117,7 @@ let package = Package(
         tests("PostgresIntegrationTests", ["Postgres", "PrivateServers", locks]),
         tests("CurlTests", ["Curl", locks]),
         tests("Open311Tests", ["Open311", "TestSupport"]),
+        tests("TenantFilesTests", ["TenantFiles", "Open311"]),
         tests("APITests", ["API", "Open311"]),
         tests("ArchitectureTests", []),
         .testTarget(

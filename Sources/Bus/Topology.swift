@@ -30,6 +30,15 @@ public struct Topology: Sendable, Hashable {
     /// The AMQP user of a credential slot.
     public func user(_ slot: CredentialSlot) -> String { "t.\(tenant).\(slot.rawValue)" }
 
+    /// Whose user this is; nil for any other name.
+    public static func credential(ofUser user: String) -> (tenant: TenantKey, slot: CredentialSlot)? {
+        let words = user.split(separator: ".", omittingEmptySubsequences: false)
+        guard words.count == 3, words[0] == "t", let slot = CredentialSlot(rawValue: String(words[2])),
+            let tenant = try? TenantKey(validating: String(words[1]))
+        else { return nil }
+        return (tenant, slot)
+    }
+
     /// The routing key of an event, as in `valmont-7f3a9c.service_request.created`.
     public func routingKey(_ kind: ServiceRequestEvent.Kind) -> String { routingKey(kind.routingSuffix) }
 

@@ -121,7 +121,7 @@ func withBroker(virtualHost: String? = nil, _ body: (BrokerFixture) async throws
         managementURL: server.managementURL,
         amqpPort: UInt16(server.ports.amqp),
         credentials: credentials,
-        provisioner: Provisioner(broker: broker),
+        provisioner: Provisioner(broker: broker, overcommits: true),
         virtualHost: virtualHost ?? "test/\(UInt64.random(in: 0 ... .max))"
     )
     let result: Result<Void, any Error>

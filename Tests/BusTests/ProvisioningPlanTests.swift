@@ -87,10 +87,73 @@ struct ProvisioningPlanTests {
         )
     }
 
-    @Test("leaves a site's own policies alone")
+    @Test("leaves a site's own policies alone, and shows those that are in force in place of ours")
     func foreignPolicy() throws {
-        let own = Policy(name: "site", pattern: "^o311", appliesTo: "queues", priority: 50, definition: [:])
-        #expect(try changes { $0.policies.append(own) } == [])
+        let weaker = Policy(name: "weaker", pattern: "^o311", appliesTo: "queues", priority: 5, definition: [:])
+        let elsewhere = Policy(name: "elsewhere", pattern: "^shop", appliesTo: "all", priority: 99, definition: [:])
+        #expect(try changes { $0.policies += [weaker, elsewhere] } == [])
+        var live = try complete()
+        live.policies.append(
+            Policy(name: "site", pattern: "\\.dead$", appliesTo: "queues", priority: 50, definition: ["max-length": 3]))
+        let plan = ProvisioningPlan(from: live, to: wanted)
+        #expect(
+            plan.changes.map(\.description) == [
+                "? policy site: it is not ours and is in force on o311.status.dead, o311.valmont-7f3a9c.dead: {max-length 3}."
+                    + " rabbitmqctl clear_policy -p city site gives way to ours"
+            ])
+        #expect(plan.work.isEmpty && !plan.isEmpty && plan.conflicts.isEmpty)
+    }
+
+    @Test("gives a tenant's own limits a policy that repeats every key, and takes it away with the limit")
+    func overrides() throws {
+        var limits = TenantLimits()
+        limits.requestQueue = .init(messages: 7, bytes: nil)
+        limits.connections = 9
+        let limited = BusTenant(key: tenant.key, virtualHost: "city", limits: limits)
+        let wanted = BrokerTopology.installation(virtualHost: "city").adding(.tenant(limited, slots: [.a]))
+        let plan = ProvisioningPlan(from: try complete(), to: wanted)
+        #expect(
+            plan.changes.map(\.description) == [
+                "+ policy o311.valmont-7f3a9c.requests", "~ limits t.valmont-7f3a9c.a: max-connections is 5, wanted 9",
+            ])
+        let override = try #require(wanted.policies.last)
+        let standard = try #require([Policy].standard.first { $0.name == "o311-requests" })
+        #expect(override.priority > standard.priority && override.definition["max-length"] == 7)
+        #expect(override.definition.filter { $0.key != "max-length" } == standard.definition.filter { $0.key != "max-length" })
+        #expect(override.matches("o311.valmont-7f3a9c.requests") && !override.matches("o311.valmont-7f3a9cd.requests"))
+
+        var live = try complete()
+        live.policies.append(override)
+        #expect(
+            ProvisioningPlan(from: live, to: self.wanted).changes.map(\.description) == [
+                "- policy o311.valmont-7f3a9c.requests: the tenant has no limit of its own there"
+            ])
+    }
+
+    @Test("sums what queues may hold: the highest policy of each, under the operator's ceiling, before and after")
+    func promises() throws {
+        let mebibyte = 1_048_576
+        var promise = QueuePromise(
+            queues: [], policies: ["city": .standard], operatorPolicies: ["city": [.ceiling]])
+        #expect(promise.bytes == 0)
+        let empty = ProvisioningPlan(from: LiveTopology(virtualHostExists: true), to: wanted)
+        // Requests, dead letters, statuses, receipts; and the two queues that tenants share.
+        #expect(promise.after(empty).bytes == (512 + 256 + 64 + 16 + 64 + 64) * mebibyte)
+        promise = promise.after(empty)
+        #expect(promise.after(empty) == promise, "what is there is not counted twice")
+
+        var limits = TenantLimits()
+        limits.requestQueue = .init(messages: nil, bytes: 32 * mebibyte)
+        let limited = BrokerTopology.tenant(BusTenant(key: tenant.key, virtualHost: "city", limits: limits), slots: [])
+        let smaller = ProvisioningPlan(from: try complete(), to: limited)
+        #expect(promise.after(smaller).bytes == promise.bytes - (512 - 32) * mebibyte)
+
+        promise.queues.insert(.init(name: "o311.x.requests", vhost: "other"))
+        promise.policies["other"] = [Policy(name: "all", pattern: "", appliesTo: "all", priority: 0, definition: ["max-length-bytes": 99])]
+        #expect(promise.bytes == (512 + 256 + 64 + 16 + 64 + 64) * mebibyte + 99)
+        // A higher policy without a bound takes the bound of a lower one away; the operator's stays.
+        promise.policies["other"]?.append(Policy(name: "none", pattern: "o311", appliesTo: "queues", priority: 1, definition: [:]))
+        #expect(promise.bytes == (512 + 256 + 64 + 16 + 64 + 64) * mebibyte)
     }
 
     @Test("makes a conflict, with a remedy, of a queue that has other arguments and of an exchange of another type")

@@ -124,4 +124,16 @@ struct TopologyTests {
         #expect(TopologyPattern.exactly("a", "b") == "^(a|b)$")
         #expect(TopologyPattern.escape(#".^$*+?()[]{}|\"#) == #"\.\^\$\*\+\?\(\)\[\]\{\}\|\\"#)
     }
+
+    @Test("a user's name tells whose it is, and no other name does")
+    func usersBelong() throws {
+        let key = try TenantKey(validating: "valmont-7f3a9c")
+        let found = try #require(Topology.credential(ofUser: Topology(tenant: key).user(.b)))
+        #expect(found.tenant == key && found.slot == .b)
+        for name in [
+            "", "t", "svc.relay", "t.valmont-7f3a9c.c", "t.valmont-7f3a9c", "t.valmont.a", "x.valmont-7f3a9c.a", "t.valmont-7f3a9c.a.b",
+        ] {
+            #expect(Topology.credential(ofUser: name) == nil, "\(name)")
+        }
+    }
 }

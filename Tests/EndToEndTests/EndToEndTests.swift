@@ -45,4 +45,6 @@ struct EndToEndTests {
     func photoStores() throws { #expect(try PythonScript.run("photo_stores.py") == 0, "see its output above") }
     @Test("TLS, client certificates, haproxy on 443 and idle-cutting middleboxes, as CRMs meet them; netcheck names each fault")
     func network() throws { #expect(try PythonScript.run("network.py") == 0, "see its output above") }
+    @Test("a tenant from its file to its closing, in a virtual host of its own; a password is changed under load without a gap")
+    func tenants() throws { #expect(try PythonScript.run("tenants.py") == 0, "see its output above") }
 }

@@ -37,7 +37,7 @@ extension GeoReportGateway {
         _ trail: RequestTrail, at accepted: Timestamp
     ) async throws(GeoReportError) -> Posting {
         let key = await accessKey(request, fields, at: accepted)
-        let verdict = try limits.admit(caller, key)
+        let verdict = try limits.admit(caller, key, in: directory.current)
         let tenant: Tenant
         if target.tenant == nil, fields["jurisdiction_id"] == nil, let key, let own = directory.current.tenant(key.tenant) {
             tenant = target.isTest ? own.testEndpoint : own

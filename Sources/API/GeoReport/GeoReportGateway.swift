@@ -133,7 +133,7 @@ public struct GeoReportGateway: HTTPResponder {
         guard let shortcut = shortcuts.shortcut(for: request, in: directory.current), !presentsKey(request) else { return nil }
         let verdict: RateLimiter.Verdict?
         // A refusal is written the long way.
-        do { verdict = try limits.admit(limits.caller(request, context), nil) } catch { return nil }
+        do { verdict = try limits.admit(limits.caller(request, context), nil, in: directory.current) } catch { return nil }
         var response = shortcut.answer.response(to: request)
         verdict?.tell(&response)
         response.headers.append(HTTPField(name: HTTPMetrics.requestID, value: HTTPMetrics.requestID(of: request)))
@@ -168,7 +168,7 @@ public struct GeoReportGateway: HTTPResponder {
                 : try await submit(request, query, target, format, caller, trail)
         }
         let key = await accessKey(request, query, at: .now)
-        let verdict = try limits.admit(caller, key?.scopes.contains(.read) == true ? key : nil)
+        let verdict = try limits.admit(caller, key?.scopes.contains(.read) == true ? key : nil, in: directory.current)
         let callback = try target.format == .json ? ScriptCallback(query["callback"]) : nil
         let snapshot = directory.current
         var response: Response

@@ -1,17 +1,21 @@
 import HTTPTypes
 import Hummingbird
 import Open311
+import Storage
 
 /// Who calls, and how much more he may ask for: a valid key has a limit of its own; without one the address counts.
 struct CallerLimits: Sendable {
     private let proxies: TrustedProxies
     private let addresses: RateLimiter
     private let keys: RateLimiter
+    private let tenants: RateLimiter
 
     init(_ configuration: GatewayConfiguration) {
         proxies = configuration.trustedProxies
         addresses = RateLimiter(configuration.addressLimit)
         keys = RateLimiter(configuration.keyLimit)
+        // Each tenant brings its own limit, or has none.
+        tenants = RateLimiter(RateLimit(perMinute: 0), places: 4_096)
     }
 
     private static let forwardedFor = HTTPField.Name("X-Forwarded-For") ?? .from
@@ -26,10 +30,19 @@ struct CallerLimits: Sendable {
 
     /// Counts one request.
     ///
+    /// - Parameter tenants: where the limit of the key's tenant is found.
     /// - Returns: nil when nothing limits this caller.
     /// - Throws: 429 with the seconds to wait.
-    func admit(_ caller: ClientAddress?, _ key: AccessKey?) throws(GeoReportError) -> RateLimiter.Verdict? {
-        if let key { return try Self.checked(keys.take(key.publicID), "This api_key") }
+    func admit(
+        _ caller: ClientAddress?, _ key: AccessKey?, in directory: DirectorySnapshot
+    ) throws(GeoReportError) -> RateLimiter.Verdict? {
+        if let key {
+            let own = try Self.checked(keys.take(key.publicID), "This api_key")
+            guard let limit = directory.tenant(key.tenant)?.limits.requestsPerMinute else { return own }
+            let shared = try Self.checked(
+                tenants.take(key.tenant, own: RateLimit(perMinute: limit)), "The apps of this jurisdiction together")
+            return own.limit > 0 && own.remaining < shared.remaining ? own : shared
+        }
         return try caller.map { (caller) throws(GeoReportError) in try Self.checked(addresses.take(caller), "Your address") }
     }
 

@@ -33,7 +33,6 @@ final class RateLimiter: Sendable {
     private static let ticksPerSecond = 100.0
 
     private let limit: RateLimit
-    private let perTick: Float
     private let tables: [NIOLockedValueBox<[Slot]>]
     private let setsPerShard: UInt64
     private let start = ContinuousClock.now
@@ -41,7 +40,6 @@ final class RateLimiter: Sendable {
     /// - Parameter places: how many callers are remembered; rounded up to a multiple of 128, 16 bytes each.
     init(_ limit: RateLimit, places: Int = 65_536) {
         self.limit = limit
-        perTick = Float(Double(limit.perMinute) / 60 / Self.ticksPerSecond)
         let sets = max(1, (places + Self.ways * Self.shards - 1) / (Self.ways * Self.shards))
         setsPerShard = UInt64(sets)
         tables = (0..<Self.shards).map { _ in NIOLockedValueBox([Slot](repeating: Slot(), count: sets * Self.ways)) }
@@ -54,8 +52,11 @@ final class RateLimiter: Sendable {
     ///
     /// - Parameters:
     ///   - cost: 1 to take, 0 to look only.
+    ///   - own: a limit of this caller's in place of the table's; the same at every call.
     ///   - elapsed: since the limiter was made; by default measured now.
-    func take(_ caller: some Hashable, cost: Float = 1, elapsed: Duration? = nil) -> Verdict {
+    func take(_ caller: some Hashable, cost: Float = 1, own: RateLimit? = nil, elapsed: Duration? = nil) -> Verdict {
+        let limit = own ?? self.limit
+        let perTick = Self.perTick(limit)
         guard limit.perMinute > 0 else { return Verdict(isAllowed: true, limit: 0, remaining: 0, retryAfter: 0) }
         let parts = (elapsed ?? start.duration(to: .now)).components
         let tick = UInt32(truncatingIfNeeded: parts.seconds * 100 + parts.attoseconds / 10_000_000_000_000_000)
@@ -65,9 +66,9 @@ final class RateLimiter: Sendable {
         let hash = max(1, UInt64(bitPattern: Int64(hasher.finalize())))
         let first = Int((hash >> 8) % setsPerShard) * Self.ways
         let tokens = tables[Int(hash % UInt64(Self.shards))].withLockedValue { table -> Float in
-            let position = place(of: hash, in: table, from: first, at: tick)
+            let position = place(of: hash, in: table, from: first, to: limit, at: tick)
             if table[position].caller != hash { table[position] = Slot(caller: hash, tokens: Float(limit.perMinute), tick: tick) }
-            let available = filled(table[position], at: tick)
+            let available = filled(table[position], to: limit, at: tick)
             if available >= 1 { table[position].tokens = available - cost } else { table[position].tokens = available }
             table[position].tick = tick
             return available
@@ -80,18 +81,20 @@ final class RateLimiter: Sendable {
     }
 
     /// Where the caller is, or a free place, or the fullest bucket.
-    private func place(of hash: UInt64, in table: [Slot], from first: Int, at tick: UInt32) -> Int {
+    private func place(of hash: UInt64, in table: [Slot], from first: Int, to limit: RateLimit, at tick: UInt32) -> Int {
         var fullest = first
         var most: Float = -1
         for position in first..<(first + Self.ways) {
             if table[position].caller == hash { return position }
-            let tokens = table[position].caller == 0 ? .infinity : filled(table[position], at: tick)
+            let tokens = table[position].caller == 0 ? .infinity : filled(table[position], to: limit, at: tick)
             if tokens > most { (fullest, most) = (position, tokens) }
         }
         return fullest
     }
 
-    private func filled(_ slot: Slot, at tick: UInt32) -> Float {
-        min(Float(limit.perMinute), slot.tokens + Float(tick &- slot.tick) * perTick)
+    private static func perTick(_ limit: RateLimit) -> Float { Float(Double(limit.perMinute) / 60 / ticksPerSecond) }
+
+    private func filled(_ slot: Slot, to limit: RateLimit, at tick: UInt32) -> Float {
+        min(Float(limit.perMinute), slot.tokens + Float(tick &- slot.tick) * Self.perTick(limit))
     }
 }

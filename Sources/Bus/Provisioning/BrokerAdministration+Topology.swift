@@ -56,6 +56,10 @@ extension BrokerAdministration {
         try await put([isOperators ? "operator-policies" : "policies", virtualHost, policy.name], policy)
     }
 
+    func deletePolicy(_ name: String, in virtualHost: String) async throws(BrokerAdministrationError) {
+        try await delete(["policies", virtualHost, name])
+    }
+
     func put(_ exchange: Exchange, in virtualHost: String) async throws(BrokerAdministrationError) {
         try await put(["exchanges", virtualHost, exchange.name], exchange)
     }

@@ -56,4 +56,10 @@ public struct CredentialConnection: Sendable, Hashable, Encodable {
     /// The broker reports this and the rest some seconds after the connection.
     public let connectedAt: Date?
     public let channels: Int?
+    /// Address and port of the client, as the broker sees it.
+    public let peer: String?
+    /// The client library, as it names itself.
+    public let product: String?
+    public let version: String?
+    public let isEncrypted: Bool?
 }

@@ -29,13 +29,16 @@ extension BrokerTopology {
     public static func tenant(_ tenant: BusTenant, slots: [CredentialSlot]) -> BrokerTopology {
         let names = tenant.topology
         var wanted = BrokerTopology(virtualHost: tenant.virtualHost, virtualHostExists: true)
+        wanted.policies = .overrides(of: tenant)
         wanted.exchanges = names.exchanges.map { Exchange(name: $0, type: "topic") }
         wanted.queues = names.queues.map(Queue.quorum)
         wanted.bindings = names.bindings
         wanted.users = slots.map { BrokerUser(name: names.user($0)) }
         wanted.permissions = slots.map { names.permission($0, readsDeadLetters: tenant.readsDeadLetters) }
         wanted.topicPermissions = slots.map(names.topicPermission)
-        wanted.limits = slots.map { UserLimits(user: names.user($0), maximumConnections: 5, maximumChannels: 25) }
+        wanted.limits = slots.map {
+            UserLimits(user: names.user($0), maximumConnections: tenant.limits.connections, maximumChannels: tenant.limits.channels)
+        }
         return wanted
     }
 

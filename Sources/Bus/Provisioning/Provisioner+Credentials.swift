@@ -89,7 +89,11 @@ extension BrokerAdministration {
                     name: open.name,
                     clientName: found?.clientName,
                     connectedAt: found?.connectedAt.map { Date(timeIntervalSince1970: Double($0) / 1_000) },
-                    channels: found?.channels
+                    channels: found?.channels,
+                    peer: found?.peer,
+                    product: found?.client?.product,
+                    version: found?.client?.version,
+                    isEncrypted: found?.isEncrypted
                 )
             )
         }
@@ -98,14 +102,55 @@ extension BrokerAdministration {
 }
 
 private struct FoundConnection: Decodable {
+    struct Client: Decodable {
+        let product: String?
+        let version: String?
+
+        /// What a client says of itself may be of any type.
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            product = (try? container.decode(String.self, forKey: .product)).map { String($0.prefix(100)) }
+            version = (try? container.decode(String.self, forKey: .version)).map { String($0.prefix(100)) }
+        }
+
+        enum CodingKeys: CodingKey { case product, version }
+    }
+
     let clientName: String?
     /// Milliseconds since 1970.
     let connectedAt: Int?
     let channels: Int?
+    let peerHost: String?
+    let peerPort: Int?
+    let client: Client?
+    let isEncrypted: Bool?
+
+    var peer: String? { peerHost.map { host in peerPort.map { "\(host):\($0)" } ?? host } }
 
     enum CodingKeys: String, CodingKey {
         case channels
         case clientName = "user_provided_name"
         case connectedAt = "connected_at"
+        case peerHost = "peer_host"
+        case peerPort = "peer_port"
+        case client = "client_properties"
+        case isEncrypted = "ssl"
+    }
+}
+
+private struct ConnectedUser: Decodable {
+    let user: String
+}
+
+extension Provisioner {
+    /// The tenants' users that are connected now, in any virtual host.
+    public func connectedCredentials() async throws(ProvisioningError) -> [(tenant: TenantKey, slot: CredentialSlot)] {
+        let users: Set<String>
+        do {
+            users = Set(try await broker.list(ConnectedUser.self, ["connections"], query: [("columns", "user")]).map(\.user))
+        } catch {
+            throw .broker(error)
+        }
+        return users.sorted().compactMap { Topology.credential(ofUser: $0) }
     }
 }

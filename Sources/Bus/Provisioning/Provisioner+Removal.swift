@@ -22,6 +22,17 @@ extension Provisioner {
         return removed
     }
 
+    /// The tenant's queues that hold messages; how many is nil while a queue cannot say.
+    public func waitingMessages(_ tenant: BusTenant) async throws(ProvisioningError) -> [(queue: String, messages: Int?)] {
+        do {
+            return try await broker.queueTotals(of: tenant.topology, in: tenant.virtualHost).filter { $0.messages != 0 }.map {
+                (queue: $0.name, messages: $0.messages)
+            }
+        } catch {
+            throw .broker(error)
+        }
+    }
+
     private func requireEmptyQueues(of tenant: BusTenant) async throws(ProvisioningError) {
         let filled: [QueueTotals]
         do {
@@ -62,6 +73,10 @@ extension Provisioner {
             for exchange in live.exchanges {
                 try await broker.deleteExchange(exchange.name, in: tenant.virtualHost)
                 removed.append("exchange \(exchange.name)")
+            }
+            for policy in live.policies where tenant.topology.queues.contains(policy.name) {
+                try await broker.deletePolicy(policy.name, in: tenant.virtualHost)
+                removed.append("policy \(policy.name)")
             }
             return removed
         } catch {

@@ -6,10 +6,13 @@ public struct Provisioner: Sendable {
     let broker: BrokerAdministration
     /// How long the broker's counters may be behind, in ``delete(_:force:)``.
     let statisticsDelay: Duration
+    /// Whether queues may be promised more than the disk has: for a demonstration, whose queues stay small.
+    let overcommits: Bool
 
-    public init(broker: BrokerAdministration, statisticsDelay: Duration = .seconds(6)) {
+    public init(broker: BrokerAdministration, statisticsDelay: Duration = .seconds(6), overcommits: Bool = false) {
         self.broker = broker
         self.statisticsDelay = statisticsDelay
+        self.overcommits = overcommits
     }
 
     /// What differs from what the tenant and its virtual host need. Changes nothing.
@@ -23,9 +26,10 @@ public struct Provisioner: Sendable {
     }
 
     func comparison(_ tenant: BusTenant) async throws(BrokerAdministrationError) -> ProvisioningPlan {
-        let slots = try await usedSlots(tenant)
+        var slots = try await usedSlots(tenant)
+        for slot in CredentialSlot.allCases where slots.count < tenant.slots && !slots.contains(slot) { slots.append(slot) }
         let installation = try await wantedInstallation(virtualHost: tenant.virtualHost)
-        let wanted = installation.adding(.tenant(tenant, slots: slots.isEmpty ? [.a] : slots))
+        let wanted = installation.adding(.tenant(tenant, slots: slots.sorted { $0.rawValue < $1.rawValue }))
         return ProvisioningPlan(from: try await LiveTopology.read(wanted, from: broker), to: wanted)
     }
 
@@ -34,11 +38,19 @@ public struct Provisioner: Sendable {
         return ProvisioningPlan(from: try await LiveTopology.read(wanted, from: broker), to: wanted)
     }
 
+    /// Whether ``apply(_:willChange:)`` would be refused as a whole: something stands in its way, or the disk has no room. Changes
+    /// nothing.
+    public func check(_ tenant: BusTenant) async throws(ProvisioningError) {
+        let plan = try await plan(tenant)
+        guard plan.conflicts.isEmpty else { throw .conflicts(plan.conflicts) }
+        if !overcommits { try await requireRoom(for: plan) }
+    }
+
     /// Makes every change of the plan, in its order.
     ///
     /// - Parameter willChange: called before each change, to show progress; what it throws ends the work between two changes.
     /// - Returns: what was changed.
-    /// - Throws: ``ProvisioningError``. On `conflicts` nothing was changed.
+    /// - Throws: ``ProvisioningError``. On `conflicts` and `noRoom` nothing was changed.
     @discardableResult
     public func apply(
         _ tenant: BusTenant,
@@ -58,7 +70,8 @@ public struct Provisioner: Sendable {
         willChange: (ProvisioningChange) async throws(ProvisioningError) -> Void
     ) async throws(ProvisioningError) -> ProvisioningPlan {
         guard plan.conflicts.isEmpty else { throw .conflicts(plan.conflicts) }
-        for change in plan.changes {
+        if !overcommits { try await requireRoom(for: plan) }
+        for change in plan.work {
             try await willChange(change)
             do {
                 try await broker.perform(change.step, in: plan.virtualHost)
@@ -88,6 +101,7 @@ extension BrokerAdministration {
         switch step {
         case .putVirtualHost: try await putVirtualHost(virtualHost)
         case .putPolicy(let policy): try await put(policy, isOperators: false, in: virtualHost)
+        case .deletePolicy(let name): try await deletePolicy(name, in: virtualHost)
         case .putOperatorPolicy(let policy): try await put(policy, isOperators: true, in: virtualHost)
         case .putExchange(let exchange): try await put(exchange, in: virtualHost)
         case .putQueue(let queue): try await put(queue, in: virtualHost)

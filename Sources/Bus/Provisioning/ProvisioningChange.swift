@@ -6,6 +6,8 @@ public struct ProvisioningChange: Sendable, Hashable, Encodable, CustomStringCon
         case delete
         /// Cannot be changed in place: ``ProvisioningChange/remedy`` says what a person has to do first.
         case conflict
+        /// A person's own doing, which applying leaves as it is.
+        case notice
     }
 
     public enum Object: String, Sendable, Encodable {
@@ -27,7 +29,7 @@ public struct ProvisioningChange: Sendable, Hashable, Encodable, CustomStringCon
     public let name: String
     /// What differs, for people; empty for what is simply missing.
     public let details: [String]
-    /// Of a conflict only.
+    /// Of a conflict or a notice only.
     public let remedy: String?
     let step: ProvisioningStep
 
@@ -55,6 +57,7 @@ public struct ProvisioningChange: Sendable, Hashable, Encodable, CustomStringCon
             case .update: "~"
             case .delete: "-"
             case .conflict: "!"
+            case .notice: "?"
             }
         let kind = object.rawValue.replacing("_", with: " ")
         let difference = details.isEmpty ? "" : ": " + details.joined(separator: "; ")
@@ -78,6 +81,7 @@ enum ProvisioningStep: Hashable {
     case putVirtualHost
     case putPolicy(Policy)
     case putOperatorPolicy(Policy)
+    case deletePolicy(String)
     case putExchange(Exchange)
     case putQueue(Queue)
     case addBinding(Binding)
@@ -101,6 +105,8 @@ public struct ProvisioningPlan: Sendable, Equatable, Encodable, CustomStringConv
     public let changes: [ProvisioningChange]
 
     public var isEmpty: Bool { changes.isEmpty }
+    /// What applying would change.
+    public var work: [ProvisioningChange] { changes.filter { $0.step != .none } }
     public var conflicts: [ProvisioningChange] { changes.filter { $0.action == .conflict } }
 
     /// One line a change.

@@ -6,6 +6,7 @@ extension ProvisioningPlan {
         changes =
             comparison.virtualHost + comparison.policies + comparison.operatorPolicies + comparison.exchanges + comparison.queues
             + comparison.bindings + comparison.users + comparison.permissions + comparison.topicPermissions + comparison.limits
+            + comparison.shadows
     }
 }
 
@@ -19,7 +20,44 @@ private struct ProvisioningComparison {
     }
 
     var policies: [ProvisioningChange] {
-        compare(wanted.policies, with: live.policies, as: .policy) { .putPolicy($0) }
+        compare(wanted.policies, with: live.policies, as: .policy) { .putPolicy($0) } + outdatedOverrides
+    }
+
+    /// Overrides that bear a queue's name are ours, and go with the limit that asked for them.
+    private var outdatedOverrides: [ProvisioningChange] {
+        let queues = Set(wanted.queues.map(\.name))
+        let kept = Set(wanted.policies.map(\.name))
+        return live.policies.filter { queues.contains($0.name) && !kept.contains($0.name) }.map { found in
+            ProvisioningChange(
+                .delete, .policy, found.name, details: ["the tenant has no limit of its own there"], step: .deletePolicy(found.name))
+        }
+    }
+
+    /// Policies of somebody else that are in force in place of ours. A person may have good reasons, for a while.
+    var shadows: [ProvisioningChange] {
+        shadows(of: wanted.policies, in: live.policies, as: .policy, clear: "clear_policy")
+            + shadows(of: wanted.operatorPolicies, in: live.operatorPolicies, as: .operatorPolicy, clear: "clear_operator_policy")
+    }
+
+    private func shadows(
+        of wantedPolicies: [Policy], in livePolicies: [Policy], as object: ProvisioningChange.Object, clear: String
+    ) -> [ProvisioningChange] {
+        let known = Set(wantedPolicies.map(\.name)).union(wanted.queues.map(\.name))
+        return livePolicies.filter { !known.contains($0.name) }.compactMap { foreign in
+            let names =
+                (foreign.appliesTo == "exchanges" ? [] : wanted.queues.map(\.name))
+                + (["all", "exchanges"].contains(foreign.appliesTo) ? wanted.exchanges.map(\.name) : [])
+            let ruled = names.filter { name in
+                guard foreign.matches(name) else { return false }
+                let ours = wantedPolicies.filter { $0.matches(name) }.map(\.priority).max() ?? .min
+                return foreign.priority >= ours
+            }
+            guard !ruled.isEmpty else { return nil }
+            return ProvisioningChange(
+                .notice, object, foreign.name,
+                details: ["it is not ours and is in force on \(ruled.joined(separator: ", ")): \(foreign.definition.readable)"],
+                remedy: "rabbitmqctl \(clear) -p \(wanted.virtualHost) \(foreign.name) gives way to ours", step: .none)
+        }
     }
 
     var operatorPolicies: [ProvisioningChange] {

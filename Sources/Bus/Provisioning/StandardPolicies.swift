@@ -1,3 +1,5 @@
+import Open311
+
 private let mebibyte = 1_048_576
 private let day = 86_400_000
 /// Where no limit of deliveries is wanted: newer brokers give 20 to a queue that names none, older ones refuse "unlimited".
@@ -60,6 +62,7 @@ extension [Policy] {
                 "overflow": "drop-head",
                 "delivery-limit": 10,
                 "max-length": 5_000,
+                "max-length-bytes": .integer(16 * mebibyte),
                 "message-ttl": .integer(7 * day),
             ]
         ),
@@ -90,8 +93,37 @@ extension [Policy] {
         "overflow": "drop-head",
         "delivery-limit": .integer(unlimitedDeliveries),
         "max-length": 20_000,
+        "max-length-bytes": .integer(64 * mebibyte),
         "message-ttl": .integer(30 * day),
     ]
+}
+
+extension [Policy] {
+    /// The policies of one tenant alone, where its limits are not everybody's. Each bears its queue's name, and repeats every key of
+    /// the standard one: policies do not add up.
+    static func overrides(of tenant: BusTenant) -> [Policy] {
+        let names = tenant.topology
+        let lengths = [
+            (names.requestQueue, tenant.limits.requestQueue), (names.deadQueue, tenant.limits.deadQueue),
+            (names.statusQueue, tenant.limits.statusQueue),
+        ]
+        return lengths.compactMap { queue, length in
+            guard !length.isStandard, let standard = standard.first(where: { $0.appliesTo == "queues" && $0.matches(queue) }) else {
+                return nil
+            }
+            var policy = standard
+            policy.name = queue
+            policy.pattern = TopologyPattern.exactly(queue)
+            policy.priority = Policy.overridePriority
+            if let messages = length.messages { policy.definition["max-length"] = .integer(messages) }
+            if let bytes = length.bytes { policy.definition["max-length-bytes"] = .integer(bytes) }
+            return policy
+        }
+    }
+}
+
+extension Policy {
+    static let overridePriority = 50
 }
 
 extension Policy {

@@ -35,11 +35,13 @@ public struct Tenant: Sendable, Equatable {
     /// How to get an API key, for people (discovery's `key_service`).
     public var keyService: String
     public var policies: TenantPolicies
+    public var limits: TenantLimits
+    public var credentials: TenantCredentials
 
     public init(
         id: TenantID, key: TenantKey, name: String, jurisdictions: [JurisdictionID], language: Language, timeZone: String,
         shard: Int16, virtualHost: String, contact: String, keyService: String, policies: TenantPolicies,
-        fallbackLanguages: [Language] = []
+        fallbackLanguages: [Language] = [], limits: TenantLimits = TenantLimits(), credentials: TenantCredentials = TenantCredentials()
     ) {
         self.id = id
         self.key = key
@@ -53,6 +55,8 @@ public struct Tenant: Sendable, Equatable {
         self.keyService = keyService
         self.policies = policies
         self.fallbackLanguages = fallbackLanguages
+        self.limits = limits
+        self.credentials = credentials
     }
 
     /// The tenant's languages, its own first: each text of its catalogue should exist in all of them.

@@ -57,29 +57,38 @@ public final class AdministrationStore: Sendable {
     /// - Throws: ``StorageError`` `duplicate` when the key or a jurisdiction is taken.
     public func createTenant(_ tenant: NewTenant) async throws(StorageError) -> Tenant {
         let id = try await run { (session) throws(PostgresError) in
-            try session.transaction { (session) throws(PostgresError) in
-                let row = try session.execute(
-                    AdministrationSQL.insertTenant,
-                    [
-                        .text(tenant.key.rawValue), .text(tenant.name), .text(tenant.language.rawValue), .text(tenant.timeZone),
-                        .int16(tenant.shard), .text(tenant.virtualHost), .text(tenant.contact), .text(tenant.keyService),
-                        .bool(tenant.policies.keepsUndeclaredAttributes), .bool(tenant.policies.sendsPersonalData),
-                        .texts(tenant.fallbackLanguages.map(\.rawValue)),
-                    ]
-                ).first
-                guard let id = try row?.int32(0) else { throw PostgresError(.decoding, detail: "no id came back") }
-                for (position, jurisdiction) in tenant.jurisdictions.enumerated() {
-                    _ = try session.execute(
-                        AdministrationSQL.insertJurisdiction, [.text(jurisdiction.rawValue), .int32(id), .int16(Int16(clamping: position))])
-                }
-                return id
-            }
+            try session.transaction { (session) throws(PostgresError) in try Self.insert(tenant, session) }
         }
         return Tenant(
             id: TenantID(id), key: tenant.key, name: tenant.name, jurisdictions: tenant.jurisdictions, language: tenant.language,
             timeZone: tenant.timeZone, shard: tenant.shard, virtualHost: tenant.virtualHost, contact: tenant.contact,
             keyService: tenant.keyService, policies: tenant.policies,
             fallbackLanguages: tenant.fallbackLanguages)
+    }
+
+    /// Inside of a transaction of the caller's.
+    ///
+    /// - Returns: the new tenant's number.
+    static func insert(_ tenant: NewTenant, _ session: Session) throws(PostgresError) -> Int32 {
+        let row = try session.execute(
+            AdministrationSQL.insertTenant,
+            [
+                .text(tenant.key.rawValue), .text(tenant.name), .text(tenant.language.rawValue), .text(tenant.timeZone),
+                .int16(tenant.shard), .text(tenant.virtualHost), .text(tenant.contact), .text(tenant.keyService),
+                .bool(tenant.policies.keepsUndeclaredAttributes), .bool(tenant.policies.sendsPersonalData),
+                .texts(tenant.fallbackLanguages.map(\.rawValue)),
+            ]
+        ).first
+        guard let id = try row?.int32(0) else { throw PostgresError(.decoding, detail: "no id came back") }
+        try insert(tenant.jurisdictions, of: id, session)
+        return id
+    }
+
+    static func insert(_ jurisdictions: [JurisdictionID], of id: Int32, _ session: Session) throws(PostgresError) {
+        for (position, jurisdiction) in jurisdictions.enumerated() {
+            _ = try session.execute(
+                AdministrationSQL.insertJurisdiction, [.text(jurisdiction.rawValue), .int32(id), .int16(Int16(clamping: position))])
+        }
     }
 
     /// Every tenant, by key.
@@ -104,14 +113,15 @@ public final class AdministrationStore: Sendable {
     /// - Returns: whether there is such a tenant.
     public func setPolicies(_ policies: TenantPolicies, of tenant: TenantID) async throws(StorageError) -> Bool {
         try await run { (session) throws(PostgresError) in
-            try session.execute(
-                AdministrationSQL.setPolicies,
-                [
-                    .int32(tenant.rawValue), .bool(policies.keepsUndeclaredAttributes), .bool(policies.sendsPersonalData),
-                    .bool(policies.defersIdentifiers), policies.boundary.map { .json(BoundaryJSON.bytes($0)) } ?? .null,
-                ]
-            ).affected > 0
+            try session.execute(AdministrationSQL.setPolicies, Self.parameters(of: policies, tenant)).affected > 0
         }
+    }
+
+    static func parameters(of policies: TenantPolicies, _ tenant: TenantID) -> [Parameter] {
+        [
+            .int32(tenant.rawValue), .bool(policies.keepsUndeclaredAttributes), .bool(policies.sendsPersonalData),
+            .bool(policies.defersIdentifiers), policies.boundary.map { .json(BoundaryJSON.bytes($0)) } ?? .null,
+        ]
     }
 
     public func tenant(_ key: TenantKey) async throws(StorageError) -> Tenant? {
@@ -143,7 +153,15 @@ public final class AdministrationStore: Sendable {
 
     /// Makes these the tenant's active services, in this order; the others are retired, not deleted.
     public func setCatalogue(_ services: [Service], of tenant: TenantID) async throws(StorageError) {
-        var steps: [(statement: Statement, parameters: [Parameter])] = [
+        let all = try Self.catalogueSteps(services, of: tenant)
+        try await run { (session) throws(PostgresError) in _ = try session.pipeline(all) }
+    }
+
+    typealias Step = (statement: Statement, parameters: [Parameter])
+
+    /// The statements that make these the tenant's active services.
+    static func catalogueSteps(_ services: [Service], of tenant: TenantID) throws(StorageError) -> [Step] {
+        var steps: [Step] = [
             (AdministrationSQL.retireServices, [.int32(tenant.rawValue), .texts(services.map(\.code.rawValue))])
         ]
         for (position, service) in services.enumerated() {
@@ -159,7 +177,6 @@ public final class AdministrationStore: Sendable {
                     ]
                 ))
         }
-        let all = steps
-        try await run { (session) throws(PostgresError) in _ = try session.pipeline(all) }
+        return steps
     }
 }

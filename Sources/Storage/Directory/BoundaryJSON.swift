@@ -39,7 +39,7 @@ public enum BoundaryJSON {
     }
 
     /// What is stored: a bare multipolygon.
-    static func bytes(_ boundary: Boundary) -> [UInt8] {
+    public static func bytes(_ boundary: Boundary) -> [UInt8] {
         var writer = JSONWriter(capacity: 4_096)
         writer.beginObject()
         writer.name("type")

@@ -13,6 +13,7 @@ enum TenantRow {
             photos: PhotoPolicyJSON.policy(try row.json(15)))
         policies.contract = ContractVersions(rawValue: try row.text(16)) ?? .one
         policies.contractSunset = row.optionalTimestamp(17).map { Timestamp(microseconds: $0) }
+        let arrangement = ArrangementJSON.read(try row.json(18))
         return Tenant(
             id: id,
             key: key,
@@ -25,7 +26,8 @@ enum TenantRow {
             contact: try row.text(7),
             keyService: try row.text(8),
             policies: policies,
-            fallbackLanguages: try row.texts(12).compactMap { Language(parsing: $0) }
+            fallbackLanguages: try row.texts(12).compactMap { Language(parsing: $0) },
+            limits: arrangement.limits, credentials: arrangement.credentials
         )
     }
 

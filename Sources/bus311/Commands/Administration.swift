@@ -24,10 +24,13 @@ struct Administration {
         return tenant
     }
 
-    func provisioner() throws -> Provisioner {
+    /// - Parameter overcommits: whether queues may be promised more than the broker's disk has.
+    func provisioner(overcommits: Bool = false) throws -> Provisioner {
         let client = try HTTPClient(name: "bus311-broker")
         let credentials = BasicAuthentication(user: settings.provisionerUser, password: try settings.provisionerPassword)
-        return Provisioner(broker: BrokerAdministration(client: client, baseURL: try settings.managementURL, credentials: credentials))
+        return Provisioner(
+            broker: BrokerAdministration(client: client, baseURL: try settings.managementURL, credentials: credentials),
+            overcommits: overcommits)
     }
 }
 

@@ -4,13 +4,13 @@ import Open311
 
 /// Reads a catalogue as a city would write it: a JSON array of services.
 enum CatalogueFile {
-    private struct Entry: Decodable {
-        struct Choice: Decodable {
+    private struct Entry: Codable {
+        struct Choice: Codable {
             let key: String
             let name: [String: String]
         }
 
-        struct Attribute: Decodable {
+        struct Attribute: Codable {
             let code: String
             let variable: Bool?
             let datatype: String
@@ -32,7 +32,12 @@ enum CatalogueFile {
     }
 
     static func services(at path: String) throws -> [Service] {
-        let entries = try JSONDecoder().decode([Entry].self, from: try Data(contentsOf: URL(fileURLWithPath: path)))
+        let entries: [Entry]
+        do {
+            entries = try JSONDecoder().decode([Entry].self, from: try Data(contentsOf: URL(fileURLWithPath: path)))
+        } catch let error as DecodingError {
+            throw ValidationError("\(path) is no catalogue: \(Self.sentence(error))")
+        }
         return try entries.map { entry in
             guard let kind = ServiceKind(rawValue: entry.type ?? "realtime") else {
                 throw ValidationError("\(path): \(entry.service_code): type must be realtime, batch or blackbox.")
@@ -47,6 +52,43 @@ enum CatalogueFile {
                 attributes: try (entry.attributes ?? []).enumerated().map { try attribute($1, order: $0 + 1, of: entry.service_code, path) }
             )
         }
+    }
+
+    /// Where in the file, and what is wrong there.
+    private static func sentence(_ error: DecodingError) -> String {
+        func place(_ context: DecodingError.Context, _ last: (any CodingKey)? = nil) -> String {
+            let path = (context.codingPath + [last].compactMap { $0 }).map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }
+            return path.isEmpty ? "at its beginning" : "at " + path.joined(separator: ".")
+        }
+        return switch error {
+        case .keyNotFound(let key, let context): "\(place(context, key)): it is missing"
+        case .typeMismatch(_, let context), .valueNotFound(_, let context): "\(place(context)): it has the wrong type"
+        case .dataCorrupted(let context): "\(place(context)): it is not JSON"
+        @unknown default: "it cannot be read"
+        }
+    }
+
+    /// The same form, from what is stored.
+    static func data(_ services: [Service]) throws -> Data {
+        let entries = services.map { service in
+            Entry(
+                service_code: service.code.rawValue, type: service.kind.rawValue, service_name: plain(service.name),
+                description: plain(service.summary), group: plain(service.group), keywords: service.keywords,
+                attributes: service.attributes.map { attribute in
+                    Entry.Attribute(
+                        code: attribute.code, variable: attribute.isVariable, datatype: attribute.dataType.rawValue,
+                        required: attribute.isRequired, order: attribute.order, description: plain(attribute.question),
+                        datatype_description: plain(attribute.hint),
+                        values: attribute.choices.map { Entry.Choice(key: $0.key, name: plain($0.name)) })
+                })
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(entries) + Data("\n".utf8)
+    }
+
+    private static func plain(_ text: LocalizedText) -> [String: String] {
+        Dictionary(text.translations.map { ($0.key.rawValue, $0.value) }, uniquingKeysWith: { first, _ in first })
     }
 
     private static func attribute(_ entry: Entry.Attribute, order: Int, of service: String, _ path: String) throws -> ServiceAttribute {

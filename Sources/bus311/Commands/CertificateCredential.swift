@@ -1,10 +1,13 @@
-import ArgumentParser
 import Bus
+import Open311
+import Storage
 
-extension CredentialCommand.Issue {
-    /// Opens a slot to a client certificate and says which one to order.
-    func issueByCertificate(_ tenant: BusTenant, slot: CredentialSlot, _ administration: Administration) async throws {
-        let user = try await administration.provisioner().issueCertificateCredential(tenant, slot: slot)
+extension Administration {
+    /// Mutual TLS: there is nothing secret to show, only what the certificate has to say.
+    func issueByCertificate(_ slot: CredentialSlot, of tenant: Tenant, _ common: CommonOptions) async throws {
+        let user = try await provisioner().issueCertificateCredential(BusTenant(tenant), slot: slot)
+        try await store.credentialIssued(slot.rawValue, of: tenant.id)
+        try await store.record("credential issued", by: Operator.name, of: tenant.id, detail: "slot \(slot.rawValue), by certificate")
         try common.show(
             text: """
                 user \(user)

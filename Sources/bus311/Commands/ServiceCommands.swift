@@ -122,6 +122,11 @@ struct Services {
             QueueWatch(
                 monitor: BrokerMonitor(broker: broker), store: try QueueWatchStore(configuration: try settings.database(.watch)),
                 logger: logger("watch"), report: report("watch")))
+        list.append(
+            CredentialWatch(
+                provisioner: Provisioner(broker: broker),
+                sightings: try CredentialSightings(configuration: try settings.database(.watch)), logger: logger("watch"),
+                report: report("watch")))
     }
 
     /// Nothing to clean where no photos are taken.

@@ -8,7 +8,8 @@ struct TenantCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tenant", abstract: "Tenants: the CRM applications behind the bus.",
         subcommands: [
-            Create.self, List.self, Show.self, TenantPolicyCommand.self, TenantPhotosCommand.self, Plan.self, Apply.self, Delete.self,
+            Create.self, List.self, Show.self, TenantPolicyCommand.self, TenantPhotosCommand.self, TenantPlan.self, TenantApply.self,
+            TenantDrift.self, TenantExport.self, TenantSchema.self, TenantOffboard.self, Delete.self,
         ])
 
     struct View: Encodable {
@@ -94,39 +95,6 @@ struct TenantCommand: AsyncParsableCommand {
             try await common.administer { administration in
                 let view = View(try await administration.tenant(tenant))
                 try common.show(text: view.line, json: view)
-            }
-        }
-    }
-
-    struct Plan: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "What differs between a tenant and the live broker; exit code 2 when anything does.",
-            discussion: "Example: bus311 tenant plan valmont-7f3a9c")
-        @OptionGroup var common: CommonOptions
-        @Argument var tenant: String
-
-        func run() async throws {
-            try await common.administer { administration in
-                let tenant = try await administration.tenant(tenant)
-                let plan = try await administration.provisioner().plan(BusTenant(tenant))
-                try common.show(text: plan.description, json: plan)
-                if !plan.isEmpty { throw ExitCode(2) }
-            }
-        }
-    }
-
-    struct Apply: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Make the broker as the tenant needs it; again and again without harm.",
-            discussion: "Example: bus311 tenant apply valmont-7f3a9c")
-        @OptionGroup var common: CommonOptions
-        @Argument var tenant: String
-
-        func run() async throws {
-            try await common.administer { administration in
-                let tenant = try await administration.tenant(tenant)
-                let done = try await administration.provisioner().apply(BusTenant(tenant))
-                try common.show(text: done.isEmpty ? "Nothing to do." : done.description, json: done)
             }
         }
     }

@@ -125,9 +125,11 @@ struct DemoCity {
         let store = try AdministrationStore(configuration: owner)
         let credentials = BasicAuthentication(
             user: ServiceUser.provisioner.rawValue, password: try broker.password(of: .provisioner))
+        // A demonstration starts on any machine: its queues stay small.
         let provisioner = Provisioner(
             broker: BrokerAdministration(
-                client: try HTTPClient(name: "bus311-demo"), baseURL: broker.managementURL, credentials: credentials))
+                client: try HTTPClient(name: "bus311-demo"), baseURL: broker.managementURL, credentials: credentials),
+            overcommits: true)
         let known = (try? Data(contentsOf: home.folder("demo.json"))).flatMap { try? JSONDecoder().decode(Sheet.self, from: $0) }
         let jurisdiction = try JurisdictionID(validating: Self.jurisdiction)
         let existing = try await store.tenants().first { $0.jurisdictions.contains(jurisdiction) }
@@ -155,6 +157,7 @@ struct DemoCity {
         let crmToken = try await store.createKey(kind: .crmToken, tenant: tenant.id, label: "demonstration CRM", expiresAt: nil)
         try? await provisioner.revokeCredential(BusTenant(tenant), slot: .a)
         let amqp = try await provisioner.issueCredential(BusTenant(tenant), slot: .a)
+        try await store.credentialIssued(CredentialSlot.a.rawValue, of: tenant.id)
         await store.close()
         return Sheet(
             gateway_url: gatewayURL, status_ingest_url: statusIngestURL, health_url: "http://127.0.0.1:\(home.ports.health)",

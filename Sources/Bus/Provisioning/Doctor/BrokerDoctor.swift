@@ -119,7 +119,7 @@ public struct BrokerDoctor: Sendable {
         var findings: [Finding] = []
         let installation = try await provisioner.comparison(virtualHost: virtualHost)
         let shared = Set(installation.changes)
-        findings += installation.changes.map { change in
+        findings += installation.changes.filter { $0.action != .notice }.map { change in
             Finding(
                 change.action == .conflict ? .error : .warning,
                 .installationDrift,
@@ -134,7 +134,7 @@ public struct BrokerDoctor: Sendable {
         }
         for tenant in tenants {
             let plan = try await provisioner.comparison(tenant)
-            findings += plan.changes.filter { !shared.contains($0) }.map { change in
+            findings += plan.changes.filter { !shared.contains($0) && $0.action != .notice }.map { change in
                 Finding(
                     change.action == .conflict ? .error : .warning,
                     .tenantDrift,

@@ -1,0 +1,105 @@
+import Open311
+import Postgres
+
+/// What to do with the parts of a tenant that stand in files of their own.
+public enum DeclaredPart<Value: Sendable>: Sendable {
+    /// As it is.
+    case keep
+    case set(Value)
+}
+
+/// Tenants as their files declare them.
+extension AdministrationStore {
+    /// Makes the tenant's record as declared, catalogue and territory included, in one transaction: all of it or nothing.
+    ///
+    /// - Parameters:
+    ///   - key: of the tenant; it is made when there is none.
+    ///   - who: for the record of what operators did.
+    /// - Throws: ``StorageError`` `duplicate` when a jurisdiction is another tenant's, or the key was one before.
+    public func apply(
+        _ declared: TenantDeclaration, to key: TenantKey, boundary: DeclaredPart<Boundary?>, catalogue: DeclaredPart<[Service]>,
+        by who: String
+    ) async throws(StorageError) -> Tenant {
+        let existing = try await tenant(key)
+        var policies = declared.policies
+        policies.boundary = existing?.policies.boundary
+        if case .set(let territory) = boundary { policies.boundary = territory }
+        let arrangement = try ArrangementJSON.bytes(declared.limits, declared.credentials)
+        let services: [Service]?
+        if case .set(let given) = catalogue { services = given } else { services = nil }
+        let chosen = policies
+        try await run { (session) throws(PostgresError) in
+            try session.transaction { (session) throws(PostgresError) in
+                let id: TenantID
+                if let existing { id = existing.id } else { id = TenantID(try Self.insert(Self.newTenant(declared, key), session)) }
+                if let existing, existing.jurisdictions != declared.jurisdictions {
+                    _ = try session.execute(DeclarationSQL.clearJurisdictions, [.int32(id.rawValue)])
+                    try Self.insert(declared.jurisdictions, of: id.rawValue, session)
+                }
+                _ = try session.execute(
+                    DeclarationSQL.update,
+                    [
+                        .int32(id.rawValue), .text(declared.name), .text(declared.language.rawValue), .text(declared.timeZone),
+                        .text(declared.contact), .text(declared.keyService), .texts(declared.fallbackLanguages.map(\.rawValue)),
+                        .json(arrangement),
+                    ])
+                _ = try session.execute(AdministrationSQL.setPolicies, Self.parameters(of: chosen, id))
+                _ = try session.execute(
+                    ContractSQL.set,
+                    [.int32(id.rawValue), .text(chosen.contract.rawValue), .timestamp(chosen.contractSunset?.microseconds)])
+                _ = try session.execute(
+                    PhotoAdministrationSQL.setPolicy, [.int32(id.rawValue), .json(PhotoPolicyJSON.bytes(chosen.photos))])
+                try Self.write(declared.contacts, of: id, session)
+                if let services {
+                    let steps: [Step]
+                    do throws(StorageError) { steps = try Self.catalogueSteps(services, of: id) } catch {
+                        throw PostgresError(.decoding, detail: error.description)
+                    }
+                    for step in steps { _ = try session.execute(step.statement, step.parameters) }
+                }
+                let did = existing == nil ? "tenant made from a file" : "tenant changed from a file"
+                _ = try session.execute(ReplaySQL.act, [.text(who), .text(did), .int32(id.rawValue), .text(key.rawValue)])
+            }
+        }
+        guard let tenant = try await tenant(key) else { throw StorageError(.internalFault, detail: "the tenant is gone again") }
+        return tenant
+    }
+
+    public func contacts(of tenant: TenantID) async throws(StorageError) -> TenantContacts {
+        try await run { (session) throws(PostgresError) in
+            var contacts = TenantContacts()
+            let rows = try session.execute(DeclarationSQL.contacts, [.int32(tenant.rawValue)])
+            for index in 0..<rows.count {
+                let contact = TenantContact(
+                    name: rows[index].optionalText(1), email: rows[index].optionalText(2).flatMap { try? EmailAddress(validating: $0) })
+                if try rows[index].text(0) == "manager" { contacts.manager = contact } else { contacts.technicalAdministrator = contact }
+            }
+            return contacts
+        }
+    }
+
+    /// When a tenant of this key was closed; nil when there never was one that was.
+    public func closingMoment(of key: TenantKey) async throws(StorageError) -> Timestamp? {
+        try await run { (session) throws(PostgresError) in
+            try session.execute(DeclarationSQL.tombstone, [.text(key.rawValue)]).first?.optionalTimestamp(0).map {
+                Timestamp(microseconds: $0)
+            }
+        }
+    }
+
+    private static func newTenant(_ declared: TenantDeclaration, _ key: TenantKey) -> NewTenant {
+        NewTenant(
+            key: key, name: declared.name, jurisdictions: declared.jurisdictions, language: declared.language, timeZone: declared.timeZone,
+            virtualHost: declared.virtualHost, contact: declared.contact, keyService: declared.keyService, policies: declared.policies,
+            fallbackLanguages: declared.fallbackLanguages)
+    }
+
+    private static func write(_ contacts: TenantContacts, of id: TenantID, _ session: Session) throws(PostgresError) {
+        _ = try session.execute(DeclarationSQL.clearContacts, [.int32(id.rawValue)])
+        for (role, contact) in [("technical_administrator", contacts.technicalAdministrator), ("manager", contacts.manager)]
+        where contact != TenantContact() {
+            _ = try session.execute(
+                DeclarationSQL.addContact, [.int32(id.rawValue), .text(role), .text(contact.name), .text(contact.email?.rawValue)])
+        }
+    }
+}
