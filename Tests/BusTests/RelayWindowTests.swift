@@ -105,7 +105,7 @@ struct RelayWindowTests {
             let headers = entry.publication(PublicationNames(entry, typePrefix: "org.bus311"), applicationID: "a").properties.headers
             #expect(headers.contains { $0.0 == "x-o311-sunset" } == (wanted != nil), "\(type)")
             #expect(headers.contains { $0.0 == "ce-type" && $0.1 == .string("org.bus311.\(type)") })
-            #expect(headers.contains { $0.0 == "x-o311-schema" && $0.1 == .string(type.hasSuffix("v2") ? "2.0" : "1.0") })
+            #expect(headers.contains { $0.0 == "x-o311-schema" && $0.1 == .string(SchemaVersion.of(type)) })
         }
     }
 
