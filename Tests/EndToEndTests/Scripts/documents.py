@@ -35,12 +35,9 @@ DOCUMENTS = (
     "docs/contract/evolution.md",
     "docs/contract/erasure.md",
     "docs/operators/media-storage.md",
-<<<<<<< HEAD
     "docs/operators/photos.md",
-=======
     "docs/operators/tenants.md",
     "docs/operators/credentials.md",
->>>>>>> 9837491 (A tenant is a file: planned, applied, exported, drifted and off-boarded)
 )
 # Read at the same time by a second reader: mostly Erlang's programs, which take seconds to start, and change nothing for the others.
 BESIDE = (
