@@ -3,7 +3,7 @@
 # Convention of the tests, by the name of their target:
 #   ...IntegrationTests  need private servers, which they start themselves
 #   ...AccidentTests     kill, freeze and break those servers; run one after the other
-#   ...EndToEndTests     the whole journey through real sockets, with foreign clients; run one after the other
+#   ...EndToEndTests     the whole journey through real sockets, with foreign clients; two at a time
 #   everything else      is a unit test and needs no server
 
 SHELL := /bin/bash
@@ -53,7 +53,8 @@ test-unit: build-tests ## the tests that need no server
 
 test-integration: build-tests ## the tests against private PostgreSQL and RabbitMQ, and the whole journey
 	@echo "== integration tests"
-	@.ci/run-tests integration --no-parallel --filter '(Integration|EndToEnd)Tests\.'
+	@.ci/run-tests integration --no-parallel --filter 'IntegrationTests\.'
+	@.ci/run-tests journeys --filter 'EndToEndTests\.'
 
 test-accidents: build-tests ## kill -9, frozen brokers, lost bindings: nothing may be lost
 	@echo "== accident tests"

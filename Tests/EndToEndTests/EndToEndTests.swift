@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 
 /// The scripts beside this file, each with a city of its own: real sockets, real servers, clients that nobody here wrote.
-@Suite("End to end", .serialized)
+@Suite("End to end")
 struct EndToEndTests {
     @Test("a request goes from a citizen's app to a CRM and its status comes back")
     func journey() throws { #expect(try PythonScript.run("journey.py") == 0, "see its output above") }

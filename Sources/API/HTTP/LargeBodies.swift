@@ -1,8 +1,8 @@
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
-import NIOCore
 import NIOConcurrencyHelpers
+import NIOCore
 import NIOHTTPTypes
 
 /// How the gateway reads from its connections.
