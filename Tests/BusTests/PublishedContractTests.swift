@@ -84,7 +84,7 @@ struct PublishedContractTests {
         try copy.edit("schemas/service_request.erased/1.1.json", #""maxLength": 64"#, #""maxLength": 32"#)
         #expect(try copy.rules() == [])
         let own = try ContractFolder(path: copy.path.path)
-        #expect(own.additions(to: try .lastPublished(of: copy.path.path)) == ["service_request.erased 1.1"])
+        #expect(own.additions(to: try .lastPublished(of: copy.path.path)).contains("service_request.erased 1.1"))
         try copy.edit("schemas/service_request.erased/1.1.json", #""reason""#, #""cause""#)
         #expect(try copy.rules() == [.propertyRemoved, .requiredRemoved])
         try FileManager.default.removeItem(at: erased.appending(path: "1.1.json"))
