@@ -22,6 +22,8 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
     private var lease: Int32 { lane == .plain ? 45 : 120 }
     /// Before a blur command that failed is tried again, in seconds.
     private static let blurPause: Int32 = 3
+    /// Before a picture is tried again that took too long, perhaps because the machine was busy.
+    private static let slowPause: Int32 = 10
     /// A photo that ended its cleaner so often is refused.
     private static let attempts: Int16 = 3
     private static let interval = Duration.milliseconds(500)
@@ -103,8 +105,8 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
             let folder = try await media.workFolder()
             do {
                 let outcome = try await clean(photo, in: folder)
-                if case .failure(.hookFailed) = outcome, photo.attempts + 1 < Self.attempts {
-                    try await queue.retry(photo, after: Self.blurPause)
+                if case .failure(let refusal) = outcome, let pause = Self.pause(after: refusal), photo.attempts + 1 < Self.attempts {
+                    try await queue.retry(photo, after: pause)
                 } else {
                     try await settle(photo, outcome, in: folder)
                 }
@@ -119,6 +121,15 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
             throw error
         }
         return true
+    }
+
+    /// - Returns: in seconds; nil when another try would end the same.
+    private static func pause(after refusal: PhotoRefusal) -> Int32? {
+        switch refusal {
+        case .hookFailed: blurPause
+        case .tooSlow: slowPause
+        default: nil
+        }
     }
 
     private func clean(_ photo: WaitingPhoto, in folder: String) async throws -> Result<PhotoSandbox.Size, PhotoRefusal> {

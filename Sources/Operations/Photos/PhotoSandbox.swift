@@ -11,6 +11,7 @@ struct PhotoSandbox: Sendable {
         /// Of address space, in bytes.
         var memory = 1_500_000_000
         var processorSeconds = 10
+        /// The machine may be busy with others: a picture is refused for this only after several tries.
         var wallTime = Duration.seconds(10)
         /// Of one output file, in bytes.
         var output = 33_554_432
@@ -153,7 +154,7 @@ struct PhotoSandbox: Sendable {
             }
         }
         guard let outcome else { throw .unreadable }
-        if outcome.reason == .uncaughtSignal { throw .tooCostly }
+        if outcome.reason == .uncaughtSignal { throw outcome.status == SIGKILL ? .tooSlow : .tooCostly }
         guard outcome.status == 0 else { throw .unreadable }
     }
 }

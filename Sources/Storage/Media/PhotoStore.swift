@@ -237,6 +237,8 @@ public enum PhotoRefusal: String, Error, Sendable, CaseIterable {
     case tooManyPixels = "too_many_pixels"
     /// Cleaning took more time or memory than it may.
     case tooCostly = "too_costly"
+    /// Cleaning took longer than it may, again and again.
+    case tooSlow = "too_slow"
     /// The city's own blur command failed, again and again.
     case hookFailed = "hook_failed"
     /// The link leads where no link of a stranger is followed: a private address, another port, no https, too many redirects.
