@@ -20,6 +20,8 @@ struct LookaheadTests {
         #expect(picked.filter { $0.tenant == TenantID(1) }.count == Lookahead.enough - 5)
         #expect(picked.filter { $0.tenant == TenantID(2) }.count == Lookahead.enough)
         #expect(picked.filter { $0.tenant == TenantID(3) }.map(\.seq) == [101])
+        #expect(ahead.position == 0, "an event below may still be committing")
+        _ = ahead.pick(from: sightings([4], from: 102), inHand: [:], excluding: [], generation: 1, at: at(600))
         #expect(ahead.position == 101)
     }
 
@@ -28,7 +30,6 @@ struct LookaheadTests {
         var ahead = Lookahead()
         #expect(ahead.pick(from: sightings([1], isFirst: false), inHand: [:], excluding: [], generation: 1, at: at(0)).isEmpty)
         #expect(ahead.pick(from: sightings([2], from: 2), inHand: [:], excluding: [TenantID(2)], generation: 1, at: at(1)).isEmpty)
-        #expect(ahead.position == 2)
     }
 
     @Test("due at once, then when there is more or something was committed, and every second")

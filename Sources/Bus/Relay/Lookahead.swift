@@ -11,7 +11,14 @@ struct Lookahead: Sendable {
     private static let shortestPause: Duration = .milliseconds(4)
     private static let longestPause: Duration = .seconds(1)
 
+    /// A transaction may commit this late behind others that took their numbers after it.
+    private static let settlingTime: Duration = .milliseconds(500)
+
     private(set) var position: Int64 = 0
+    private var highest: Int64 = 0
+    /// The highest seq that had been seen one settling time ago, or earlier.
+    private var floor: Int64 = 0
+    private var coming: (seq: Int64, since: ContinuousClock.Instant)?
     private var seen: UInt64?
     /// The last look was cut by its limit.
     private(set) var hasMore = true
@@ -20,6 +27,8 @@ struct Lookahead: Sendable {
     /// Sees everything again: after a pause or a lost connection.
     mutating func rewind() {
         position = 0
+        floor = 0
+        coming = nil
         hasMore = true
     }
 
@@ -39,7 +48,7 @@ struct Lookahead: Sendable {
         seen = generation
         last = now
         hasMore = sightings.count == Self.stride
-        if let end = sightings.last?.seq { position = end }
+        advance(past: sightings.last?.seq, at: now)
         var counts = inHand
         return sightings.filter { sighting in
             guard sighting.isFirst, !excluded.contains(sighting.tenant), counts[sighting.tenant, default: 0] < Self.enough else {
@@ -48,5 +57,18 @@ struct Lookahead: Sendable {
             counts[sighting.tenant, default: 0] += 1
             return true
         }
+    }
+
+    private mutating func advance(past end: Int64?, at now: ContinuousClock.Instant) {
+        highest = max(highest, end ?? 0)
+        if let candidate = coming {
+            if now - candidate.since >= Self.settlingTime {
+                floor = candidate.seq
+                coming = (highest, now)
+            }
+        } else {
+            coming = (highest, now)
+        }
+        position = hasMore ? end ?? floor : floor
     }
 }
