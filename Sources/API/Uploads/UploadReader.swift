@@ -105,7 +105,6 @@ struct UploadReader {
             var bytes = 0
             /// The first bytes, until they have said what this is.
             var head: [UInt8] = []
-            var type: PhotoType?
         }
 
         init(_ reader: UploadReader) {
@@ -171,9 +170,8 @@ struct UploadReader {
             total += bytes.count
             try limits.check(bytes: arriving.bytes, arriving.field, language)
             try limits.check(total: total, arriving.field, language)
-            if arriving.type == nil {
+            if arriving.head.count < PhotoType.decisiveBytes {
                 arriving.head.append(contentsOf: bytes.prefix(PhotoType.decisiveBytes - arriving.head.count))
-                if arriving.head.count == PhotoType.decisiveBytes { arriving.type = try type(arriving.head, arriving.field) }
             }
             arriving.hash.update(data: bytes)
             open = arriving
@@ -188,7 +186,8 @@ struct UploadReader {
                 open = nil
                 return await arriving.file.discard()
             }
-            let type = if let known = arriving.type { known } else { try type(arriving.head, arriving.field) }
+            // Not before the end: what is too large is refused for that, whatever it is.
+            let type = try type(arriving.head, arriving.field)
             // Read back rather than kept: a thousand uploads at once would keep a thousand beginnings.
             let edges = try await storing { () async throws(MediaError) in
                 // PNG, WebP and HEIC may hold them behind the picture.
