@@ -2,8 +2,8 @@
 #
 # Convention of the tests, by the name of their target:
 #   ...IntegrationTests  need private servers, which they start themselves
-#   ...AccidentTests     kill, freeze and break those servers; run one after the other
-#   ...EndToEndTests     the whole journey through real sockets, with foreign clients; two at a time
+#   ...AccidentTests     kill, freeze and break those servers; two at a time
+#   ...EndToEndTests     the whole journey through real sockets, with foreign clients; three at a time
 #   everything else      is a unit test and needs no server
 
 SHELL := /bin/bash
@@ -54,11 +54,11 @@ test-unit: build-tests ## the tests that need no server
 test-integration: build-tests ## the tests against private PostgreSQL and RabbitMQ, and the whole journey
 	@echo "== integration tests"
 	@.ci/run-tests integration --no-parallel --filter 'IntegrationTests\.'
-	@.ci/run-tests journeys --filter 'EndToEndTests\.'
+	@BUS311_TEST_CITIES=3 .ci/run-tests journeys --filter 'EndToEndTests\.'
 
 test-accidents: build-tests ## kill -9, frozen brokers, lost bindings: nothing may be lost
 	@echo "== accident tests"
-	@.ci/run-tests accidents --no-parallel --filter 'AccidentTests\.'
+	@BUS311_TEST_CITIES=2 .ci/run-tests accidents --filter 'AccidentTests\.'
 
 test-sanitize: tools ## the C clients and their threads under the thread and the address sanitizer
 	BUS311_SANITIZE=1 $(SWIFT) test --sanitize thread --scratch-path .build-tsan --no-parallel

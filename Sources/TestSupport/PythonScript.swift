@@ -4,20 +4,29 @@ import Foundation
 public enum PythonScript {
     private static let folder = TestDatabase.repository.appendingPathComponent("Tests/EndToEndTests/Scripts")
 
-    /// Two cities at a time: starting one waits more than it works, and three would starve each other on two cores.
-    private static let places = DispatchSemaphore(value: 2)
+    /// A city waits more than it works, but too many at a time would starve each other: `BUS311_TEST_CITIES` says how many may run.
+    private static let places = Places(count: ProcessInfo.processInfo.environment["BUS311_TEST_CITIES"].flatMap { Int($0) } ?? 2)
 
-    /// Runs a script to its end; then what it said is printed in one piece, because another may run beside it. No more than two run
-    /// at a time, whatever the number of cores.
+    /// Runs a script to its end; then what it said is printed in one piece, because others may run beside it.
     ///
     /// - Parameters:
     ///   - name: a file of `Tests/EndToEndTests/Scripts`.
     ///   - arguments: what follows it on the command line.
     /// - Returns: its exit code; 0 means that every assertion held.
     /// - Throws: when Python itself cannot be started; `BUS311_TEST_PYTHON` names the one to use.
-    public static func run(_ name: String, _ arguments: String...) throws -> Int32 {
-        places.wait()
-        defer { places.signal() }
+    public static func run(_ name: String, _ arguments: String...) async throws -> Int32 {
+        await places.enter()
+        do {
+            let code = try await run(name, arguments)
+            await places.leave()
+            return code
+        } catch {
+            await places.leave()
+            throw error
+        }
+    }
+
+    private static func run(_ name: String, _ arguments: [String]) async throws -> Int32 {
         let output = FileManager.default.temporaryDirectory.appendingPathComponent("bus311-\(name)-\(UUID().uuidString).txt")
         guard FileManager.default.createFile(atPath: output.path, contents: nil) else { throw CocoaError(.fileWriteUnknown) }
         defer { try? FileManager.default.removeItem(at: output) }
@@ -28,14 +37,19 @@ public enum PythonScript {
         process.executableURL = URL(fileURLWithPath: ProcessInfo.processInfo.environment["BUS311_TEST_PYTHON"] ?? "/usr/bin/python3")
         process.arguments = [folder.appendingPathComponent(name).path] + arguments
         process.currentDirectoryURL = folder
-        try process.run()
         let start = ContinuousClock.now
-        process.waitUntilExit()
+        let code = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Int32, any Error>) in
+            process.terminationHandler = { continuation.resume(returning: $0.terminationStatus) }
+            do { try process.run() } catch {
+                process.terminationHandler = nil
+                continuation.resume(throwing: error)
+            }
+        }
         try said.close()
-        var text = Data("== \(name), \(start.duration(to: .now).components.seconds) s\n".utf8)
+        var text = Data("== \(name), \(start.duration(to: .now).components.seconds) s, \(code == 0 ? "passed" : "FAILED")\n".utf8)
         text.append((try? Data(contentsOf: output)) ?? Data())
         FileHandle.standardOutput.write(text)
-        return process.terminationStatus
+        return code
     }
 
     /// Runs a script that asks a server of this very process.
@@ -45,5 +59,25 @@ public enum PythonScript {
     @discardableResult
     public static func run(at file: URL, _ arguments: [String]) async throws -> String {
         try await Program.run(ProcessInfo.processInfo.environment["BUS311_TEST_PYTHON"] ?? "/usr/bin/python3", [file.path] + arguments)
+    }
+}
+
+/// Places for those who take turns, first come first served.
+private actor Places {
+    private var free: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(count: Int) { free = max(1, count) }
+
+    func enter() async {
+        guard free == 0 else {
+            free -= 1
+            return
+        }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    func leave() {
+        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
     }
 }

@@ -31,5 +31,9 @@ struct OpenSSLServer {
         throw PrivateBroker.Failure(description: "openssl s_server did not start: \(said)")
     }
 
-    func stop() { process.terminate() }
+    /// At once: what a thread of the tests starts does not hear SIGTERM.
+    func stop() {
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
 }

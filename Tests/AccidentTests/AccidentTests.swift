@@ -2,14 +2,14 @@ import TestSupport
 import Testing
 
 /// Accidents to a city of the tests' own, each checked by a model that remembers every positive answer.
-@Suite("Accidents under load", .serialized)
+@Suite("Accidents under load")
 struct AccidentTests {
     @Test("whatever happens to the servers, or to all services at once, nothing answered is lost")
-    func everything() throws { #expect(try PythonScript.run("accidents.py") == 0, "see its output above") }
+    func everything() async throws { #expect(try await PythonScript.run("accidents.py") == 0, "see its output above") }
 
     @Test("whatever happens to one service, nothing answered is lost and the others go on")
-    func oneService() throws { #expect(try PythonScript.run("service_accidents.py") == 0, "see its output above") }
+    func oneService() async throws { #expect(try await PythonScript.run("service_accidents.py") == 0, "see its output above") }
 
     @Test("of three broker nodes any one dies, freezes or is cut off, and nothing answered is lost; relays side by side share the work")
-    func cluster() throws { #expect(try PythonScript.run("cluster.py") == 0, "see its output above") }
+    func cluster() async throws { #expect(try await PythonScript.run("cluster.py") == 0, "see its output above") }
 }

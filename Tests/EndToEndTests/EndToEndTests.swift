@@ -5,46 +5,50 @@ import Testing
 @Suite("End to end")
 struct EndToEndTests {
     @Test("a request goes from a citizen's app to a CRM and its status comes back")
-    func journey() throws { #expect(try PythonScript.run("journey.py") == 0, "see its output above") }
+    func journey() async throws { #expect(try await PythonScript.run("journey.py") == 0, "see its output above") }
 
     @Test("statuses over AMQP follow the rules of REST, each has its receipt, and garbage ends nothing")
-    func statusOverAMQP() throws { #expect(try PythonScript.run("status_over_amqp.py") == 0, "see its output above") }
+    func statusOverAMQP() async throws { #expect(try await PythonScript.run("status_over_amqp.py") == 0, "see its output above") }
 
     @Test("dead letters are grouped, shown and returned; a purged queue is repaired from the database; a timeline has no hole")
-    func messageRepair() throws { #expect(try PythonScript.run("message_repair.py") == 0, "see its output above") }
+    func messageRepair() async throws { #expect(try await PythonScript.run("message_repair.py") == 0, "see its output above") }
 
     @Test("every vendor's example lives through duplicates, crashes, poison and cuts; a new vendor sees a status within five minutes")
-    func consumers() throws { #expect(try PythonScript.run("consumers.py") == 0, "see its output above") }
+    func consumers() async throws { #expect(try await PythonScript.run("consumers.py") == 0, "see its output above") }
+
     @Test("objects deleted, emptied, filled, changed, rights taken away: noticed, repaired by the command that is named, nothing lost")
-    func busFaults() throws { #expect(try PythonScript.run("bus_faults.py") == 0, "see its output above") }
+    func busFaults() async throws { #expect(try await PythonScript.run("bus_faults.py") == 0, "see its output above") }
 
     @Test("every command that a document shows does what it says")
-    func documents() throws { #expect(try PythonScript.run("documents.py") == 0, "see its output above") }
+    func documents() async throws { #expect(try await PythonScript.run("documents.py") == 0, "see its output above") }
 
     @Test("photos are cleaned, stored and handed over; what attackers send instead ends nothing")
-    func photos() throws { #expect(try PythonScript.run("photos.py") == 0, "see its output above") }
+    func photos() async throws { #expect(try await PythonScript.run("photos.py") == 0, "see its output above") }
 
     @Test("a city chooses what it takes of photos; long base64 forms, every kind of file")
-    func photoPolicies() throws { #expect(try PythonScript.run("photo_policies.py") == 0, "see its output above") }
+    func photoPolicies() async throws { #expect(try await PythonScript.run("photo_policies.py") == 0, "see its output above") }
 
     @Test("hostile pictures, a full disk, a killed gateway and a crowd of uploads harm nothing but themselves")
-    func photoHazards() throws { #expect(try PythonScript.run("photo_hazards.py") == 0, "see its output above") }
+    func photoHazards() async throws { #expect(try await PythonScript.run("photo_hazards.py") == 0, "see its output above") }
+
     @Test("the contract is what the broker and its messages are; two versions at once; what is hidden or erased is, everywhere")
-    func contract() throws { #expect(try PythonScript.run("contract.py") == 0, "see its output above") }
+    func contract() async throws { #expect(try await PythonScript.run("contract.py") == 0, "see its output above") }
 
     @Test("a tenant's credentials can do nothing to another tenant, over AMQP, HTTP or SQL")
-    func isolation() throws { #expect(try PythonScript.run("isolation.py") == 0, "see its output above") }
+    func isolation() async throws { #expect(try await PythonScript.run("isolation.py") == 0, "see its output above") }
 
     @Test("the administration commands answer people and scripts; health page and log tell when PostgreSQL is away")
-    func commands() throws { #expect(try PythonScript.run("commands.py") == 0, "see its output above") }
+    func commands() async throws { #expect(try await PythonScript.run("commands.py") == 0, "see its output above") }
 
     @Test("keys and catalogues change by command, and apps see it within seconds")
-    func administration() throws { #expect(try PythonScript.run("administration.py") == 0, "see its output above") }
+    func administration() async throws { #expect(try await PythonScript.run("administration.py") == 0, "see its output above") }
 
     @Test("photos on an S3 service as on the disk; after any crash and a sweep, store and database agree file by file")
-    func photoStores() throws { #expect(try PythonScript.run("photo_stores.py") == 0, "see its output above") }
+    func photoStores() async throws { #expect(try await PythonScript.run("photo_stores.py") == 0, "see its output above") }
+
     @Test("TLS, client certificates, haproxy on 443 and idle-cutting middleboxes, as CRMs meet them; netcheck names each fault")
-    func network() throws { #expect(try PythonScript.run("network.py") == 0, "see its output above") }
+    func network() async throws { #expect(try await PythonScript.run("network.py") == 0, "see its output above") }
+
     @Test("a tenant from its file to its closing, in a virtual host of its own; a password is changed under load without a gap")
-    func tenants() throws { #expect(try PythonScript.run("tenants.py") == 0, "see its output above") }
+    func tenants() async throws { #expect(try await PythonScript.run("tenants.py") == 0, "see its output above") }
 }

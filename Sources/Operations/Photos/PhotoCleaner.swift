@@ -70,7 +70,7 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
                     worked = try await cleanNext()
                     report("libvips", true, "")
                     report("postgresql", true, "")
-                    if try await probe.passes(worked: worked) { report("media", true, "") }
+                    if try await probe.passes(worked: worked) { report(store, true, "") }
                     if lane == .plain, nextSweep <= .now {
                         let removed = try await sweep.remove(olderThan: Self.sweepAge).total
                         if removed > 0 { logger.info("orphaned files removed", metadata: ["count": "\(removed)"]) }
@@ -80,7 +80,7 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
                     report("postgresql", false, "\(error)")
                 } catch {
                     probe.failed()
-                    report("media", false, "\(error)")
+                    report(store, false, "\(error)")
                     logger.error("photo not cleaned", metadata: ["error": "\(error)"])
                 }
                 if !worked { try? await Task.sleep(for: Self.interval) }
@@ -89,6 +89,9 @@ public struct PhotoCleaner: ServiceLifecycle.Service {
         await queue.close()
         await media.close()
     }
+
+    /// Each lane tells of the store by a name of its own: the one that has nothing to do would take back what the other has met.
+    private var store: String { lane == .plain ? "media" : "media-blurred" }
 
     /// - Returns: false when none waits.
     func cleanNext() async throws -> Bool {

@@ -11,6 +11,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+# A parent with threads of its own hands down that they take no signals, and programs started here would not hear that they shall end.
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
 REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 PROGRAM = os.environ.get("BUS311_PROGRAM", os.path.join(REPOSITORY, ".build", "debug", "bus311"))
 

@@ -572,7 +572,7 @@ def evolution():
         with open(path.replace("1.0.json", "1.1.json"), "w", encoding="utf-8") as file:
             json.dump(later, file)
         report = json.loads(check("check", "--contract", copied, "--format", "json"))
-        assert report["breaking"] == [] and report["additions"] == ["service_request.created 1.1"], report
+        assert report["breaking"] == [] and "service_request.created 1.1" in report["additions"], report
         del later["properties"]["data"]["properties"]["service_code"]
         with open(path.replace("1.0.json", "1.1.json"), "w", encoding="utf-8") as file:
             json.dump(later, file)

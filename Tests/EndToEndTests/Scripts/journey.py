@@ -92,7 +92,8 @@ def main():
         wait_until(arrived, 10, "the event in the queue")
         method, properties, event = message
         folder = os.path.join(REPOSITORY, "docs", "contract", "schemas", "service_request.created")
-        for name in os.listdir(folder):
+        # Of the version that it says it has; every tenant begins with the first.
+        for name in (name for name in os.listdir(folder) if name.startswith("1.0.")):
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 schema = json.load(file)
             jsonschema.Draft202012Validator(schema).validate(event)
