@@ -4,6 +4,10 @@ import Foundation
 import Postgres
 import Storage
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 @main
 struct Bus311: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -27,11 +31,18 @@ struct Bus311: AsyncParsableCommand {
             var command = try parseAsRoot()
             if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
         } catch {
-            guard isUnreachable(error) else { exit(withError: error) }
-            FileHandle.standardError.write(
-                Data("Error: \(error)\nCheck that the server runs and that its address in the settings is right.\n".utf8))
-            Foundation.exit(69)
+            guard isUnreachable(error) else { leave(exitCode(for: error).rawValue, saying: fullMessage(for: error)) }
+            leave(69, saying: "Error: \(error)\nCheck that the server runs and that its address in the settings is right.")
         }
+        leave(0)
+    }
+
+    /// Ends the process without the C libraries' own clean-up: OpenSSL's would free what the thread of a connection that was closed a
+    /// moment ago is freeing itself.
+    private static func leave(_ code: Int32, saying text: String = "") -> Never {
+        fflush(nil)
+        if !text.isEmpty { (code == 0 ? FileHandle.standardOutput : FileHandle.standardError).write(Data((text + "\n").utf8)) }
+        _exit(code)
     }
 
     /// Whether somebody else's server is away: trying again later may help, another command line would not.

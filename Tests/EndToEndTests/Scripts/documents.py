@@ -36,8 +36,8 @@ DOCUMENTS = (
     "docs/contract/erasure.md",
     "docs/operators/media-storage.md",
     "docs/operators/photos.md",
+    "docs/vendors/firewall.md",
     "docs/operators/tenants.md",
-    "docs/operators/credentials.md",
 )
 # Read at the same time by a second reader: mostly Erlang's programs, which take seconds to start, and change nothing for the others.
 BESIDE = (
@@ -51,8 +51,9 @@ BESIDE = (
     "docs/operators/runbooks/disk-full.md",
     "docs/operators/runbooks/crm-silent.md",
     "docs/operators/tls.md",
-    "docs/vendors/firewall.md",
 )
+# Read when all others are: it ends the credential that they work with.
+LAST = ("docs/operators/credentials.md",)
 
 FENCE = re.compile(r"^( *)```(.*)$")
 TYPED = re.compile(r"^\s*(\$ )?(sudo |\.bus311/|\./)*(bus311|rabbitmqctl|rabbitmq-\w+|curl|psql|amqp-\w+|make|python3?|docker|openssl) ")
@@ -174,8 +175,8 @@ def main():
     chosen = sys.argv[1:]
     with City() as city:
         scene = Scene(city, PROGRAM)
-        shelves = [[Reader(document, scene) for document in shelf if not chosen or document in chosen] for shelf in (DOCUMENTS, BESIDE)]
-        readers = shelves[0] + shelves[1]
+        shelves = [[Reader(document, scene) for document in shelf if not chosen or document in chosen] for shelf in (DOCUMENTS, BESIDE, LAST)]
+        readers = sum(shelves, [])
         faults = []
 
         def read(shelf):
@@ -188,15 +189,16 @@ def main():
                     faults.append(fault)
                     print(f"FAULT {reader.document}: {fault}", flush=True)
 
-        threads = [threading.Thread(target=read, args=(shelf,)) for shelf in shelves]
+        threads = [threading.Thread(target=read, args=(shelf,)) for shelf in shelves[:-1]]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        read(shelves[-1])
         for reader in readers:
             for line in reader.left_out:
                 print(line)
-    known = {*DOCUMENTS, *BESIDE}
+    known = {*DOCUMENTS, *BESIDE, *LAST}
     # Some pages need more than one city and are read by a script of their own.
     here = os.path.dirname(os.path.abspath(__file__))
     elsewhere = ""

@@ -186,7 +186,7 @@ def mutual(scene):
     issued = bus311("credential", "issue", tenant, "b", "--client-certificate")
     assert issued["mechanism"] == "EXTERNAL" and "password" not in issued, issued
     listed = {slot["slot"]: slot for slot in bus311("credential", "list", tenant)["amqp"]}
-    assert listed["b"]["byCertificate"] and not listed["a"]["byCertificate"], listed
+    assert listed["b"]["by_certificate"] and not listed["a"]["by_certificate"], listed
     own = bus311("demo-certificate", issued["user"], "--repository", REPOSITORY)
     assert os.stat(own["key"]).st_mode & 0o777 == 0o600
     external = pika.credentials.ExternalCredentials()
