@@ -129,8 +129,11 @@ final class RelayLane: Sendable {
         // Among others, what is found meanwhile should not wait for a large part of the window.
         let isShared = part < configuration.window
         let (publications, inFlight) = state.withLockedValue { state -> ([Publication], Int) in
-            var entries = stopping ? [] : state.window.next(
-                atMost: min(part, state.pace.limit), bytes: state.pace.bytes(of: configuration.windowBytes))
+            var entries =
+                stopping
+                ? []
+                : state.window.next(
+                    atMost: min(part, state.pace.limit), bytes: state.pace.bytes(of: configuration.windowBytes))
             // Nothing larger is ever stored by our own hand; what is all the same waits for a person.
             for entry in entries where entry.body.count > ServiceRequestEvent.maximumSize {
                 refuse(entry.seq, "too_large", isFinal: true, &state)
