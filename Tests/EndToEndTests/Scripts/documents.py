@@ -17,7 +17,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 
 from city import PROGRAM, REPOSITORY, City
@@ -38,9 +37,6 @@ DOCUMENTS = (
     "docs/operators/photos.md",
     "docs/vendors/firewall.md",
     "docs/operators/tenants.md",
-)
-# Read at the same time by a second reader: mostly Erlang's programs, which take seconds to start, and change nothing for the others.
-BESIDE = (
     "docs/operators/rabbitmqctl.md",
     "docs/operators/runbooks/broker-down.md",
     "docs/operators/runbooks/queue-full.md",
@@ -51,9 +47,9 @@ BESIDE = (
     "docs/operators/runbooks/disk-full.md",
     "docs/operators/runbooks/crm-silent.md",
     "docs/operators/tls.md",
+    # It ends the credential that the others work with.
+    "docs/operators/credentials.md",
 )
-# Read when all others are: it ends the credential that they work with.
-LAST = ("docs/operators/credentials.md",)
 
 FENCE = re.compile(r"^( *)```(.*)$")
 TYPED = re.compile(r"^\s*(\$ )?(sudo |\.bus311/|\./)*(bus311|rabbitmqctl|rabbitmq-\w+|curl|psql|amqp-\w+|make|python3?|docker|openssl) ")
@@ -175,30 +171,21 @@ def main():
     chosen = sys.argv[1:]
     with City() as city:
         scene = Scene(city, PROGRAM)
-        shelves = [[Reader(document, scene) for document in shelf if not chosen or document in chosen] for shelf in (DOCUMENTS, BESIDE, LAST)]
-        readers = sum(shelves, [])
+        # One after the other: some stop the broker, or close what another has open.
+        readers = [Reader(document, scene) for document in DOCUMENTS if not chosen or document in chosen]
         faults = []
-
-        def read(shelf):
-            for reader in shelf:
-                try:
-                    reader.read()
-                    print(f"{reader.document}: {reader.ran} commands", flush=True)
-                except Exception as fault:
-                    # Said at once, counted at the end: one broken document does not hide another.
-                    faults.append(fault)
-                    print(f"FAULT {reader.document}: {fault}", flush=True)
-
-        threads = [threading.Thread(target=read, args=(shelf,)) for shelf in shelves[:-1]]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        read(shelves[-1])
+        for reader in readers:
+            try:
+                reader.read()
+                print(f"{reader.document}: {reader.ran} commands", flush=True)
+            except Exception as fault:
+                # Said at once, counted at the end: one broken document does not hide another.
+                faults.append(fault)
+                print(f"FAULT {reader.document}: {fault}", flush=True)
         for reader in readers:
             for line in reader.left_out:
                 print(line)
-    known = {*DOCUMENTS, *BESIDE, *LAST}
+    known = set(DOCUMENTS)
     # Some pages need more than one city and are read by a script of their own.
     here = os.path.dirname(os.path.abspath(__file__))
     elsewhere = ""
