@@ -9,7 +9,7 @@ import urllib.parse
 from statistics import median
 
 import bus
-import photos
+import photo_speed
 import pika
 from measure import (
     BUILT, REPOSITORY, City, Service, bare_route, consumer, form_fields, hand_over, make_baseline_database, million, pgbench, post, psql,
@@ -319,7 +319,7 @@ def main():
         if not parts or "latency" in parts:
             latency(city, table, rate)
         if not parts or "photos" in parts:
-            photos.photos(city, table, ROUNDS, SECONDS)
+            photo_speed.photos(city, table, ROUNDS, SECONDS)
         if not parts or "status" in parts:
             bus.statuses(city, table, ROUNDS, post)
         # Last: the tenants that they make stay.
