@@ -110,8 +110,19 @@ func handle(s store, d amqp.Delivery) error {
 	return d.Ack(false)
 }
 
+// outgoing is the channel for statuses, in confirm mode.
+type outgoing struct {
+	channel  *amqp.Channel
+	exchange string
+	confirms <-chan amqp.Confirmation
+	returns  <-chan amqp.Return
+}
+
 // sendStatuses empties the outbox. The update's id makes a repetition harmless: a status leaves the outbox after its confirm only.
-func sendStatuses(s store, ch *amqp.Channel, returns <-chan amqp.Return, exchange string) error {
+//
+// Confirms come by NotifyPublish: before amqp091-go 1.6 a deferred confirmation is registered after its message is sent, and waits
+// for ever when the broker is quicker than that.
+func sendStatuses(s store, out outgoing) error {
 	rows, err := s.Query("select update_id, request_id from outbox order by rowid")
 	if err != nil {
 		return err
@@ -127,20 +138,25 @@ func sendStatuses(s store, ch *amqp.Channel, returns <-chan amqp.Return, exchang
 	if rows.Close(); err != nil {
 		return err
 	}
-	tenant := strings.TrimSuffix(strings.TrimPrefix(exchange, "o311."), ".status")
+	tenant := strings.TrimSuffix(strings.TrimPrefix(out.exchange, "o311."), ".status")
 	for _, row := range pending {
 		body, _ := json.Marshal(map[string]string{
 			"service_request_id": row[1], "status": "IN_PROCESS", "status_notes": "Pris en charge", "external_reference": "CRM-" + row[1]})
-		confirm, err := ch.PublishWithDeferredConfirmWithContext(context.Background(), exchange, tenant+".status_update.v1", true, false,
+		err := out.channel.PublishWithContext(context.Background(), out.exchange, tenant+".status_update.v1", true, false,
 			amqp.Publishing{MessageId: row[0], ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: body})
 		if err != nil {
 			return err
 		}
-		if !confirm.Wait() {
-			return errors.New("the broker did not take the status")
+		select {
+		case confirm := <-out.confirms: // a closed channel gives the zero value, which is a refusal
+			if !confirm.Ack {
+				return errors.New("the broker did not take the status")
+			}
+		case <-time.After(30 * time.Second):
+			return errors.New("no confirm within 30 s")
 		}
 		select {
-		case r := <-returns: // comes before the confirm
+		case r := <-out.returns: // comes before the confirm
 			return fmt.Errorf("the status could not be routed: %s", r.ReplyText)
 		default:
 		}
@@ -163,19 +179,23 @@ func consume(ctx context.Context, s store, connected func()) error {
 	if err != nil {
 		return err
 	}
-	outgoing, err := connection.Channel()
+	channel, err := connection.Channel()
 	if err != nil {
 		return err
 	}
-	if err = outgoing.Confirm(false); err != nil {
+	if err = channel.Confirm(false); err != nil {
 		return err
 	}
-	returns := outgoing.NotifyReturn(make(chan amqp.Return, 1))
+	out := outgoing{
+		channel:  channel,
+		exchange: os.Getenv("STATUS_EXCHANGE"),
+		confirms: channel.NotifyPublish(make(chan amqp.Confirmation, 1)),
+		returns:  channel.NotifyReturn(make(chan amqp.Return, 1)),
+	}
 	if err = incoming.Qos(20, 0, false); err != nil {
 		return err
 	}
-	exchange := os.Getenv("STATUS_EXCHANGE")
-	if err = sendStatuses(s, outgoing, returns, exchange); err != nil {
+	if err = sendStatuses(s, out); err != nil {
 		return err
 	}
 	// Nothing is declared: the queue is the operator's.
@@ -196,7 +216,7 @@ func consume(ctx context.Context, s store, connected func()) error {
 			if err = handle(s, d); err != nil {
 				return err
 			}
-			if err = sendStatuses(s, outgoing, returns, exchange); err != nil {
+			if err = sendStatuses(s, out); err != nil {
 				return err
 			}
 		}
