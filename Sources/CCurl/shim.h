@@ -56,6 +56,11 @@ static inline CURLcode ccurl_set_gate(CURL *handle, struct ccurl_gate *gate) {
     return code == CURLE_OK ? curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, ccurl_open_if_permitted) : code;
 }
 
+// Hears every command and every answer: the only way to know which command of a mail was refused.
+static inline CURLcode ccurl_set_debug_callback(CURL *handle, curl_debug_callback value) {
+    return curl_easy_setopt(handle, CURLOPT_DEBUGFUNCTION, value);
+}
+
 static inline CURLcode ccurl_set_progress_callback(CURL *handle, curl_xferinfo_callback value) {
     return curl_easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, value);
 }

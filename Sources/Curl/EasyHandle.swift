@@ -8,7 +8,7 @@ import NIOConcurrencyHelpers
 /// libcurl's easy handle: one transfer at a time, keeping its connections between them. Belongs to one thread.
 final class EasyHandle {
     /// Process-wide and once, before any handle: libcurl's own rule.
-    private static let globalInitialisation = ccurl_global_init()
+    static let globalInitialisation = ccurl_global_init()
     private static let maximumRedirects = 5
 
     let handle: UnsafeMutableRawPointer
@@ -172,7 +172,7 @@ extension CurlError {
 
 extension Duration {
     /// At least 1: zero means "no limit" to libcurl.
-    fileprivate var milliseconds: Int {
+    var milliseconds: Int {
         let (seconds, attoseconds) = components
         return max(1, Int(clamping: min(seconds, 86_400)) * 1_000 + Int(attoseconds / 1_000_000_000_000_000))
     }

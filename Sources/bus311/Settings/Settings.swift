@@ -27,7 +27,8 @@ struct Settings: Sendable {
         "media.s3.authorities", "media.s3.allowCleartext",
         "media.fetch.allow", "media.fetch.authorities", "media.directory", "media.maximumBytes", "media.maximumPhotos",
         "media.maximumPixels", "database.photos", "events.typePrefix",
-        "events.schemaBase", "log.level", "migrations", "failpoint",
+        "events.schemaBase", "mail.url", "mail.user", "mail.password", "mail.from", "mail.authorities", "mail.allowCleartext", "log.level",
+        "migrations", "failpoint",
     ]
 
     /// - Parameters:
