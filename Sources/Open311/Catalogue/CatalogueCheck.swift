@@ -14,95 +14,191 @@ public struct CatalogueFinding: Sendable, Equatable, CustomStringConvertible {
     /// Where in the service, as in `attribute depth: description`.
     public let place: String
     public let text: String
+    /// The same for programs.
+    public var position = Position()
+
+    /// Where in an array of services.
+    public struct Position: Sendable, Equatable {
+        public var service = 0
+        /// In the order of the service's attributes.
+        public var attribute: Int?
+        /// What follows of a JSON pointer.
+        public var rest = ""
+    }
 
     public var description: String { "\(service): \(place): \(text)" }
 }
 
+/// A text that citizens see.
+struct PlacedText {
+    let place: String
+    let attribute: Int?
+    /// A JSON pointer from the service, or from its attribute.
+    let rest: String
+    let maximum: Int
+    let text: LocalizedText
+}
+
 extension Service {
     /// Every text that citizens see, with its place.
-    public var texts: [(place: String, text: LocalizedText)] {
-        var texts = [("service_name", name), ("description", summary), ("group", group)]
-        for attribute in attributes {
-            texts.append(("attribute \(attribute.code): description", attribute.question))
-            if !attribute.hint.translations.isEmpty { texts.append(("attribute \(attribute.code): datatype_description", attribute.hint)) }
-            for choice in attribute.choices { texts.append(("attribute \(attribute.code): value \(choice.key)", choice.name)) }
+    public var texts: [(place: String, text: LocalizedText)] { placedTexts.map { (place: $0.place, text: $0.text) } }
+
+    var placedTexts: [PlacedText] {
+        let (short, long) = (CatalogueCheck.maximumName, CatalogueCheck.maximumText)
+        var texts = [
+            PlacedText(place: "service_name", attribute: nil, rest: "/service_name", maximum: short, text: name),
+            PlacedText(place: "description", attribute: nil, rest: "/description", maximum: long, text: summary),
+            PlacedText(place: "group", attribute: nil, rest: "/group", maximum: short, text: group),
+        ]
+        for (position, attribute) in attributes.enumerated() {
+            func add(_ place: String, _ rest: String, _ maximum: Int, _ text: LocalizedText) {
+                texts.append(
+                    PlacedText(
+                        place: "attribute \(attribute.code): \(place)", attribute: position, rest: rest, maximum: maximum, text: text))
+            }
+            add("description", "/description", long, attribute.question)
+            if !attribute.hint.translations.isEmpty { add("datatype_description", "/datatype_description", long, attribute.hint) }
+            for (number, choice) in attribute.choices.enumerated() {
+                add("value \(choice.key)", "/values/\(number)/name", short, choice.name)
+            }
         }
-        return texts.map { (place: $0.0, text: $0.1) }
+        return texts
     }
 }
 
 /// Reads a catalogue as a careful colleague would.
 public enum CatalogueCheck {
+    public static let maximumServices = 5_000
+    public static let maximumAttributes = 100
+    public static let maximumChoices = 1_000
+    public static let maximumKeywords = 50
+    /// Characters of a name, a group, a keyword or the name of a choice.
+    public static let maximumName = 255
+    /// Characters of a description, a question or a hint.
+    public static let maximumText = 4_000
+
     /// Words that FixMyStreet takes for instructions.
     private static let reservedKeywords: Set<String> = ["private", "inactive", "staff", "waste_only"]
 
     /// - Parameter languages: in which every text should exist.
     public static func findings(_ services: [Service], languages: [Language]) -> [CatalogueFinding] {
         var findings: [CatalogueFinding] = []
-        var codes: Set<ServiceCode> = []
-        for service in services {
-            if !codes.insert(service.code).inserted {
-                findings.append(CatalogueFinding(kind: .fault, service: service.code, place: "service_code", text: "occurs twice"))
+        var codes: [ServiceCode: Int] = [:]
+        for (index, service) in services.enumerated() {
+            var reader = ServiceReader(service: service, index: index)
+            if let first = codes[service.code] {
+                reader.fault("service_code", "/service_code", "occurs twice: entries \(first + 1) and \(index + 1) have it")
+            } else {
+                codes[service.code] = index
             }
-            findings += faults(service) + advice(service) + missing(service, languages)
+            reader.readFaults()
+            reader.readAdvice(reservedKeywords)
+            reader.readMissing(languages)
+            findings += reader.findings
+        }
+        if services.count > maximumServices, let last = services.last {
+            findings.append(
+                CatalogueFinding(
+                    kind: .fault, service: last.code, place: "catalogue",
+                    text: "\(services.count) services are too many, \(maximumServices) at most",
+                    position: CatalogueFinding.Position(service: maximumServices)))
         }
         return findings
     }
+}
 
-    private static func faults(_ service: Service) -> [CatalogueFinding] {
-        var faults: [CatalogueFinding] = []
-        func fault(_ place: String, _ text: String) {
-            faults.append(CatalogueFinding(kind: .fault, service: service.code, place: place, text: text))
+/// Looks at one service.
+private struct ServiceReader {
+    let service: Service
+    let index: Int
+    var findings: [CatalogueFinding] = []
+
+    private mutating func find(_ kind: CatalogueFinding.Kind, _ place: String, _ attribute: Int?, _ rest: String, _ text: String) {
+        findings.append(
+            CatalogueFinding(
+                kind: kind, service: service.code, place: place, text: text,
+                position: CatalogueFinding.Position(service: index, attribute: attribute, rest: rest)))
+    }
+
+    mutating func fault(_ place: String, _ rest: String, _ text: String, attribute: Int? = nil) {
+        find(.fault, place, attribute, rest, text)
+    }
+
+    mutating func readFaults() {
+        if service.name.translations.isEmpty { fault("service_name", "/service_name", "is missing") }
+        if service.keywords.count > CatalogueCheck.maximumKeywords {
+            fault("keywords", "/keywords", "are too many, \(CatalogueCheck.maximumKeywords) at most")
         }
-        if service.name.translations.isEmpty { fault("service_name", "is missing") }
-        for keyword in service.keywords where keyword.contains(",") { fault("keywords", "“\(keyword)” holds a comma: make it two") }
+        for (position, keyword) in service.keywords.enumerated() {
+            let rest = "/keywords/\(position)"
+            if keyword.contains(",") { fault("keywords", rest, "“\(keyword)” holds a comma: make it two") }
+            check(keyword, CatalogueCheck.maximumName, "keywords", rest)
+        }
+        if service.attributes.count > CatalogueCheck.maximumAttributes {
+            fault("attributes", "/attributes", "are too many, \(CatalogueCheck.maximumAttributes) at most")
+        }
+        for text in service.placedTexts {
+            for (language, value) in text.text.translations {
+                check(value, text.maximum, text.place, text.rest + "/" + language.rawValue, attribute: text.attribute)
+            }
+        }
+        readAttributes()
+    }
+
+    private mutating func readAttributes() {
         var codes: Set<String> = []
         var orders: Set<Int> = []
-        for attribute in service.attributes {
+        for (position, attribute) in service.attributes.enumerated() {
             let place = "attribute \(attribute.code)"
-            if attribute.code.isEmpty || attribute.code.count > 64 || attribute.code.contains("]") {
-                fault(place, "code must be 1 to 64 characters without a closing bracket")
+            func fault(_ rest: String, _ text: String) { self.fault(place, rest, text, attribute: position) }
+            if attribute.code.isEmpty || attribute.code.count > 64 || attribute.code.contains("]")
+                || attribute.code.utf8.contains(where: { $0 < 32 || $0 == 127 })
+            {
+                fault("/code", "code must be 1 to 64 characters without a closing bracket or a control character")
             }
-            if !codes.insert(attribute.code).inserted { fault(place, "code occurs twice") }
-            if attribute.order < 1 || !orders.insert(attribute.order).inserted { fault(place, "order must be 1 or more, and its own") }
-            if attribute.dataType.isList, attribute.choices.isEmpty { fault(place, "is a list without values") }
-            if !attribute.dataType.isList, !attribute.choices.isEmpty { fault(place, "has values but is no list") }
-            if Set(attribute.choices.map(\.key)).count < attribute.choices.count { fault(place, "a value's key occurs twice") }
-            if attribute.choices.contains(where: \.key.isEmpty) { fault(place, "a value's key is empty") }
-            if attribute.question.translations.isEmpty { fault(place, "description is missing") }
+            if !codes.insert(attribute.code).inserted { fault("/code", "code occurs twice") }
+            if attribute.order < 1 || !orders.insert(attribute.order).inserted { fault("/order", "order must be 1 or more, and its own") }
+            if attribute.dataType.isList, attribute.choices.isEmpty { fault("/values", "is a list without values") }
+            if !attribute.dataType.isList, !attribute.choices.isEmpty { fault("/values", "has values but is no list") }
+            if attribute.choices.count > CatalogueCheck.maximumChoices {
+                fault("/values", "has too many values, \(CatalogueCheck.maximumChoices) at most")
+            }
+            var keys: Set<String> = []
+            for (number, choice) in attribute.choices.enumerated() {
+                if !keys.insert(choice.key).inserted {
+                    fault("/values/\(number)/key", "a value's key occurs twice: \(choice.key.prefix(64))")
+                }
+                if choice.key.isEmpty { fault("/values/\(number)/key", "a value's key is empty") }
+                check(choice.key, CatalogueCheck.maximumName, place, "/values/\(number)/key", attribute: position)
+            }
+            if attribute.question.translations.isEmpty { fault("/description", "description is missing") }
         }
-        return faults
     }
 
-    private static func advice(_ service: Service) -> [CatalogueFinding] {
-        var advice: [CatalogueFinding] = []
+    private mutating func check(_ text: String, _ maximum: Int, _ place: String, _ rest: String, attribute: Int? = nil) {
+        if CleanText.isLonger(text, than: maximum) {
+            fault(place, rest, "is too long: \(maximum) characters at most", attribute: attribute)
+        }
+        if CleanText.withoutControls(text) != text {
+            fault(place, rest, "holds a control character: take it out", attribute: attribute)
+        }
+    }
+
+    mutating func readAdvice(_ reserved: Set<String>) {
         if service.group.translations.isEmpty {
-            advice.append(
-                CatalogueFinding(
-                    kind: .advice,
-                    service: service.code,
-                    place: "group",
-                    text: "is empty: apps show groups as their first screen"
-                )
-            )
+            find(.advice, "group", nil, "/group", "is empty: apps show groups as their first screen")
         }
-        for keyword in service.keywords where reservedKeywords.contains(keyword.lowercased()) {
-            advice.append(
-                CatalogueFinding(
-                    kind: .advice,
-                    service: service.code,
-                    place: "keywords",
-                    text: "“\(keyword)” is an instruction to FixMyStreet, not a word"
-                )
-            )
+        for (position, keyword) in service.keywords.enumerated() where reserved.contains(keyword.lowercased()) {
+            find(.advice, "keywords", nil, "/keywords/\(position)", "“\(keyword)” is an instruction to FixMyStreet, not a word")
         }
-        return advice
     }
 
-    private static func missing(_ service: Service, _ languages: [Language]) -> [CatalogueFinding] {
-        service.texts.flatMap { place, text in
-            languages.filter { text.translations[$0] == nil && text.translations[$0.primary] == nil }.map { language in
-                CatalogueFinding(kind: .missingTranslation, service: service.code, place: place, text: "no text in \(language)")
+    mutating func readMissing(_ languages: [Language]) {
+        guard !languages.isEmpty else { return }
+        for text in service.placedTexts {
+            for language in languages
+            where text.text.translations[language] == nil && text.text.translations[language.primary] == nil {
+                find(.missingTranslation, text.place, text.attribute, text.rest, "no text in \(language)")
             }
         }
     }

@@ -24,7 +24,7 @@ public enum CleanText {
     }
 
     /// Whether a text has more than so many Unicode scalars; they are counted only when its bytes could be that many.
-    static func isLonger(_ text: String, than maximum: Int) -> Bool {
+    public static func isLonger(_ text: String, than maximum: Int) -> Bool {
         text.utf8.count > maximum && text.unicodeScalars.count > maximum
     }
 

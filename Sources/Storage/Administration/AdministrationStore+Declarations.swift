@@ -21,17 +21,18 @@ extension AdministrationStore {
         by who: String
     ) async throws(StorageError) -> Tenant {
         let existing = try await tenant(key)
-        var policies = declared.policies
-        policies.boundary = existing?.policies.boundary
-        if case .set(let territory) = boundary { policies.boundary = territory }
+        let chosen = declared.policies
         let arrangement = try ArrangementJSON.bytes(declared.limits, declared.credentials)
-        let services: [Service]?
-        if case .set(let given) = catalogue { services = given } else { services = nil }
-        let chosen = policies
+        var references: [NewReference] = []
+        if case .set(let territory) = boundary { references.append(Self.boundary(territory, by: who)) }
+        if case .set(let services) = catalogue { references.append(Self.catalogue(services, by: who)) }
+        let documents = references.map { ReferenceStore.step($0) }
         try await run { (session) throws(PostgresError) in
             try session.transaction { (session) throws(PostgresError) in
                 let id: TenantID
                 if let existing { id = existing.id } else { id = TenantID(try Self.insert(Self.newTenant(declared, key), session)) }
+                // Before any row of the tenant's is held: whoever publishes takes the two in this order too.
+                _ = try session.execute(ReferenceSQL.lock, [.int32(id.rawValue)])
                 if let existing, existing.jurisdictions != declared.jurisdictions {
                     _ = try session.execute(DeclarationSQL.clearJurisdictions, [.int32(id.rawValue)])
                     try Self.insert(declared.jurisdictions, of: id.rawValue, session)
@@ -50,13 +51,7 @@ extension AdministrationStore {
                 _ = try session.execute(
                     PhotoAdministrationSQL.setPolicy, [.int32(id.rawValue), .json(PhotoPolicyJSON.bytes(chosen.photos))])
                 try Self.write(declared.contacts, of: id, session)
-                if let services {
-                    let steps: [Step]
-                    do throws(StorageError) { steps = try Self.catalogueSteps(services, of: id) } catch {
-                        throw PostgresError(.decoding, detail: error.description)
-                    }
-                    for step in steps { _ = try session.execute(step.statement, step.parameters) }
-                }
+                if !documents.isEmpty { _ = try session.pipeline([RequestSQL.tenant(id)] + documents) }
                 let did = existing == nil ? "tenant made from a file" : "tenant changed from a file"
                 _ = try session.execute(ReplaySQL.act, [.text(who), .text(did), .int32(id.rawValue), .text(key.rawValue)])
             }

@@ -2,8 +2,7 @@ import Postgres
 
 enum AdministrationSQL {
     static let all = [
-        setting, makePartitions, insertTenant, insertJurisdiction, deleteTenant, setPolicies, retireServices, putService,
-        services,
+        setting, makePartitions, insertTenant, insertJurisdiction, deleteTenant, setPolicies, services,
     ]
 
     static let setting = Statement("administration_setting", "select set_config($1, $2, true)")
@@ -34,8 +33,7 @@ enum AdministrationSQL {
         "administration_set_policies",
         """
         update tenants
-        set keeps_undeclared_attributes = $2::boolean, sends_personal_data = $3::boolean, defers_identifiers = $4::boolean,
-            boundary = $5::jsonb
+        set keeps_undeclared_attributes = $2::boolean, sends_personal_data = $3::boolean, defers_identifiers = $4::boolean
         where id = $1::integer
         """)
 
@@ -46,27 +44,5 @@ enum AdministrationSQL {
         """
         select tenant_id, code, kind, names, summaries, groups, keywords, attributes
         from services where tenant_id = $1::integer and active order by position, code
-        """)
-
-    static let retireServices = Statement(
-        "administration_retire_services",
-        """
-        update services set active = false, changed_at = now()
-        where tenant_id = $1::integer and active and code <> all ($2::text[])
-        """)
-
-    /// An unchanged service keeps its moment of change, so that the changeset stays.
-    static let putService = Statement(
-        "administration_put_service",
-        """
-        insert into services (tenant_id, code, position, kind, names, summaries, groups, keywords, attributes)
-        values ($1::integer, $2::text, $3::integer, $4::text, $5::jsonb, $6::jsonb, $7::jsonb, $8::text[], $9::jsonb)
-        on conflict (tenant_id, code) do update
-        set position = excluded.position, kind = excluded.kind, names = excluded.names, summaries = excluded.summaries,
-            groups = excluded.groups, keywords = excluded.keywords, attributes = excluded.attributes, active = true, changed_at = now()
-        where (services.position, services.kind, services.names, services.summaries, services.groups, services.keywords,
-               services.attributes, services.active)
-            is distinct from (excluded.position, excluded.kind, excluded.names, excluded.summaries, excluded.groups, excluded.keywords,
-               excluded.attributes, true)
         """)
 }

@@ -110,17 +110,27 @@ public final class AdministrationStore: Sendable {
 
     /// Changes where a tenant takes requests and how it answers them; its other policies stay.
     ///
+    /// - Parameter who: for the record.
     /// - Returns: whether there is such a tenant.
-    public func setPolicies(_ policies: TenantPolicies, of tenant: TenantID) async throws(StorageError) -> Bool {
-        try await run { (session) throws(PostgresError) in
-            try session.execute(AdministrationSQL.setPolicies, Self.parameters(of: policies, tenant)).affected > 0
+    public func setPolicies(_ policies: TenantPolicies, of tenant: TenantID, by who: String = "operator") async throws(StorageError) -> Bool
+    {
+        let boundary = ReferenceStore.step(Self.boundary(policies.boundary, by: who))
+        return try await run { (session) throws(PostgresError) in
+            try session.transaction { (session) throws(PostgresError) in
+                _ = try session.execute(ReferenceSQL.lock, [.int32(tenant.rawValue)])
+                guard try session.execute(AdministrationSQL.setPolicies, Self.parameters(of: policies, tenant)).affected > 0 else {
+                    return false
+                }
+                _ = try session.pipeline([RequestSQL.tenant(tenant), boundary])
+                return true
+            }
         }
     }
 
     static func parameters(of policies: TenantPolicies, _ tenant: TenantID) -> [Parameter] {
         [
             .int32(tenant.rawValue), .bool(policies.keepsUndeclaredAttributes), .bool(policies.sendsPersonalData),
-            .bool(policies.defersIdentifiers), policies.boundary.map { .json(BoundaryJSON.bytes($0)) } ?? .null,
+            .bool(policies.defersIdentifiers),
         ]
     }
 
@@ -151,32 +161,19 @@ public final class AdministrationStore: Sendable {
         }
     }
 
-    /// Makes these the tenant's active services, in this order; the others are retired, not deleted.
-    public func setCatalogue(_ services: [Service], of tenant: TenantID) async throws(StorageError) {
-        let all = try Self.catalogueSteps(services, of: tenant)
-        try await run { (session) throws(PostgresError) in _ = try session.pipeline(all) }
+    /// Makes these the tenant's active services, in this order, as a new version of its catalogue; the others are retired, not deleted.
+    ///
+    /// - Parameter who: for the record.
+    public func setCatalogue(_ services: [Service], of tenant: TenantID, by who: String = "operator") async throws(StorageError) {
+        let step = ReferenceStore.step(Self.catalogue(services, by: who))
+        try await run { (session) throws(PostgresError) in _ = try session.pipeline([RequestSQL.tenant(tenant.production), step]) }
     }
 
-    typealias Step = (statement: Statement, parameters: [Parameter])
+    static func catalogue(_ services: [Service], by who: String) -> NewReference {
+        NewReference(kind: .catalogue, body: CatalogueRules.document(services).canonicalBytes, author: who)
+    }
 
-    /// The statements that make these the tenant's active services.
-    static func catalogueSteps(_ services: [Service], of tenant: TenantID) throws(StorageError) -> [Step] {
-        var steps: [Step] = [
-            (AdministrationSQL.retireServices, [.int32(tenant.rawValue), .texts(services.map(\.code.rawValue))])
-        ]
-        for (position, service) in services.enumerated() {
-            steps.append(
-                (
-                    AdministrationSQL.putService,
-                    [
-                        .int32(tenant.rawValue), .text(service.code.rawValue), .int32(Int32(clamping: position)),
-                        .text(service.kind.rawValue),
-                        .json(CatalogueJSON.bytes(service.name)), .json(CatalogueJSON.bytes(service.summary)),
-                        .json(CatalogueJSON.bytes(service.group)), .texts(service.keywords),
-                        .json(try CatalogueJSON.bytes(service.attributes)),
-                    ]
-                ))
-        }
-        return steps
+    static func boundary(_ boundary: Boundary?, by who: String) -> NewReference {
+        NewReference(kind: .boundary, body: boundary.map { BoundaryJSON.bytes($0) } ?? Array("null".utf8), author: who)
     }
 }

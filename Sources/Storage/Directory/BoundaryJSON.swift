@@ -1,87 +1,42 @@
-import Foundation
 import Open311
 
-/// A tenant's boundary as GeoJSON (RFC 7946): a polygon, a multipolygon, a feature of one, or a collection of such features.
+/// A tenant's boundary as GeoJSON text (RFC 7946): a polygon, a multipolygon, a feature of one, or a collection of such features.
 public enum BoundaryJSON {
-    private struct Object: Decodable {
-        let type: String
-        let coordinates: Coordinates?
-        let geometry: Box?
-        let features: [Object]?
-    }
-
-    /// A geometry inside of a feature.
-    private final class Box: Decodable {
-        let object: Object
-        init(from decoder: any Decoder) throws { object = try Object(from: decoder) }
-    }
-
-    private enum Coordinates: Decodable {
-        case polygon([[[Double]]])
-        case polygons([[[[Double]]]])
-
-        init(from decoder: any Decoder) throws {
-            let container = try decoder.singleValueContainer()
-            if let polygon = try? container.decode([[[Double]]].self) {
-                self = .polygon(polygon)
-            } else {
-                self = .polygons(try container.decode([[[[Double]]]].self))
-            }
-        }
-    }
-
+    /// As an operator's file has it.
+    ///
     /// - Throws: ``InvalidValue`` that says what is wrong with it.
     public static func boundary(_ bytes: [UInt8]) throws(InvalidValue) -> Boundary {
-        guard let object = try? JSONDecoder().decode(Object.self, from: Data(bytes)) else {
+        let checked: Boundary?
+        do { checked = try BoundaryRules.checked(try value(bytes)) } catch let fault as ReferenceFaults { throw invalid(fault) } catch {
+            throw InvalidValue(name: "boundary", problem: "\(error)")
+        }
+        guard let checked else {
             throw InvalidValue(name: "boundary", problem: "must be a GeoJSON Polygon or MultiPolygon, or features of them")
         }
-        return try Boundary(polygons: try polygons(of: object))
+        return checked
+    }
+
+    /// As it is stored, where it was checked before.
+    static func stored(_ bytes: [UInt8]) throws(InvalidValue) -> Boundary {
+        do { return try BoundaryRules.stored(try value(bytes)) } catch let fault as ReferenceFaults { throw invalid(fault) } catch {
+            throw InvalidValue(name: "boundary", problem: "\(error)")
+        }
     }
 
     /// What is stored: a bare multipolygon.
-    public static func bytes(_ boundary: Boundary) -> [UInt8] {
-        var writer = JSONWriter(capacity: 4_096)
-        writer.beginObject()
-        writer.name("type")
-        writer.value("MultiPolygon")
-        writer.name("coordinates")
-        writer.beginArray()
-        for polygon in boundary.polygons {
-            writer.beginArray()
-            for ring in polygon {
-                writer.beginArray()
-                for position in ring {
-                    writer.beginArray()
-                    writer.value(position.longitude)
-                    writer.value(position.latitude)
-                    writer.endArray()
-                }
-                writer.endArray()
-            }
-            writer.endArray()
+    public static func bytes(_ boundary: Boundary) -> [UInt8] { BoundaryRules.document(boundary).canonicalBytes }
+
+    private static func value(_ bytes: [UInt8]) throws(ReferenceFaults) -> JSONValue {
+        do { return try JSONReader.value(bytes) } catch {
+            throw ReferenceFaults([
+                ReferenceFault("", "boundary must be a GeoJSON Polygon or MultiPolygon, or features of them: \(error).")
+            ])
         }
-        writer.endArray()
-        writer.endObject()
-        return writer.bytes
     }
 
-    private static func polygons(of object: Object) throws(InvalidValue) -> [[[Coordinate]]] {
-        if let features = object.features {
-            var all: [[[Coordinate]]] = []
-            for feature in features { all += try polygons(of: feature) }
-            return all
-        }
-        if let geometry = object.geometry { return try polygons(of: geometry.object) }
-        let given: [[[[Double]]]]
-        switch (object.type, object.coordinates) {
-        case ("Polygon", .polygon(let polygon)): given = [polygon]
-        case ("MultiPolygon", .polygons(let polygons)): given = polygons
-        default: throw InvalidValue(name: "boundary", problem: "must be of type Polygon or MultiPolygon, not \(object.type.prefix(40))")
-        }
-        let positions = given.map { $0.map { $0.map { $0.count >= 2 ? Coordinate(latitude: $0[1], longitude: $0[0]) : nil } } }
-        guard !positions.joined().joined().contains(where: { $0 == nil }) else {
-            throw InvalidValue(name: "boundary", problem: "has a position that is no longitude and latitude in degrees, in this order")
-        }
-        return positions.map { $0.map { $0.compactMap { $0 } } }
+    private static func invalid(_ faults: ReferenceFaults) -> InvalidValue {
+        let first = faults.listed.first?.text ?? "boundary is wrong."
+        let problem = first.hasPrefix("boundary ") ? String(first.dropFirst(9)) : first
+        return InvalidValue(name: "boundary", problem: problem.hasSuffix(".") ? String(problem.dropLast()) : problem)
     }
 }

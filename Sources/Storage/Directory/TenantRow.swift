@@ -9,7 +9,7 @@ enum TenantRow {
         let id = TenantID(try row.int32(0))
         var policies = TenantPolicies(
             keepsUndeclaredAttributes: try row.bool(9), sendsPersonalData: try row.bool(10), defersIdentifiers: try row.bool(14),
-            boundary: row.isNull(13) ? nil : try? BoundaryJSON.boundary(try row.json(13)),
+            boundary: row.isNull(13) ? nil : try? BoundaryJSON.stored(try row.json(13)),
             photos: PhotoPolicyJSON.policy(try row.json(15)))
         policies.contract = ContractVersions(rawValue: try row.text(16)) ?? .one
         policies.contractSunset = row.optionalTimestamp(17).map { Timestamp(microseconds: $0) }

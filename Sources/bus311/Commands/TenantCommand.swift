@@ -55,6 +55,8 @@ struct TenantCommand: AsyncParsableCommand {
         func run() async throws {
             try await common.administer { administration in
                 guard !jurisdiction.isEmpty else { throw ValidationError("Name at least one --jurisdiction.") }
+                let languages = try ([language] + fallbackLanguage).map(Self.language)
+                let services = try catalogue.map { try CatalogueFile.loaded(from: $0, languages: languages) }
                 let suffix = String(UInt32.random(in: 0..<0x100_0000) + 0x100_0000, radix: 16).suffix(6)
                 let tenant = try await administration.store.createTenant(
                     NewTenant(
@@ -63,7 +65,7 @@ struct TenantCommand: AsyncParsableCommand {
                         timeZone: timeZone,
                         virtualHost: vhost, contact: contact, keyService: keyService,
                         fallbackLanguages: try fallbackLanguage.map(Self.language)))
-                if let catalogue { try await administration.store.setCatalogue(try CatalogueFile.services(at: catalogue), of: tenant.id) }
+                if let services { try await administration.store.setCatalogue(services, of: tenant.id, by: Operator.name) }
                 try common.show(text: View(tenant).line, json: View(tenant))
             }
         }

@@ -67,12 +67,13 @@ struct TenantDocument {
             return .keep
         }
         do {
-            let services = try CatalogueFile.services(at: path)
             let languages = [file.declaration.language] + file.declaration.fallbackLanguages
-            let findings = CatalogueCheck.findings(services, languages: languages)
-            faults += findings.filter { $0.kind == .fault }.map { file.fault(at: "catalogue", "\(name): \($0)") }
-            advice = findings.filter { $0.kind != .fault }
+            let services = try CatalogueFile.services(at: path, languages: languages)
+            advice = CatalogueCheck.findings(services, languages: languages)
             return .set(services)
+        } catch let wrong as ReferenceFaults {
+            faults += CatalogueFile.lines(wrong).map { file.fault(at: "catalogue", "\(name): \($0)") }
+            return .keep
         } catch {
             faults.append(file.fault(at: "catalogue", "\(error)"))
             return .keep

@@ -74,7 +74,7 @@ struct TenantPolicyCommand: AsyncParsableCommand {
             if let contract { policies.contract = contract.versions }
             policies.contractSunset = try sunset(policies)
             if policies != tenant.policies {
-                _ = try await administration.store.setPolicies(policies, of: tenant.id)
+                _ = try await administration.store.setPolicies(policies, of: tenant.id, by: Operator.name)
                 try await administration.store.setContract(policies.contract, sunset: policies.contractSunset, of: tenant.id)
             }
             let view = View(tenant.key, policies)

@@ -135,8 +135,12 @@ struct DemoCity {
         let existing = try await store.tenants().first { $0.jurisdictions.contains(jurisdiction) }
         let tenant: Tenant
         if let existing { tenant = existing } else { tenant = try await newTenant(store, jurisdiction) }
-        try await store.setCatalogue(
-            try CatalogueFile.services(at: home.repository.appendingPathComponent("examples/demo-catalogue.json").path), of: tenant.id)
+        // Only the first: what somebody published since stays.
+        if try await store.services(of: tenant.id).isEmpty {
+            let path = home.repository.appendingPathComponent("examples/demo-catalogue.json").path
+            try await store.setCatalogue(
+                try CatalogueFile.loaded(from: path, languages: tenant.languages), of: tenant.id, by: "bus311 demo")
+        }
         _ = try await provisioner.applyInstallation(virtualHost: tenant.virtualHost)
         _ = try await provisioner.apply(BusTenant(tenant))
         let topology = Topology(tenant: tenant.key)

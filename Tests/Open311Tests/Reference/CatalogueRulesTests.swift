@@ -1,0 +1,80 @@
+import Open311
+import TestSupport
+import Testing
+
+@Suite("A catalogue as a document")
+struct CatalogueRulesTests {
+    private func faults(_ text: String) throws -> [String] {
+        do { _ = try CatalogueRules.services(try JSONReader.value(Array(text.utf8)), languages: [.french]) } catch let faults
+            as ReferenceFaults
+        {
+            return faults.listed.map(\.pointer)
+        }
+        return []
+    }
+
+    @Test("what is written is read again")
+    func roundTrip() throws {
+        let services = try Fixtures.services()
+        let document = CatalogueRules.document(services)
+        #expect(try CatalogueRules.services(document, languages: [.french, .english]).services == services)
+        #expect(try CatalogueRules.services(.object([.init("services", document)]), languages: []).services == services)
+    }
+
+    @Test("every fault is told at once, by its path in what was sent")
+    func everyFault() throws {
+        let found = try faults(
+            """
+            {"services": [
+              {"service_code": "A", "service_name": {"fr": "a", "xxxxxxxxx": "b", "FR": "c"}, "type": "slow"},
+              {"service_code": "A", "service_name": 7, "keywords": ["a,b", 1]},
+              7,
+              {"service_code": "", "service_name": "x"},
+              {"service_code": "B", "service_name": "b", "attributes": [
+                {"code": "z", "datatype": "string", "order": 2, "description": "?"},
+                {"code": "y", "datatype": "singlevaluelist", "order": 1, "description": "?"},
+                {"code": "x", "datatype": "date", "description": "?"},
+                {"code": "w", "datatype": "string", "order": 0, "description": "?"}]}
+            ]}
+            """)
+        #expect(
+            Set(found) == [
+                "/services/0/service_name/xxxxxxxxx", "/services/0/service_name/FR", "/services/0/type", "/services/1/service_name",
+                "/services/1/keywords/1", "/services/1/keywords/0", "/services/1/service_code", "/services/2", "/services/3/service_code",
+                // The second in the file, though it is the first to be shown.
+                "/services/4/attributes/1/values", "/services/4/attributes/2/datatype", "/services/4/attributes/3/order",
+            ])
+        #expect(try faults("7") == [""])
+    }
+
+    @Test("texts beyond their limits and with control characters are refused; a member that is not known is told")
+    func limits() throws {
+        let long = String(repeating: "é", count: 256)
+        let found = try faults(#"[{"service_code": "A", "service_name": "\#(long)", "group": "a\u0007b", "keywords": ["\#(long)"]}]"#)
+        #expect(Set(found) == ["/0/service_name/fr", "/0/group/fr", "/0/keywords/0"])
+        let value = try JSONReader.value(
+            Array(#"[{"service_code": "A", "servce_name": "x", "service_name": "x", "group": "g", "description": "d"}]"#.utf8))
+        #expect(try CatalogueRules.services(value, languages: [.french]).advice.map(\.pointer) == ["/0/servce_name"])
+    }
+
+    @Test("a difference names services, questions and choices by their codes")
+    func difference() throws {
+        let services = try Fixtures.services()
+        var changed = Array(services.reversed())
+        changed[1].name.translations[.english] = nil
+        changed[1].attributes[1].choices[2].name.translations[.french] = "Autre"
+        changed.append(
+            Service(
+                code: try ServiceCode(validating: "A/B"), kind: .realtime, name: LocalizedText([.french: "x"]), summary: LocalizedText([:]),
+                group: LocalizedText([:]), keywords: [], attributes: []))
+        let found = ReferenceDifference.between(
+            CatalogueRules.document(services), CatalogueRules.document(changed), key: ReferenceKind.catalogue.entryKey)
+        #expect(
+            Set(found.map { "\($0.operation.rawValue) \($0.path)" }) == [
+                "remove /POT/service_name/en", "change /POT/attributes/shape/values/triangle/name/fr", "add /A~1B", "reorder ",
+            ])
+        #expect(
+            ReferenceDifference.between(CatalogueRules.document(services), CatalogueRules.document(services), key: "service_code") == [])
+        #expect(ReferenceDifference.between(nil, CatalogueRules.document(services), key: "service_code").count == services.count)
+    }
+}
