@@ -50,11 +50,21 @@ public actor HTTPClient {
     public nonisolated func send(_ request: HTTPRequest) async throws(CurlError) -> HTTPResponse {
         let server = try request.validated()
         let isCancelled = NIOLockedValueBox(false)
+        let start = ContinuousClock.now
         let result = await withTaskCancellationHandler {
             await perform(request, to: server, isCancelled: isCancelled)
         } onCancel: {
             isCancelled.withLockedValue { $0 = true }
         }
+        var told = ""
+        var bytesIn = 0
+        switch result {
+        case .success(let answer): (told, bytesIn) = (String(answer.status), answer.body.count)
+        case .failure(let error): told = error.kind.rawValue
+        }
+        await OutgoingCalls.tell(
+            .http, request.method, server.text, result: told, since: start, body: request.body, bytesOut: request.body?.count ?? 0,
+            bytesIn: bytesIn)
         return try result.get()
     }
 

@@ -22,16 +22,18 @@ struct Bus311: AsyncParsableCommand {
             TenantCommand.self, KeyCommand.self, CatalogueCommand.self, CredentialCommand.self, Doctor.self, DeadLetterCommand.self,
             ReplayCommand.self,
             IncidentCommand.self, ParkedCommand.self, TimelineCommand.self, NoticeCommand.self, PhotoCommand.self, Netcheck.self,
-            ModerateCommand.self, EraseCommand.self, ContractCommand.self,
+            ModerateCommand.self, EraseCommand.self, ContractCommand.self, AuditCommand.self,
         ]
     )
 
     static func main() async {
         do {
-            var command = try parseAsRoot()
-            if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
+            try await AdministrationTrail.$current.withValue(AdministrationTrail(CommandLine.arguments.dropFirst())) {
+                var command = try parseAsRoot()
+                if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
+            }
         } catch {
-            guard isUnreachable(error) else { leave(exitCode(for: error).rawValue, saying: fullMessage(for: error)) }
+            guard isUnreachable(error) else { leave(code(of: error), saying: fullMessage(for: error)) }
             leave(69, saying: "Error: \(error)\nCheck that the server runs and that its address in the settings is right.")
         }
         leave(0)
@@ -44,6 +46,8 @@ struct Bus311: AsyncParsableCommand {
         if !text.isEmpty { (code == 0 ? FileHandle.standardOutput : FileHandle.standardError).write(Data((text + "\n").utf8)) }
         _exit(code)
     }
+
+    static func code(of error: any Error) -> Int32 { isUnreachable(error) ? 69 : exitCode(for: error).rawValue }
 
     /// Whether somebody else's server is away: trying again later may help, another command line would not.
     private static func isUnreachable(_ error: any Error) -> Bool {

@@ -49,6 +49,9 @@ struct EndToEndTests {
     @Test("TLS, client certificates, haproxy on 443 and idle-cutting middleboxes, as CRMs meet them; netcheck names each fault")
     func network() async throws { #expect(try await PythonScript.run("network.py") == 0, "see its output above") }
 
+    @Test("every call is a row that nobody changes, tampering is found, one trace from the POST to the status; Prometheus loads our rules")
+    func audit() async throws { #expect(try await PythonScript.run("audit.py") == 0, "see its output above") }
+
     @Test("a tenant from its file to its closing, in a virtual host of its own; a password is changed under load without a gap")
     func tenants() async throws { #expect(try await PythonScript.run("tenants.py") == 0, "see its output above") }
 }

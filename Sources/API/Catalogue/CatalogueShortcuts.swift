@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import NIOConcurrencyHelpers
+import Open311
 import Storage
 
 /// Which prepared answer a whole request target gave last time. Apps ask for the same few addresses over and over: the second
@@ -9,6 +10,8 @@ final class CatalogueShortcuts: Sendable {
     struct Shortcut: Sendable {
         let answer: PreparedAnswer
         let route: GeoReportRoute
+        /// Whose answer it is; nil for the installation's.
+        let tenant: TenantID?
     }
 
     private struct Key: Hashable {

@@ -6,18 +6,21 @@ import Storage
 extension GeoReportGateway {
     /// The answer to a GET of these, made before or now; nil for another resource.
     func prepared(
-        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat
+        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ format: ResponseFormat, _ trail: RequestTrail
     ) async throws(GeoReportError) -> PreparedAnswer? {
         switch target.resource {
         case .discovery:
             let tenant: Tenant?
             if target.tenant == nil { tenant = nil } else { tenant = try await self.tenant(of: target, jurisdiction: nil) }
+            trail.tenant = tenant
             return discoveryAnswers.answer(for: tenant, in: directory.current, format)
         case .services:
             let tenant = try await tenant(of: target, jurisdiction: query["jurisdiction_id"])
+            trail.tenant = tenant
             return services(tenant, Languages(tenant: tenant, query, request), format)
         case .service(let code):
             let tenant = try await tenant(of: target, jurisdiction: query["jurisdiction_id"])
+            trail.tenant = tenant
             return try definition(code, tenant, Languages(tenant: tenant, query, request), format)
         default: return nil
         }

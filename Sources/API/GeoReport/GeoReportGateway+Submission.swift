@@ -15,6 +15,7 @@ extension GeoReportGateway {
         let language: Language
         let verdict: RateLimiter.Verdict?
         let at: Timestamp
+        let trace: TraceContext?
     }
 
     /// Reads the body and finds out who posts where: jurisdiction first, then the key.
@@ -23,7 +24,7 @@ extension GeoReportGateway {
     ) async throws(GeoReportError) -> Posting {
         try limits.precheck(caller)
         let accepted = Timestamp.now
-        let (form, photos) = try await form(request, uploads(request, query, target))
+        let (form, photos) = try await form(request, uploads(request, query, target, trail), trail)
         do throws(GeoReportError) {
             return try await posting(form.completed(by: query), photos, request, target, caller, trail, at: accepted)
         } catch {
@@ -37,6 +38,7 @@ extension GeoReportGateway {
         _ trail: RequestTrail, at accepted: Timestamp
     ) async throws(GeoReportError) -> Posting {
         let key = await accessKey(request, fields, at: accepted)
+        trail.actor = key?.publicID
         let verdict = try limits.admit(caller, key, in: directory.current)
         let tenant: Tenant
         if target.tenant == nil, fields["jurisdiction_id"] == nil, let key, let own = directory.current.tenant(key.tenant) {
@@ -44,11 +46,11 @@ extension GeoReportGateway {
         } else {
             tenant = try await self.tenant(of: target, jurisdiction: fields["jurisdiction_id"])
         }
-        trail.tenant = tenant.key
+        trail.tenant = tenant
         let language = Languages(tenant: tenant, fields, request).wanted
         let posting = Posting(
             fields: fields, photos: photos, tenant: tenant, key: try mayPost(key, to: tenant, language), language: language,
-            verdict: verdict, at: accepted)
+            verdict: verdict, at: accepted, trace: trail.trace)
         // Now it is known for sure whose limits hold.
         try configuration.photoLimits.narrowed(by: tenant.policies.photos).check(photos, language)
         return posting
@@ -61,14 +63,16 @@ extension GeoReportGateway {
     ) async throws(GeoReportError) -> Response {
         let posting = try await posting(request, query, target, caller, trail)
         do throws(GeoReportError) {
-            return try await submit(posting, request, format)
+            return try await submit(posting, request, format, trail)
         } catch {
             await discard(posting.photos)
             throw error
         }
     }
 
-    private func submit(_ posting: Posting, _ request: Request, _ format: ResponseFormat) async throws(GeoReportError) -> Response {
+    private func submit(
+        _ posting: Posting, _ request: Request, _ format: ResponseFormat, _ trail: RequestTrail
+    ) async throws(GeoReportError) -> Response {
         let (fields, tenant, language) = (posting.fieldsWithPhotos, posting.tenant, posting.language)
         guard let code = fields["service_code"] else {
             throw GeoReportError(
@@ -83,6 +87,7 @@ extension GeoReportGateway {
             throw GeoReportError(error, language: language)
         }
         if service.kind == .batch { submission.token = PhotoToken().text }
+        submission.trace = posting.trace
         submission.photos = posting.photos.map(\.photo)
         submission.isLocatedByPhoto = posting.isLocatedByPhoto
         if photos != nil {
@@ -99,7 +104,9 @@ extension GeoReportGateway {
             if error.kind == .conflict || error.kind == .tooLarge { await withdraw(posting.photos, of: tenant) }
             throw GeoReportError(error, language)
         }
+        trail.request = recorded.id
         if recorded.isRepetition {
+            trail.objects = "repeated"
             await withdraw(posting.photos, of: tenant)
         } else {
             HTTPMetrics.created(tenant: tenant.key.rawValue, channel: posting.key.label)
@@ -118,7 +125,9 @@ extension GeoReportGateway {
 
     static let idempotencyKey = HTTPField.Name("Idempotency-Key") ?? .ifNoneMatch
 
-    private func form(_ request: Request, _ uploads: UploadReader?) async throws(GeoReportError) -> (FormFields, [ReceivedPhoto]) {
+    private func form(
+        _ request: Request, _ uploads: UploadReader?, _ trail: RequestTrail
+    ) async throws(GeoReportError) -> (FormFields, [ReceivedPhoto]) {
         let contentType = request.headers[.contentType] ?? "application/x-www-form-urlencoded"
         let kind = contentType.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
         guard ["application/x-www-form-urlencoded", "multipart/form-data", "application/json"].contains(kind) else {
@@ -136,7 +145,7 @@ extension GeoReportGateway {
             }
             return try await uploads.read(nil, &chunks, with: reader)
         }
-        let body = try await beginning(&chunks)
+        let body = try await beginning(&chunks, trail)
         guard body.readableBytes <= maximum else {
             switch (kind, uploads) {
             // Photos in base64 may stand in it, which are not kept in memory.
@@ -164,9 +173,11 @@ extension GeoReportGateway {
     }
 
     /// Nil where an installation takes no photos.
-    private func uploads(_ request: Request, _ query: FormFields, _ target: GeoReportTarget) -> UploadReader? {
+    private func uploads(
+        _ request: Request, _ query: FormFields, _ target: GeoReportTarget, _ trail: RequestTrail
+    ) -> UploadReader? {
         photos.map { photos in
-            UploadReader(media: photos.media, limits: configuration.photoLimits) { fields in
+            UploadReader(media: photos.media, limits: configuration.photoLimits, trail: trail) { fields in
                 let fields = fields.completed(by: query)
                 return likelyTenant(request, fields, target).map {
                     ($0.policies.photos, Languages(tenant: $0, fields, request).wanted)
@@ -176,9 +187,11 @@ extension GeoReportGateway {
     }
 
     /// The body up to the limit, and what more its last piece brought.
-    private func beginning(_ chunks: inout RequestBody.AsyncIterator) async throws(GeoReportError) -> ByteBuffer {
+    private func beginning(
+        _ chunks: inout RequestBody.AsyncIterator, _ trail: RequestTrail
+    ) async throws(GeoReportError) -> ByteBuffer {
         var body = ByteBuffer()
-        while body.readableBytes <= configuration.maximumBodyBytes, let chunk = try await UploadReader.next(&chunks) {
+        while body.readableBytes <= configuration.maximumBodyBytes, let chunk = try await UploadReader.next(&chunks, trail) {
             body.writeImmutableBuffer(chunk)
         }
         return body

@@ -36,6 +36,7 @@ extension GeoReportGateway {
             throw GeoReportError(error, language: language)
         }
         guard let id = ServiceRequestID(parsing: posting.fields["service_request_id"] ?? "") else { throw Self.unknownRequest(language) }
+        trail.request = id
         let number: Int64
         do {
             number = try await citizenUpdates.record(update, to: id, of: posting.tenant, key: posting.key.publicID)

@@ -55,6 +55,8 @@ public struct GeoReportGateway: HTTPResponder {
     let recorder: SubmissionRecorder
     let reader: ServiceRequestReader
     let keyUses: KeyUseRecorder
+    /// Nil only in tests of something else.
+    let audit: AuditRecorder?
     let citizenUpdates: CitizenUpdateStore
     let configuration: GatewayConfiguration
     /// Nil where an installation takes no photos.
@@ -68,8 +70,9 @@ public struct GeoReportGateway: HTTPResponder {
     public init(
         directory: TenantDirectory, recorder: SubmissionRecorder, reader: ServiceRequestReader, keyUses: KeyUseRecorder,
         citizenUpdates: CitizenUpdateStore, photos: (media: any MediaStore, reader: PhotoReader)?, configuration: GatewayConfiguration,
-        logger: Logger
+        logger: Logger, audit: AuditRecorder? = nil
     ) {
+        self.audit = audit
         self.directory = directory
         self.recorder = recorder
         self.reader = reader
@@ -86,6 +89,11 @@ public struct GeoReportGateway: HTTPResponder {
         let start = ContinuousClock.now
         if let response = shortcut(request, context) {
             HTTPMetrics.record(response.route, request.method, Int(response.response.status.code), since: start)
+            await audit?.record(
+                AuditEntry(
+                    at: .now, tenant: response.tenant, direction: .inHTTP, operation: "GET " + response.route,
+                    result: String(response.response.status.code), duration: start.duration(to: .now),
+                    bytesOut: response.response.body.contentLength ?? 0), mayMerge: true)
             return response.response
         }
         let target = GeoReportTarget(path: request.uri.path)
@@ -98,6 +106,7 @@ public struct GeoReportGateway: HTTPResponder {
             : target?.format ?? ResponseFormat(extensionOf: request.uri.path)
                 ?? ResponseFormat.negotiated(accept: request.headers[.accept])
         let trail = RequestTrail()
+        trail.trace = Self.trace(of: request)
         var response: Response
         do throws(GeoReportError) {
             if format == nil, target != nil { throw Self.notAcceptable }
@@ -125,11 +134,19 @@ public struct GeoReportGateway: HTTPResponder {
         let route = target?.resource.route.rawValue ?? (isPhoto ? "media" : isContract ? "contract" : page == nil ? "unknown" : "page")
         HTTPMetrics.record(route, request.method, Int(response.status.code), since: start)
         trail.log(logger, route, request.method, Int(response.status.code), requestID, since: start)
+        await HTTPAudit.record(.inHTTP, route, request, response, requestID, trail, since: start, in: audit)
         return response
     }
 
+    /// The step of the caller's trace that is done here; a POST without one begins one.
+    private static func trace(of request: Request) -> TraceContext? {
+        var random = SystemRandomNumberGenerator()
+        if let given = request.headers[HTTPAudit.traceparent].flatMap({ TraceContext(parsing: $0) }) { return given.child(using: &random) }
+        return request.method == .post ? TraceContext.random(using: &random) : nil
+    }
+
     /// The answer to an address that was asked before, for a caller without a key who may still ask.
-    private func shortcut(_ request: Request, _ context: Context) -> (response: Response, route: String)? {
+    private func shortcut(_ request: Request, _ context: Context) -> (response: Response, route: String, tenant: TenantID?)? {
         guard let shortcut = shortcuts.shortcut(for: request, in: directory.current), !presentsKey(request) else { return nil }
         let verdict: RateLimiter.Verdict?
         // A refusal is written the long way.
@@ -137,7 +154,7 @@ public struct GeoReportGateway: HTTPResponder {
         var response = shortcut.answer.response(to: request)
         verdict?.tell(&response)
         response.headers.append(HTTPField(name: HTTPMetrics.requestID, value: HTTPMetrics.requestID(of: request)))
-        return (response, shortcut.route.rawValue)
+        return (response, shortcut.route.rawValue, shortcut.tenant)
     }
 
     private static var notAcceptable: GeoReportError {
@@ -168,13 +185,15 @@ public struct GeoReportGateway: HTTPResponder {
                 : try await submit(request, query, target, format, caller, trail)
         }
         let key = await accessKey(request, query, at: .now)
+        trail.actor = key?.publicID
         let verdict = try limits.admit(caller, key?.scopes.contains(.read) == true ? key : nil, in: directory.current)
         let callback = try target.format == .json ? ScriptCallback(query["callback"]) : nil
         let snapshot = directory.current
         var response: Response
-        if let prepared = try await prepared(request, query, target, format) {
+        if let prepared = try await prepared(request, query, target, format, trail) {
             if callback == nil, query["api_key"] == nil {
-                shortcuts.keep(CatalogueShortcuts.Shortcut(answer: prepared, route: route), for: request, in: snapshot)
+                shortcuts.keep(
+                    CatalogueShortcuts.Shortcut(answer: prepared, route: route, tenant: trail.tenant?.id), for: request, in: snapshot)
             }
             response = prepared.response(to: callback == nil ? request : ScriptCallback.plain(request))
         } else {
@@ -191,14 +210,17 @@ public struct GeoReportGateway: HTTPResponder {
         _ trail: RequestTrail
     ) async throws(GeoReportError) -> Response {
         let tenant = try await tenant(of: target, jurisdiction: query["jurisdiction_id"])
-        trail.tenant = tenant.key
+        trail.tenant = tenant
         let languages = Languages(tenant: tenant, query, request)
         switch target.resource {
         case .token(let token): return try await resolve(token, tenant, languages.wanted, format)
         case .updates: return try await updates(query, tenant, languages.wanted, format)
         case .requests, .request:
             let reading = Reading(request: request, query: query, tenant: tenant, languages: languages, format: format, key: key)
-            if case .request(let id) = target.resource { return try await find(id, reading) }
+            if case .request(let id) = target.resource {
+                trail.request = ServiceRequestID(parsing: id)
+                return try await find(id, reading)
+            }
             return try await search(reading)
         case .discovery, .services, .service: throw GeoReportError(500, "No answer was prepared.")
         }

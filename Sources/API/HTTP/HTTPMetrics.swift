@@ -51,12 +51,11 @@ enum HTTPMetrics {
     private static let requests = NIOLockedValueBox<[RequestLabels: RequestHandles]>([:])
 
     static func record(_ route: String, _ method: HTTPRequest.Method, _ status: Int, since start: ContinuousClock.Instant) {
-        // Others are counted together: their names are the callers' to choose.
         let method = known.contains(method) ? method : .trace
         let labels = RequestLabels(route: route, method: method, statusClass: status / 100)
         let handles = requests.withLockedValue { requests in
             if let handles = requests[labels] { return handles }
-            let name = method == .trace ? "other" : method.rawValue
+            let name = methodName(method)
             let handles = RequestHandles(
                 count: Counter(
                     label: "o311_http_requests_total",
@@ -71,6 +70,9 @@ enum HTTPMetrics {
         let elapsed = start.duration(to: .now).components
         handles.time.recordNanoseconds(elapsed.seconds * 1_000_000_000 + elapsed.attoseconds / 1_000_000_000)
     }
+
+    /// Others are counted together: their names are the callers' to choose.
+    static func methodName(_ method: HTTPRequest.Method) -> String { known.contains(method) ? method.rawValue : "other" }
 
     static func created(tenant: String, channel: String) {
         counter("o311_requests_created_total", [("tenant", tenant), ("channel", channel)]).increment()

@@ -8,8 +8,10 @@ import Storage
 extension StatusIngestService {
     /// `POST /v1/service-requests/{id}/moderation` with `{"action": "hide", "reason": "…"}`: the request vanishes from every public
     /// answer before this one is given, or is back.
-    func moderate(_ id: ServiceRequestID, _ request: Request, _ tenant: Tenant, _ key: String) async throws(Problem) -> Response {
-        let members = try await members(request) ?? [:]
+    func moderate(
+        _ id: ServiceRequestID, _ request: Request, _ tenant: Tenant, _ key: String, _ trail: RequestTrail
+    ) async throws(Problem) -> Response {
+        let members = try await members(request, trail) ?? [:]
         guard let decision = (members["action"] as? String).flatMap({ Moderation.Decision(rawValue: $0) }) else {
             throw Self.invalid("/action", "action must be one of: \(Moderation.Decision.allCases.map(\.rawValue).joined(separator: ", ")).")
         }
@@ -36,8 +38,10 @@ extension StatusIngestService {
     }
 
     /// `DELETE /v1/service-requests/{id}/personal-data`, with `{"reason": "…"}` where it is not the person's own wish.
-    func erase(_ id: ServiceRequestID, _ request: Request, _ tenant: Tenant, _ key: String) async throws(Problem) -> Response {
-        let word = try await members(request)?["reason"]
+    func erase(
+        _ id: ServiceRequestID, _ request: Request, _ tenant: Tenant, _ key: String, _ trail: RequestTrail
+    ) async throws(Problem) -> Response {
+        let word = try await members(request, trail)?["reason"]
         guard let reason = word == nil ? .dataSubjectRequest : (word as? String).flatMap({ ErasureReason(rawValue: $0) }) else {
             throw Self.invalid(
                 "/reason", "reason must be one of: \(ErasureReason.allCases.map(\.rawValue).joined(separator: ", ")); absent is the first.")
@@ -61,8 +65,8 @@ extension StatusIngestService {
     }
 
     /// The body's object; nil without a body.
-    private func members(_ request: Request) async throws(Problem) -> [String: Any]? {
-        let body = try await collect(request)
+    private func members(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> [String: Any]? {
+        let body = try await collect(request, trail)
         guard !body.isEmpty else { return nil }
         guard body.count(where: { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "[") }) <= 100,
             let parsed = try? JSONSerialization.jsonObject(with: Data(body)), let members = parsed as? [String: Any]

@@ -7,9 +7,9 @@ import Storage
 extension StatusIngestService {
     /// `POST /v1/photos/{token}/redactions`: rectangles of the public copy are blurred for good. The photo is hidden from this
     /// answer until it is done.
-    func redact(_ request: Request, _ text: Substring, _ tenant: Tenant) async throws(Problem) -> Response {
+    func redact(_ request: Request, _ text: Substring, _ tenant: Tenant, _ trail: RequestTrail) async throws(Problem) -> Response {
         guard let token = PhotoToken(parsing: text) else { throw Self.unknownPhoto }
-        guard let redaction = PhotoRedaction(json: try await collect(request)) else {
+        guard let redaction = PhotoRedaction(json: try await collect(request, trail)) else {
             throw Problem(
                 400, "invalid-rectangles", "Invalid rectangles",
                 "Send {\"rectangles\": [{\"x\": 10, \"y\": 20, \"width\": 100, \"height\": 50}]}: 1 to \(PhotoRedaction.maximumRectangles) of "

@@ -12,13 +12,20 @@ public struct StatusIngestService: HTTPResponder {
     let directory: TenantDirectory
     let updates: StatusUpdateStore
     let keyUses: KeyUseRecorder
+    /// Nil only in tests of something else.
+    let audit: AuditRecorder?
+    /// What a tenant's CRM may read of it; nil where it may not.
+    let auditStore: AuditStore?
     /// What events say of this installation.
     let origin: ServiceRequestEvent.Origin
     let logger: Logger
 
     public init(
-        directory: TenantDirectory, updates: StatusUpdateStore, keyUses: KeyUseRecorder, origin: ServiceRequestEvent.Origin, logger: Logger
+        directory: TenantDirectory, updates: StatusUpdateStore, keyUses: KeyUseRecorder, origin: ServiceRequestEvent.Origin, logger: Logger,
+        audit: AuditRecorder? = nil, auditStore: AuditStore? = nil
     ) {
+        self.audit = audit
+        self.auditStore = auditStore
         self.origin = origin
         self.directory = directory
         self.updates = updates
@@ -29,35 +36,43 @@ public struct StatusIngestService: HTTPResponder {
     public func respond(to request: Request, context: Context) async throws -> Response {
         let start = ContinuousClock.now
         let trail = RequestTrail()
+        trail.trace = request.headers[HTTPAudit.traceparent].flatMap { TraceContext(parsing: $0) }
         var response: Response
         do { response = try await answer(request, trail) } catch { response = error.response }
         let requestID = HTTPMetrics.requestID(of: request)
         response.headers[HTTPMetrics.requestID] = requestID
         HTTPMetrics.record("status_update", request.method, Int(response.status.code), since: start)
         trail.log(logger, "status_update", request.method, Int(response.status.code), requestID, since: start)
+        await HTTPAudit.record(.inREST, trail.route ?? "unknown", request, response, requestID, trail, since: start, in: audit)
         return response
     }
 
     private func answer(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> Response {
         let words = request.uri.path.split(separator: "/")
         if words.count == 4, words[0] == "v1", words[1] == "service-requests", words[3] == "timeline" {
+            trail.route = "timeline"
             return try await timeline(request, FormReader.pathSegment(words[2]), trail)
         }
+        if words == ["v1", "audit"] {
+            trail.route = "audit"
+            return try await auditRows(request, try await authenticated(request, trail))
+        }
         if words.count == 4, words[0] == "v1", words[1] == "photos", words[3] == "redactions" {
+            trail.route = "redactions"
             guard request.method == .post else { throw Self.notAllowed("POST") }
-            let tenant = try await authenticated(request)
-            trail.tenant = tenant.key
-            return try await redact(request, words[2], tenant)
+            let tenant = try await authenticated(request, trail)
+            return try await redact(request, words[2], tenant, trail)
         }
         if words.count == 4, words[0] == "v1", words[1] == "service-requests", words[3] == "moderation" || words[3] == "personal-data" {
+            trail.route = String(words[3])
             let method: HTTPRequest.Method = words[3] == "moderation" ? .post : .delete
             guard request.method == method else { throw Self.notAllowed(method.rawValue) }
-            let (tenant, key) = try await identified(request)
-            trail.tenant = tenant.key
+            let (tenant, key) = try await identified(request, trail)
             guard let id = FormReader.pathSegment(words[2]).flatMap({ ServiceRequestID(parsing: $0) }) else {
                 throw Problem(404, .unknownRequest)
             }
-            return method == .post ? try await moderate(id, request, tenant, key) : try await erase(id, request, tenant, key)
+            trail.request = id
+            return method == .post ? try await moderate(id, request, tenant, key, trail) : try await erase(id, request, tenant, key, trail)
         }
         guard words.count == 5, words[0] == "v1", words[1] == "service-requests", words[3] == "updates",
             let requestText = FormReader.pathSegment(words[2]), let updateID = FormReader.pathSegment(words[4])
@@ -66,21 +81,22 @@ public struct StatusIngestService: HTTPResponder {
                 404, "no-such-resource", "No such resource",
                 "Use PUT /v1/service-requests/{service_request_id}/updates/{update_id}, GET /v1/service-requests/{service_request_id}/timeline, "
                     + "POST /v1/service-requests/{service_request_id}/moderation, "
-                    + "DELETE /v1/service-requests/{service_request_id}/personal-data or POST /v1/photos/{token}/redactions."
+                    + "DELETE /v1/service-requests/{service_request_id}/personal-data, POST /v1/photos/{token}/redactions or GET /v1/audit."
             )
         }
+        trail.route = "updates"
         guard request.method == .put else { throw Self.notAllowed("PUT") }
-        let tenant = try await authenticated(request)
-        trail.tenant = tenant.key
+        let tenant = try await authenticated(request, trail)
         guard StatusUpdateForm.isUpdateID(updateID) else { throw Problem(400, .invalidUpdateID) }
         let kind = (request.headers[.contentType] ?? "").prefix { $0 != ";" }.lowercased().filter { $0 != " " }
         guard kind == "application/json" else {
             throw Problem(415, "unsupported-media-type", "Unsupported media type", "Content-Type must be application/json.")
         }
-        let body = try await collect(request)
+        let body = try await collect(request, trail)
         let update: StatusUpdate
         do { update = try StatusUpdateForm(parsing: body).update(id: updateID, receivedAt: .now) } catch { throw Problem(400, error) }
         guard let id = ServiceRequestID(parsing: requestText) else { throw Problem(404, .unknownRequest) }
+        trail.request = id
         let applied: AppliedUpdate
         do {
             applied = try await updates.apply(update, to: id, of: tenant.id)
@@ -89,10 +105,12 @@ public struct StatusIngestService: HTTPResponder {
             throw Self.problem(error)
         }
         HTTPMetrics.statusUpdate(tenant: tenant.key.rawValue, result: applied.outcome.rawValue)
+        trail.objects = applied.outcome.rawValue
+        trail.requestTrace = applied.traceID
         return Self.response(id, updateID, applied)
     }
 
-    private static func notAllowed(_ method: String) -> Problem {
+    static func notAllowed(_ method: String) -> Problem {
         var problem = Problem(405, "method-not-allowed", "Method not allowed", "Use \(method).")
         problem.headers[.allow] = method
         return problem
@@ -100,19 +118,21 @@ public struct StatusIngestService: HTTPResponder {
 
     private func timeline(_ request: Request, _ text: String?, _ trail: RequestTrail) async throws(Problem) -> Response {
         guard request.method == .get else { throw Self.notAllowed("GET") }
-        let tenant = try await authenticated(request)
-        trail.tenant = tenant.key
+        let tenant = try await authenticated(request, trail)
         guard let id = text.flatMap({ ServiceRequestID(parsing: $0) }) else { throw Problem(404, .unknownRequest) }
+        trail.request = id
         let found: RequestTimeline?
         do { found = try await updates.timeline(of: id, tenant: tenant.id) } catch { throw Self.problem(.storage(error)) }
         guard let found else { throw Problem(404, .unknownRequest) }
         return TimelineDocument.response(found)
     }
 
-    private func authenticated(_ request: Request) async throws(Problem) -> Tenant { try await identified(request).tenant }
+    private func authenticated(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> Tenant {
+        try await identified(request, trail).tenant
+    }
 
     /// - Returns: the tenant, and the public id of its token.
-    private func identified(_ request: Request) async throws(Problem) -> (tenant: Tenant, key: String) {
+    private func identified(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> (tenant: Tenant, key: String) {
         let words = (request.headers[.authorization] ?? "").split(separator: " ")
         if words.count == 2, words[0].lowercased() == "bearer", let secret = AccessSecret(presented: String(words[1]), kind: .crmToken) {
             var snapshot = directory.current
@@ -121,6 +141,8 @@ public struct StatusIngestService: HTTPResponder {
                 let tenant = snapshot.tenant(key.tenant)
             {
                 keyUses.note(key, at: .now)
+                trail.tenant = tenant
+                trail.actor = key.publicID
                 return (tenant, key.publicID)
             }
         }
@@ -131,7 +153,7 @@ public struct StatusIngestService: HTTPResponder {
         throw problem
     }
 
-    func collect(_ request: Request) async throws(Problem) -> [UInt8] {
+    func collect(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> [UInt8] {
         var body = ByteBuffer()
         do {
             for try await chunk in request.body {
@@ -142,6 +164,8 @@ public struct StatusIngestService: HTTPResponder {
             throw Problem(400, "unreadable-body", "Unreadable body", "The body could not be read to its end.")
         }
         guard body.readableBytes <= StatusUpdateForm.maximumSize else { throw Problem(413, .tooLarge) }
+        trail.read(body)
+        trail.readToEnd()
         return Array(body.readableBytesView)
     }
 

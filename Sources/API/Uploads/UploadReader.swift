@@ -18,6 +18,8 @@ struct UploadReader {
     let media: any MediaStore
     /// The installation's; a tenant's narrower ones hold as soon as it is known.
     let limits: PhotoLimits
+    /// Told of the bytes as they come.
+    var trail: RequestTrail?
     /// What the fields that have come say of the tenant and the wanted language; nil until they say it.
     let known: (FormFields) -> (policy: PhotoPolicy, language: Language)?
 
@@ -37,7 +39,7 @@ struct UploadReader {
         do throws(GeoReportError) {
             var reader = reader
             var next = beginning
-            if next == nil { next = try await Self.next(&chunks) }
+            if next == nil { next = try await Self.next(&chunks, trail) }
             while var chunk = next {
                 // Little at a time, because a thousand others do the same.
                 while let slice = chunk.readSlice(length: min(Self.step, chunk.readableBytes)), slice.readableBytes > 0 {
@@ -45,7 +47,7 @@ struct UploadReader {
                         try await intake.take(piece)
                     }
                 }
-                next = try await Self.next(&chunks)
+                next = try await Self.next(&chunks, trail)
             }
             for piece in try Self.wrapping({ () throws(FormError) in try reader.finish() }) { try await intake.take(piece) }
             try await intake.takeInlinePhotos()
@@ -80,8 +82,14 @@ struct UploadReader {
         do { return try work() } catch { throw GeoReportError(error, .english) }
     }
 
-    static func next(_ chunks: inout RequestBody.AsyncIterator) async throws(GeoReportError) -> ByteBuffer? {
-        do { return try await chunks.next() } catch { throw GeoReportError(400, "The body could not be read to its end.") }
+    static func next(_ chunks: inout RequestBody.AsyncIterator, _ trail: RequestTrail?) async throws(GeoReportError) -> ByteBuffer? {
+        do {
+            let chunk = try await chunks.next()
+            if let chunk { trail?.read(chunk) } else { trail?.readToEnd() }
+            return chunk
+        } catch {
+            throw GeoReportError(400, "The body could not be read to its end.")
+        }
     }
 
     /// The parts that have come.

@@ -42,7 +42,7 @@ extension OutboxEntry {
         let eventID = eventID.description
         let subject = correlationID ?? requestID?.description
         var headers: [(String, HeaderValue)] = []
-        headers.reserveCapacity(11)
+        headers.reserveCapacity(12)
         headers.append(("ce-id", .string(eventID)))
         headers.append(("ce-specversion", Self.specificationVersion))
         headers.append(("ce-type", names.type))
@@ -52,6 +52,7 @@ extension OutboxEntry {
         headers.append(("ce-sequence", .string(String(requestSequence))))
         headers.append(("x-o311-schema", names.schemaVersion))
         headers.append(("x-o311-attempt", .integer(Int64(attempts) + 1)))
+        if let trace { headers.append(("traceparent", .string(trace.description))) }
         if let sunset { headers.append(("x-o311-sunset", .string(sunset.iso8601))) }
         if let replay { headers.append(("x-o311-replay", .integer(replay))) }
         return Publication(

@@ -223,7 +223,8 @@ final class RelayLane: Sendable {
     }
 
     private func settlement(of entry: OutboxEntry, now: Timestamp, latency: Duration) -> Settlement {
-        Settlement(seq: entry.seq, publishedAt: Timestamp(microseconds: now.microseconds - Int64(latency / .microseconds(1))))
+        Settlement(
+            seq: entry.seq, publishedAt: Timestamp(microseconds: now.microseconds - Int64(latency / .microseconds(1))), latency: latency)
     }
 
     private func refuse(_ seq: Int64, _ reason: String, isFinal: Bool = false, _ state: inout State) {

@@ -10,6 +10,7 @@ public struct StatusConsumer: ServiceLifecycle.Service {
     private let broker: AMQPConfiguration
     private let directory: TenantDirectory
     private let inbox: StatusInbox
+    private let audit: AuditRecorder?
     private let logger: Logger
     private let report: @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
 
@@ -19,14 +20,16 @@ public struct StatusConsumer: ServiceLifecycle.Service {
     /// - Parameters:
     ///   - broker: the status consumer's user; each virtual host replaces the one named here.
     ///   - directory: kept fresh by its own service.
+    ///   - audit: told of messages that nobody can be answered for; the others are written down with their verdict.
     ///   - report: told of each change of the broker's and the database's state.
     public init(
-        broker: AMQPConfiguration, directory: TenantDirectory, inbox: StatusInbox, logger: Logger,
+        broker: AMQPConfiguration, directory: TenantDirectory, inbox: StatusInbox, audit: AuditRecorder? = nil, logger: Logger,
         report: @escaping @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
     ) {
         self.broker = broker
         self.directory = directory
         self.inbox = inbox
+        self.audit = audit
         self.logger = logger
         self.report = report
     }
@@ -39,7 +42,8 @@ public struct StatusConsumer: ServiceLifecycle.Service {
                     for host in Set(directory.current.tenants.map(\.virtualHost)).subtracting(hosts) {
                         hosts.insert(host)
                         let lane = StatusLane(
-                            virtualHost: host, broker: broker, directory: directory, inbox: inbox, logger: logger, report: report)
+                            virtualHost: host, broker: broker, directory: directory, inbox: inbox, audit: audit, logger: logger,
+                            report: report)
                         group.addTask { await lane.run() }
                     }
                     try? await Task.sleep(for: Self.interval)

@@ -28,8 +28,14 @@ enum StatusDelivery {
         let content = Self.content(delivery, id: id, topology: topology, receivedAt: receivedAt)
         self = .message(
             StatusMessage(
-                id: id, content: content, routingKey: delivery.routingKey, body: delivery.body, isRedelivered: delivery.redelivered),
+                id: id, content: content, routingKey: delivery.routingKey, body: delivery.body, isRedelivered: delivery.redelivered,
+                trace: Self.trace(delivery)),
             tenant)
+    }
+
+    private static func trace(_ delivery: Delivery) -> TraceContext? {
+        guard case .string(let text)? = delivery.properties.header("traceparent") else { return nil }
+        return TraceContext(parsing: text)
     }
 
     private static func content(

@@ -10,6 +10,7 @@ struct StatusLane: Sendable {
     let broker: AMQPConfiguration
     let directory: TenantDirectory
     let inbox: StatusInbox
+    let audit: AuditRecorder?
     let logger: Logger
     let report: @Sendable (String, Bool, String) -> Void
 
@@ -139,6 +140,7 @@ struct StatusLane: Sendable {
                 groups[line, default: StatusGroup(tenant: tenant)].add(message, delivery.tag)
             case .unattributable(let reason):
                 logger.warning("status message without a sender", metadata: ["exchange": "\(delivery.exchange)", "reason": "\(reason)"])
+                await note(delivery.body.count, delivery.properties.messageID, nil, "unattributable", since: now)
                 try await consumer.reject(delivery.tag, requeue: false)
             }
         }
@@ -148,16 +150,26 @@ struct StatusLane: Sendable {
         }
     }
 
+    /// A message that goes to the dead letters. Its id is written down only where it has the form that ours have.
+    private func note(_ bytes: Int, _ id: String?, _ tenant: TenantID?, _ result: String, since began: Timestamp) async {
+        await audit?.record(
+            AuditEntry(
+                at: began, tenant: tenant, direction: .inAMQP, operation: "status_update", result: result,
+                duration: .microseconds(Timestamp.now.microseconds - began.microseconds), bytesIn: bytes,
+                correlationID: id.flatMap { StatusUpdateForm.isUpdateID($0) ? $0 : nil }))
+    }
+
     private func settle(_ group: StatusGroup, _ consumer: Consumer) async throws {
         var backoff = Backoff(from: .milliseconds(250), to: .seconds(15))
         while true {
             do {
                 let outcomes = try await inbox.take(group.messages, of: group.tenant)
                 report("postgresql", true, "")
-                for (tag, outcome) in zip(group.tags, outcomes) {
+                for (index, (tag, outcome)) in zip(group.tags, outcomes).enumerated() {
                     group.count(outcome ?? "failed")
                     // What the database itself refuses is for a person to see; the next ones flow.
                     if outcome == nil {
+                        await note(0, group.messages[index].id, group.tenant.id, "failed", since: .now)
                         try await consumer.reject(tag, requeue: false)
                     } else {
                         try await consumer.acknowledge(tag, multiple: false)

@@ -40,11 +40,16 @@ public actor SMTPClient {
             throw MailError(kind: .invalidMessage, server: server.description)
         }
         let isCancelled = NIOLockedValueBox(false)
+        let start = ContinuousClock.now
         let failure = await withTaskCancellationHandler {
             await perform(message, timeout, isCancelled)
         } onCancel: {
             isCancelled.withLockedValue { $0 = true }
         }
+        let body = Array(message.text.utf8)
+        await OutgoingCalls.tell(
+            .smtp, "MAIL", server.description, result: failure.map { $0.reply.map { String($0.code) } ?? $0.kind.rawValue } ?? "250",
+            since: start, body: body, bytesOut: body.count, bytesIn: 0)
         if let failure { throw failure }
     }
 

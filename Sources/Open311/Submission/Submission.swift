@@ -32,6 +32,8 @@ public struct Submission: Sendable {
     public var isListed: Bool
     /// The client's own name for this submission, so that a repetition is recognised.
     public var clientReference: ClientReference?
+    /// The trace that goes on with its event; nil where none is kept.
+    public var trace: TraceContext?
 
     public init(
         tenant: TenantID, serviceCode: ServiceCode, serviceName: String, description: String, location: Location, answers: [Answer],

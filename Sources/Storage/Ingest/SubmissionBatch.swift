@@ -164,6 +164,7 @@ struct SubmissionBatch: Sendable {
                     .texts(submissions.map(media)),
                     .jsons(submissions.map { answersJSON($0.answers) }), .texts(submissions.map(\.receivedVia)),
                     .texts(submissions.map(\.language.rawValue)), .texts(references), .jsons(submissions.map(more)),
+                    .byteStrings(submissions.map { $0.trace?.traceID }),
                 ]
             ))
         let identified = entries.indices.filter { submissions[$0].reporter != nil }
@@ -206,7 +207,7 @@ struct SubmissionBatch: Sendable {
             .int16s(all.map(\.item.tenant.shard)), .int64s(all.map(\.event.requestID.rawValue)),
             .texts(all.map(\.event.kind.rawValue)), .byteStrings(all.map(\.event.body)),
             .timestamps(all.map { $0.item.submission.receivedAt.microseconds }),
-            .texts(all.map { $0.item.submission.clientReference?.key }),
+            .texts(all.map { $0.item.submission.clientReference?.key }), .texts(all.map { $0.item.submission.trace?.description }),
         ]
     }
 

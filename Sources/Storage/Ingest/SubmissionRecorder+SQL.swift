@@ -33,16 +33,16 @@ enum IngestSQL {
         """
         insert into service_requests (id, tenant_id, service_code, service_name, description, requested_at, updated_at, lat, long,
                                       address, address_id, zipcode, media_urls, answers, received_via, language,
-                                      title, service_object_type, service_object_id, token, listed)
+                                      title, service_object_type, service_object_id, token, listed, trace_id)
         select id, tenant_id, service_code, service_name, description, requested_at, requested_at, lat, long, address, address_id,
                zipcode, coalesce(string_to_array(media, ' '), '{}'), answers, received_via, language,
                more ->> 'title', more ->> 'object_type', more ->> 'object_id', more ->> 'token',
-               coalesce((more -> 'listed')::boolean, true)
+               coalesce((more -> 'listed')::boolean, true), trace_id
         from unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::double precision[],
                     $8::double precision[], $9::text[], $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::text[], $15::text[],
-                    $16::text[], $17::jsonb[])
+                    $16::text[], $17::jsonb[], $18::bytea[])
             as given (id, tenant_id, service_code, service_name, description, requested_at, lat, long, address, address_id, zipcode,
-                      media, answers, received_via, language, reference, more)
+                      media, answers, received_via, language, reference, more, trace_id)
         """, request: "id")
 
     static let reporters = Insert(
@@ -59,10 +59,11 @@ enum IngestSQL {
     static let events = Insert(
         "ingest_events",
         """
-        insert into outbox (event_id, tenant_id, shard, request_id, request_sequence, type, body, created_at)
-        select event_id, tenant_id, shard, request_id, 1, type, body, created_at
-        from unnest($1::uuid[], $2::integer[], $3::smallint[], $4::bigint[], $5::text[], $6::bytea[], $7::timestamptz[], $8::text[])
-            as given (event_id, tenant_id, shard, request_id, type, body, created_at, reference)
+        insert into outbox (event_id, tenant_id, shard, request_id, request_sequence, type, body, created_at, traceparent)
+        select event_id, tenant_id, shard, request_id, 1, type, body, created_at, traceparent
+        from unnest($1::uuid[], $2::integer[], $3::smallint[], $4::bigint[], $5::text[], $6::bytea[], $7::timestamptz[], $8::text[],
+                    $9::text[])
+            as given (event_id, tenant_id, shard, request_id, type, body, created_at, reference, traceparent)
         """, request: "request_id")
 
     /// First of its transaction: who wins here is who is stored.

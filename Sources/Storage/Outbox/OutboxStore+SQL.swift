@@ -31,7 +31,7 @@ enum OutboxSQL {
         "outbox_pending",
         """
         select o.seq, o.event_id, o.tenant_id, t.key, t.virtual_host, o.request_id, o.request_sequence, o.type, o.body, o.attempts,
-               o.created_at, o.correlation_id, o.replay_id, t.contract_sunset
+               o.created_at, o.correlation_id, o.replay_id, t.contract_sunset, o.traceparent
         from outbox o join tenants t on t.id = o.tenant_id
         where o.shard = $1::smallint and o.state = 'pending' and o.seq > $2::bigint
           and (o.next_attempt_at is null or o.next_attempt_at <= now()) and o.tenant_id <> all ($4::integer[])
@@ -59,33 +59,62 @@ enum OutboxSQL {
         "outbox_chosen",
         """
         select o.seq, o.event_id, o.tenant_id, t.key, t.virtual_host, o.request_id, o.request_sequence, o.type, o.body, o.attempts,
-               o.created_at, o.correlation_id, o.replay_id, t.contract_sunset
+               o.created_at, o.correlation_id, o.replay_id, t.contract_sunset, o.traceparent
         from outbox o join tenants t on t.id = o.tenant_id
         where o.seq = any($2::bigint[]) and o.seq between $3::bigint and $4::bigint and o.shard = $1::smallint and o.state = 'pending'
           and o.request_sequence < 2 and o.next_attempt_at is null
         order by o.seq
         """)
 
-    /// Bounds, because an array prunes no partition; `<>`, because `= 'pending'` lets the planner take the index of what waits,
+    /// With the row of the audit for each. Bounds, because an array prunes no partition; `<>`, because `= 'pending'` lets the planner take the index of what waits,
     /// which holds an entry for all that was settled since the last vacuum.
     static let confirm = Statement(
         "outbox_confirm",
         """
-        update outbox set state = 'confirmed', confirmed_at = now(),
-            published_at = ($4::timestamptz[])[array_position($1::bigint[], seq)]
-        where seq = any($1::bigint[]) and seq between $2::bigint and $3::bigint and state <> 'confirmed'
+        with settled as (
+            update outbox set state = 'confirmed', confirmed_at = now(),
+                published_at = ($4::timestamptz[])[array_position($1::bigint[], seq)]
+            where seq = any($1::bigint[]) and seq between $2::bigint and $3::bigint and state <> 'confirmed'
+            returning seq, tenant_id, request_id, event_id, type, body, traceparent, published_at, replay_id
+        )
+        insert into audit (tenant_id, at, direction, actor, operation, request_id, objects, result, duration_us, bytes_in, bytes_out,
+                           correlation_id, trace_id, body_sha256)
+        select s.tenant_id, s.published_at, 'out.amqp', 'relay', s.type, s.request_id, 'replay ' || s.replay_id, 'confirmed', g.latency, 0,
+               length(s.body), s.event_id::text, decode(substr(s.traceparent, 4, 32), 'hex'), sha256(s.body)
+        from settled s join unnest($1::bigint[], $5::bigint[]) as g (seq, latency) on g.seq = s.seq
         """)
 
     static let postpone = Statement(
         "outbox_postpone",
         """
-        update outbox set attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => $2::double precision), last_error = $3::text
-        where seq = any($1::bigint[]) and state = 'pending'
+        with refused as (
+            update outbox
+            set attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => $2::double precision), last_error = $3::text
+            where seq = any($1::bigint[]) and state = 'pending'
+            returning tenant_id, request_id, event_id, type, body, traceparent
+        )
+        \(audited)
         """)
 
     static let park = Statement(
         "outbox_park",
-        "update outbox set state = 'parked', attempts = attempts + 1, last_error = $2::text where seq = $1::bigint and state = 'pending'")
+        """
+        with refused as (
+            update outbox set state = 'parked', attempts = attempts + 1, last_error = $3::text
+            where seq = any($1::bigint[]) and state = 'pending' and $2::double precision = 0
+            returning tenant_id, request_id, event_id, type, body, traceparent
+        )
+        \(audited)
+        """)
+
+    /// What became of `refused`: $3 says why.
+    private static let audited = """
+        insert into audit (tenant_id, at, direction, actor, operation, request_id, objects, result, duration_us, bytes_in, bytes_out,
+                           correlation_id, trace_id, body_sha256)
+        select tenant_id, now(), 'out.amqp', 'relay', type, request_id, case when $2::double precision = 0 then 'parked' end, $3::text, 0, 0,
+               length(body), event_id::text, decode(substr(traceparent, 4, 32), 'hex'), sha256(body)
+        from refused
+        """
 
     static let parked = Statement(
         "outbox_parked",

@@ -24,11 +24,13 @@ public struct OutboxEntry: Sendable {
     public let replay: Int64?
     /// When the version it is written in ends, for a tenant that is changing over to the next one.
     public let sunset: Timestamp?
+    /// W3C `traceparent` of the POST that it tells of.
+    public let trace: TraceContext?
 
     public init(
         seq: Int64, eventID: EventID, tenant: TenantID, tenantKey: TenantKey, virtualHost: String, requestID: ServiceRequestID?,
         requestSequence: Int32, type: String, body: [UInt8], attempts: Int32, createdAt: Timestamp, correlationID: String? = nil,
-        replay: Int64? = nil, contractSunset: Timestamp? = nil
+        replay: Int64? = nil, contractSunset: Timestamp? = nil, trace: TraceContext? = nil
     ) {
         self.seq = seq
         self.eventID = eventID
@@ -43,6 +45,7 @@ public struct OutboxEntry: Sendable {
         self.createdAt = createdAt
         self.correlationID = correlationID
         self.replay = replay
+        self.trace = trace
         sunset = contractSunset.flatMap { ServiceRequestEvent.Kind(rawValue: type)?.successor == nil ? nil : $0 }
     }
 
@@ -82,7 +85,8 @@ public struct OutboxEntry: Sendable {
             createdAt: Timestamp(microseconds: try row.timestamp(10)),
             correlationID: row.optionalText(11),
             replay: row.optionalInt64(12),
-            contractSunset: row.optionalTimestamp(13).map { Timestamp(microseconds: $0) }
+            contractSunset: row.optionalTimestamp(13).map { Timestamp(microseconds: $0) },
+            trace: row.optionalText(14).flatMap { TraceContext(parsing: $0) }
         )
     }
 }

@@ -7,10 +7,13 @@ public struct Settlement: Sendable {
     public let seq: Int64
     /// When it was written to the broker.
     public let publishedAt: Timestamp
+    /// From then to the confirm.
+    public let latency: Duration
 
-    public init(seq: Int64, publishedAt: Timestamp) {
+    public init(seq: Int64, publishedAt: Timestamp, latency: Duration = .zero) {
         self.seq = seq
         self.publishedAt = publishedAt
+        self.latency = latency
     }
 }
 
@@ -58,7 +61,10 @@ public final class ShardLeadership: Sendable {
         try await run { (session) throws(PostgresError) in
             _ = try session.execute(
                 OutboxSQL.confirm,
-                [.int64s(seqs), .int64(first), .int64(last), .timestamps(settlements.map { $0.publishedAt.microseconds })])
+                [
+                    .int64s(seqs), .int64(first), .int64(last), .timestamps(settlements.map { $0.publishedAt.microseconds }),
+                    .int64s(settlements.map { Int64($0.latency / .microseconds(1)) }),
+                ])
         }
     }
 
@@ -74,7 +80,9 @@ public final class ShardLeadership: Sendable {
 
     /// Never by itself again: a person decides.
     public func park(_ seq: Int64, reason: String) async throws(StorageError) {
-        try await run { (session) throws(PostgresError) in _ = try session.execute(OutboxSQL.park, [.int64(seq), .text(reason)]) }
+        try await run { (session) throws(PostgresError) in
+            _ = try session.execute(OutboxSQL.park, [.int64s([seq]), .double(0), .text(reason)])
+        }
     }
 
     /// Says that the leader lives: the server ends a session that is silent for 20 s, and its lock with it.

@@ -19,13 +19,14 @@ enum StatusApplication {
             throw PostgresError(.decoding, detail: "a stored status breaks its rule")
         }
         let updatedAt = Timestamp(microseconds: try row.timestamp(3))
+        let traceID = row.isNull(5) ? nil : try row.byteString(5)
         if let known = answers[2].first {
             guard try known.byteString(0) == update.fingerprint else { return .failure(.conflictingUpdate) }
-            return .success(AppliedUpdate(outcome: .repeated, status: current, updatedAt: updatedAt))
+            return .success(AppliedUpdate(outcome: .repeated, status: current, updatedAt: updatedAt, traceID: traceID))
         }
         if let newest = row.optionalTimestamp(1), newest > update.occurredAt.microseconds {
             _ = try session.execute(StatusSQL.record, record(update, request, tenant, applied: false))
-            return .success(AppliedUpdate(outcome: .superseded, status: current, updatedAt: updatedAt))
+            return .success(AppliedUpdate(outcome: .superseded, status: current, updatedAt: updatedAt, traceID: traceID))
         }
         let next = update.status?.resolved(from: current) ?? current
         do { try current.checkMove(to: next) } catch { return .failure(.illegalTransition(error)) }
@@ -40,7 +41,7 @@ enum StatusApplication {
                 ]
             ), (StatusSQL.record, record(update, request, tenant, applied: true)),
         ])
-        return .success(AppliedUpdate(outcome: .applied, status: next, updatedAt: changedAt))
+        return .success(AppliedUpdate(outcome: .applied, status: next, updatedAt: changedAt, traceID: traceID))
     }
 
     private static func record(_ update: StatusUpdate, _ request: ServiceRequestID, _ tenant: TenantID, applied: Bool) -> [Parameter] {

@@ -63,6 +63,8 @@ public final class StatusInbox: Sendable {
         for (identity, receipt) in try answers[1].map(kept) { known[identity] = receipt }
         var outcomes = [String?](repeating: nil, count: messages.count)
         var steps: [(statement: Statement, parameters: [Parameter])] = []
+        let began = Timestamp.now
+        var audited: [AuditEntry] = []
         // Locks are taken in the order of the requests, so that two processes never wait for each other; the sort keeps the
         // order of the messages of one request.
         let order = messages.indices.sorted { (messages[$0].locked, $0) < (messages[$1].locked, $1) }
@@ -71,38 +73,52 @@ public final class StatusInbox: Sendable {
             if let identity = message.identity, let receipt = known[identity] {
                 outcomes[index] = AppliedUpdate.Outcome.repeated.rawValue
                 if !message.isRedelivered { steps.append(send(receipt, tenant)) }
+                audited.append(audit(message, tenant, AppliedUpdate.Outcome.repeated.rawValue, nil, since: began))
                 continue
             }
-            let (outcome, receipt) = try verdict(on: message, tenant, origin, session)
+            let (outcome, receipt, traceID) = try verdict(on: message, tenant, origin, session)
             outcomes[index] = outcome
+            audited.append(audit(message, tenant, outcome, traceID, since: began))
             if let identity = message.identity {
                 known[identity] = receipt
                 steps.append(keep(receipt, identity, tenant))
             }
             steps.append(send(receipt, tenant))
         }
-        if !steps.isEmpty { _ = try session.pipeline(steps) }
+        steps.append((AuditSQL.addDirectly, AuditSQL.parameters(audited)))
+        _ = try session.pipeline(steps)
         return outcomes
+    }
+
+    /// Stored with the verdict itself: whatever ends in between, both are there or neither is.
+    private static func audit(
+        _ message: StatusMessage, _ tenant: Tenant, _ outcome: String, _ traceID: [UInt8]?, since began: Timestamp
+    ) -> AuditEntry {
+        AuditEntry(
+            at: began, tenant: tenant.id, direction: .inAMQP, actor: "crm", operation: "status_update",
+            request: message.locked == 0 ? nil : ServiceRequestID(stored: message.locked), result: outcome,
+            duration: .microseconds(Timestamp.now.microseconds - began.microseconds), bytesIn: message.bodyBytes,
+            correlationID: message.id, traceID: message.traceID ?? traceID, bodyHash: message.bodyHash)
     }
 
     private static func verdict(
         on message: StatusMessage, _ tenant: Tenant, _ origin: ServiceRequestEvent.Origin, _ session: Session
-    ) throws(PostgresError) -> (String, StatusReceipt) {
+    ) throws(PostgresError) -> (String, StatusReceipt, traceID: [UInt8]?) {
         func receipt(_ verdict: StatusReceipt.Verdict, _ request: ServiceRequestID?) -> StatusReceipt {
             StatusReceipt(verdict, to: message.id, about: request, tenant: tenant.key, origin: origin)
         }
         let refused = "refused"
         switch message.content {
-        case .fault(let fault, let request): return (refused, receipt(.rejected(fault), request))
+        case .fault(let fault, let request): return (refused, receipt(.rejected(fault), request), nil)
         case .update(let update, let request):
             switch try StatusApplication.apply(update, to: request, of: tenant.id, session) {
             case .success(let applied):
                 let verdict = StatusReceipt.Verdict.accepted(
                     outcome: applied.outcome.rawValue, status: applied.status, updatedAt: applied.updatedAt)
-                return (applied.outcome.rawValue, receipt(verdict, request))
+                return (applied.outcome.rawValue, receipt(verdict, request), applied.traceID)
             case .failure(let refusal):
                 guard let fault = refusal.fault else { throw PostgresError(.decoding, detail: "a refusal without a fault") }
-                return (refused, receipt(.rejected(fault), request))
+                return (refused, receipt(.rejected(fault), request), nil)
             }
         }
     }

@@ -17,8 +17,14 @@ public struct StatusMessage: Sendable {
     public let digest: [UInt8]
     /// The broker has given it out before: its answer, if there is one, is on its way.
     public let isRedelivered: Bool
+    /// Of the trace that the sender named, 16 bytes.
+    let traceID: [UInt8]?
+    let bodyHash: [UInt8]
+    let bodyBytes: Int
 
-    public init(id: String?, content: Content, routingKey: String, body: [UInt8], isRedelivered: Bool) {
+    public init(
+        id: String?, content: Content, routingKey: String, body: [UInt8], isRedelivered: Bool, trace: TraceContext? = nil
+    ) {
         self.id = id
         self.content = content
         self.isRedelivered = isRedelivered
@@ -26,6 +32,9 @@ public struct StatusMessage: Sendable {
         hash.update(data: Array("\(routingKey.utf8.count):\(routingKey)".utf8))
         hash.update(data: body)
         digest = Array(hash.finalize())
+        traceID = trace?.traceID
+        bodyHash = Array(SHA256.hash(data: body))
+        bodyBytes = body.count
     }
 
     /// The request that it locks, when it locks one.

@@ -6,7 +6,7 @@ enum StatusSQL {
     static let lock = Statement(
         "status_lock",
         """
-        select status, status_occurred_at, requested_at, updated_at, erased_at is not null from service_requests
+        select status, status_occurred_at, requested_at, updated_at, erased_at is not null, trace_id from service_requests
         where tenant_id = $1::integer and id = $2::bigint for update
         """)
 

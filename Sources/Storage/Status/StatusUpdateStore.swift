@@ -16,6 +16,8 @@ public struct AppliedUpdate: Sendable, Equatable {
     /// The request's status now.
     public let status: DetailedStatus
     public let updatedAt: Timestamp
+    /// Of the trace that began with the request's POST, 16 bytes; nil where none was kept.
+    public var traceID: [UInt8]?
 }
 
 /// Why a lifecycle update was refused; nothing of it is kept.

@@ -21,6 +21,7 @@ struct Administration {
         guard let tenant = known.first(where: { $0.key.rawValue == key }) else {
             throw ValidationError("There is no tenant \(key). List them: bus311 tenant list")
         }
+        AdministrationTrail.current?.note(tenant.id)
         return tenant
     }
 
@@ -34,15 +35,29 @@ struct Administration {
     }
 }
 
+/// What the command was for is done, and nothing tells of it.
+struct AuditFault: Error, CustomStringConvertible {
+    let detail: String
+
+    var description: String {
+        "The command was carried out, but the audit could not be written (\(detail)). Write down by hand that it was, then repair the database."
+    }
+}
+
 extension CommonOptions {
     func administer(_ work: (Administration) async throws -> Void) async throws {
         let administration = try Administration(try await settings())
+        let trail = AdministrationTrail.current
+        if let trail { OutgoingCalls.observe { trail.note($0) } }
+        var failure: (any Error)?
+        do { try await work(administration) } catch { failure = error }
         do {
-            try await work(administration)
+            try await administration.store.audit(trail?.entries(failure) ?? [])
         } catch {
             await administration.store.close()
-            throw error
+            throw failure ?? AuditFault(detail: "\(error)")
         }
         await administration.store.close()
+        if let failure { throw failure }
     }
 }

@@ -105,6 +105,7 @@ extension Administration {
         guard let owner = try await store.owner(of: id),
             let tenant = try await store.tenants().first(where: { $0.id == owner.production })
         else { throw ValidationError("No tenant has a service request \(id).") }
+        AdministrationTrail.current?.note(id, of: owner)
         let updates = try StatusUpdateStore(configuration: try settings.database(.status), connections: 1)
         do {
             try await decision(updates, id, owner.isTest ? tenant.testEndpoint : tenant)

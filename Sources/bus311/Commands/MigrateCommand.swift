@@ -20,6 +20,9 @@ struct Migrate: AsyncParsableCommand {
         let passwords = try rolePasswords.map(Self.passwords) ?? [:]
         let applied = try await MigrationRunner(configuration: owner, directory: migrations ?? settings.migrations ?? Self.folder).run()
         if !passwords.isEmpty { try await RolePasswords.set(passwords, configuration: owner) }
+        let store = try AdministrationStore(configuration: owner)
+        try await store.audit(AdministrationTrail.current?.entries(nil) ?? [])
+        await store.close()
         try common.show(
             text: applied.isEmpty ? "The schema is up to date." : "Applied: " + applied.joined(separator: ", "), json: ["applied": applied])
     }

@@ -61,7 +61,18 @@ struct Services {
         return directory
     }
 
+    /// Before what it is told by in the list: services stop in the other order.
+    private mutating func audit(_ role: Settings.DatabaseRole, of service: String) throws -> AuditRecorder {
+        let recorder = try AuditRecorder(
+            configuration: try settings.database(role), service: service, logger: logger(service), report: AuditMetrics.report(service))
+        list.append(AuditService(recorder: recorder))
+        // In a process of several services the last one writes down what all of them ask of others.
+        OutgoingCalls.observe { await recorder.record(AuditEntry($0, by: service), mayMerge: true) }
+        return recorder
+    }
+
     mutating func addGateway() async throws {
+        let audit = try audit(.gateway, of: "gateway")
         let directory = try await directory(.gateway, of: "gateway")
         let recorder = try SubmissionRecorder(
             configuration: try settings.database(.ingest), origin: settings.origin, logger: logger("gateway"))
@@ -78,7 +89,7 @@ struct Services {
                 trustedProxies: try settings.trustedProxies, addressLimit: settings.addressLimit, keyLimit: settings.keyLimit,
                 contact: settings.contact, keyService: settings.keyService,
                 photoLimits: settings.photoLimits, failPoint: settings.mediaFailPoint),
-            logger: logger("gateway"))
+            logger: logger("gateway"), audit: settings.isAudited ? audit : nil)
         list.append(DirectoryService(directory: directory))
         list.append(KeyUseService(keyUses: keyUses))
         if let media = try settings.media { list.append(IncomingSweep(media: media, logger: logger("gateway"))) }
@@ -86,19 +97,22 @@ struct Services {
     }
 
     mutating func addStatusIngest() async throws {
+        let audit = try audit(.status, of: "status-ingest")
         let directory = try await directory(.status, of: "status-ingest")
         let updates = try StatusUpdateStore(configuration: try settings.database(.status))
         let keyUses = try KeyUseRecorder(configuration: try settings.database(.status), logger: logger("status-ingest"))
         list.append(DirectoryService(directory: directory))
         list.append(KeyUseService(keyUses: keyUses))
         let service = StatusIngestService(
-            directory: directory, updates: updates, keyUses: keyUses, origin: settings.origin, logger: logger("status-ingest"))
+            directory: directory, updates: updates, keyUses: keyUses, origin: settings.origin, logger: logger("status-ingest"),
+            audit: audit, auditStore: try AuditStore(configuration: try settings.database(.status)))
         list.append(http(service, host: settings.host, port: settings.statusIngestPort, "status-ingest"))
         guard let broker = try settings.statusBroker else { return }
         let inbox = try StatusInbox(configuration: try settings.database(.status), origin: settings.origin)
         list.append(
             StatusConsumer(
-                broker: broker, directory: directory, inbox: inbox, logger: logger("status-ingest"), report: report("status-ingest")))
+                broker: broker, directory: directory, inbox: inbox, audit: audit, logger: logger("status-ingest"),
+                report: report("status-ingest")))
     }
 
     mutating func addRelay() throws {
@@ -109,6 +123,8 @@ struct Services {
     }
 
     mutating func addWatch() throws {
+        _ = try audit(.watch, of: "watch")
+        list.append(AuditKeeper(store: try AuditStore(configuration: try settings.database(.watch)), logger: logger("watch")))
         list.append(
             Watch(
                 partitions: try PartitionKeeper(configuration: try settings.database(.watch)),
@@ -131,6 +147,7 @@ struct Services {
 
     /// Nothing to clean where no photos are taken.
     mutating func addPhotos() throws {
+        if try settings.media != nil { _ = try audit(.photos, of: "photos") }
         for lane in [PhotoCleaner.Lane.plain, .blurred] {
             guard let media = try settings.media else { return }
             list.append(

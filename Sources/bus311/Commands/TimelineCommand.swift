@@ -85,6 +85,7 @@ struct TimelineCommand: AsyncParsableCommand {
             guard let timeline = try await administration.store.timeline(of: id) else {
                 throw ValidationError("No tenant has a service request \(id).")
             }
+            if let owner = try await administration.store.owner(of: id) { AdministrationTrail.current?.note(id, of: owner) }
             let view = View(timeline)
             try common.show(text: View.text(timeline, in: language.language, view.events), json: view)
         }

@@ -156,6 +156,8 @@ struct Settings: Sendable {
         }
     }
     var logLevel: Logger.Level { Logger.Level(rawValue: reader.string(forKey: "log.level", default: "info")) ?? .info }
+    /// Off only for the benchmark that says what the audit costs.
+    var isAudited: Bool { reader.string(forKey: "failpoint") != "gateway-without-audit" }
     var migrations: String? { reader.string(forKey: "migrations") }
 
     var origin: ServiceRequestEvent.Origin {
