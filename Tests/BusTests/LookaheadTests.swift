@@ -39,11 +39,11 @@ struct LookaheadTests {
         _ = ahead.pick(
             from: sightings([Int32](repeating: 1, count: Lookahead.stride)), inHand: [:], excluding: [], generation: 1, at: at(0))
         #expect(!ahead.isDue(generation: 1, at: at(1)))
-        #expect(ahead.isDue(generation: 1, at: at(10)), "the look was cut by its limit")
-        _ = ahead.pick(from: [], inHand: [:], excluding: [], generation: 1, at: at(10))
+        #expect(ahead.isDue(generation: 1, at: at(100)), "the look was cut by its limit")
+        _ = ahead.pick(from: [], inHand: [:], excluding: [], generation: 1, at: at(100))
         #expect(!ahead.isDue(generation: 1, at: at(500)))
         #expect(ahead.isDue(generation: 2, at: at(500)))
-        #expect(ahead.isDue(generation: 1, at: at(1_011)))
+        #expect(ahead.isDue(generation: 1, at: at(1_101)))
     }
 
     @Test("after a lost connection everything is seen again")
@@ -52,7 +52,31 @@ struct LookaheadTests {
         _ = ahead.pick(from: sightings([1, 2]), inHand: [:], excluding: [], generation: 1, at: at(0))
         ahead.rewind()
         #expect(ahead.position == 0)
-        #expect(ahead.isDue(generation: 1, at: at(10)))
+        #expect(ahead.isDue(generation: 1, at: at(100)))
+    }
+
+    @Test("hints lead to the events of those who have few in hand")
+    func hints() {
+        let hints =
+            (1...20).map { OutboxHint(shard: 3, tenant: TenantID(1), seq: $0) } + [OutboxHint(shard: 3, tenant: TenantID(2), seq: 21)]
+        #expect(Lookahead.pick(from: hints, inHand: [TenantID(1): 6], excluding: []) == [1, 2, 21])
+        #expect(Lookahead.pick(from: hints, inHand: [TenantID(1): 90], excluding: [TenantID(2)]) == [])
+    }
+}
+
+@Suite("Hints on their way to the scouts")
+struct HintBoardTests {
+    @Test("each shard's are taken once; those of shards led elsewhere, and too many, are dropped")
+    func board() {
+        let board = HintBoard(shards: [0, 1])
+        let hint = { (shard: Int16, seq: Int64) in OutboxHint(shard: shard, tenant: TenantID(1), seq: seq) }
+        board.add([hint(0, 1), hint(1, 2), hint(2, 3), hint(0, 4)])
+        #expect(board.take(0).map(\.seq) == [1, 4])
+        #expect(board.take(0).isEmpty)
+        #expect(board.take(1).map(\.seq) == [2])
+        #expect(board.take(2).isEmpty)
+        board.add((1...5_000).map { hint(1, $0) })
+        #expect(board.take(1).count == 2_000)
     }
 }
 
@@ -65,9 +89,9 @@ struct LaneCrowdTests {
         crowd.enter()
         #expect(crowd.part(of: 256) == 256)
         for _ in 1..<8 { crowd.enter() }
-        #expect(crowd.part(of: 256) == 32)
+        #expect(crowd.part(of: 256) == 16)
         for _ in 0..<92 { crowd.enter() }
-        #expect(crowd.part(of: 256) == 24)
+        #expect(crowd.part(of: 256) == 12)
         for _ in 0..<100 { crowd.leave() }
         #expect(crowd.part(of: 256) == 256)
     }

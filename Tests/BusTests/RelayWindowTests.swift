@@ -123,6 +123,20 @@ struct RelayWindowTests {
         #expect(next.count == 8)
     }
 
+    @Test("whoever was served longest ago is next: an event that comes now and then passes a hundred backlogs")
+    func seldomFirst() throws {
+        var window = RelayWindow(count: 6, bytes: 1_000_000, perTenant: 50)
+        for tenant in Int32(1)...100 { window.add(try (0..<5).map { try entry(Int64(tenant) * 10 + $0, tenant: tenant) }) }
+        // Each of the hundred has had its turn; then the lone one comes.
+        for _ in 0..<18 { for sent in window.next() { _ = window.confirmed(sent.seq) } }
+        window.add([try entry(9_000, tenant: 999)])
+        #expect(window.next().first?.tenant == TenantID(999))
+        // It sends again at once: now it was served lately, and those who were not go first.
+        for seq in window.inFlight.keys { _ = window.confirmed(seq) }
+        window.add([try entry(9_001, tenant: 999)])
+        #expect(!window.next().contains { $0.tenant == TenantID(999) })
+    }
+
     @Test("what came back unsent leaves before the later events of its request")
     func cameBack() throws {
         var window = RelayWindow(count: 10, bytes: 10_000, perTenant: 10)

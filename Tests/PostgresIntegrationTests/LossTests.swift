@@ -101,7 +101,7 @@ extension WithPostgreSQL {
         func listening(byCall: Bool) async throws {
             try await withConnection { connection, server in
                 let heard = NIOLockedValueBox<[String?]>([])
-                try await connection.listen(to: ["news", "more"]) { channel in heard.withLockedValue { $0.append(channel) } }
+                try await connection.listen(to: ["news", "more"]) { told in heard.withLockedValue { $0.append(told?.channel) } }
                 try await withConnection { other, _ in
                     for channel in ["news", "elsewhere", "more", "news"] { try await other.script("notify \(channel)") }
                 }
@@ -115,9 +115,9 @@ extension WithPostgreSQL {
                 }
                 try await eventually("the loss was told") { heard.withLockedValue { $0.last } == .some(nil) }
                 #expect(heard.withLockedValue { $0.count(where: { $0 == nil }) } == 1)
-                try await connection.listen(to: ["news"]) { channel in heard.withLockedValue { $0.append(channel) } }
-                try await withConnection { other, _ in try await other.script("notify news") }
-                try await eventually("it listens again") { heard.withLockedValue { $0.last } == "news" }
+                try await connection.listen(to: ["news"]) { told in heard.withLockedValue { $0.append(told?.payload) } }
+                try await withConnection { other, _ in try await other.script("notify news, '3:12:7'") }
+                try await eventually("it listens again") { heard.withLockedValue { $0.last } == "3:12:7" }
             }
         }
 

@@ -132,6 +132,10 @@ struct SubmissionStorageTests {
         await #expect(throws: PostgresError.self) {
             try await ingest.run { (session) throws(PostgresError) in _ = try session.execute(count) }
         }
+        let bodies = Statement("bodies", "select count(body) from outbox")
+        await #expect(throws: PostgresError.self) {
+            try await ingest.run { (session) throws(PostgresError) in _ = try session.execute(bodies) }
+        }
         let reporters = Statement("reporters", "select count(*) from reporters")
         await #expect(throws: PostgresError.self) {
             try await gateway.run { (session) throws(PostgresError) in _ = try session.execute(reporters) }

@@ -35,15 +35,17 @@ public struct OutboxRelay: ServiceLifecycle.Service {
 
     public func run() async throws {
         let wakeUp = WakeUp()
+        let hints = HintBoard(shards: configuration.shards)
         let crowd = LaneCrowd()
         await withTaskGroup(of: Void.self) { group in
-            group.addTask { await cancelWhenGracefulShutdown { await listen(wakeUp) } }
+            group.addTask { await cancelWhenGracefulShutdown { await listen(wakeUp, hints) } }
             group.addTask { await cancelWhenGracefulShutdown { await lookAround() } }
             for shard in configuration.shards.shuffled() {
                 group.addTask {
                     await cancelWhenGracefulShutdown {
                         await ShardRelay(
                             shard: shard, outbox: outbox, share: share, crowd: crowd, configuration: configuration, wakeUp: wakeUp,
+                            hints: hints,
                             logger: logger,
                             report: report
                         ).run()
@@ -72,12 +74,14 @@ public struct OutboxRelay: ServiceLifecycle.Service {
     }
 
     /// Turns notifications into hints; without them the poll finds everything a second later.
-    private func listen(_ wakeUp: WakeUp) async {
+    private func listen(_ wakeUp: WakeUp, _ hints: HintBoard) async {
         let (losses, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         while !Task.isCancelled {
             do {
-                try await notifications.listen(to: ["bus311_outbox"]) { channel in
-                    if channel == nil { continuation.yield() } else { wakeUp.signal() }
+                try await notifications.listen(to: ["bus311_outbox"]) { notification in
+                    guard let notification else { return _ = continuation.yield() }
+                    hints.add(OutboxHint.all(in: notification.payload))
+                    wakeUp.signal()
                 }
                 for await _ in losses { break }
             } catch {

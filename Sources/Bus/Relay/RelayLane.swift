@@ -149,7 +149,7 @@ final class RelayLane: Sendable {
         if !publications.isEmpty { FailPoint.relayBeforePublish.reach(configuration.failPoint) }
         do throws(AMQPError) {
             let resolutions = try await publisher.exchange(
-                publications, minimum: max(1, min(inFlight / (isShared ? 8 : 3), 64)), wait: .milliseconds(50))
+                publications, minimum: max(1, min(inFlight / (isShared ? 4 : 3), 64)), wait: .milliseconds(50))
             if !publications.isEmpty { FailPoint.relayAfterPublish.reach(configuration.failPoint) }
             apply(resolutions)
             try await checkConfirms(publisher)

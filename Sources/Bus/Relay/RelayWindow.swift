@@ -4,8 +4,8 @@ import Storage
 /// Which events are read, in flight, done: the relay's memory as a value, without clock or I/O.
 ///
 /// Promises: an event is in flight once at a time; at most one event of a request is unconfirmed, so a request's events are
-/// confirmed in order; the window is bounded in events, bytes and, while several tenants wait, per tenant; tenants take turns, and
-/// one that has nothing in flight comes first, so that a lone event does not wait behind another tenant's backlog.
+/// confirmed in order; the window is bounded in events, bytes and, while several tenants wait, per tenant; tenants take turns, the
+/// one served longest ago first, so that a lone event does not wait behind other tenants' backlogs.
 struct RelayWindow: Sendable {
     private let maximumCount: Int
     private let maximumBytes: Int
@@ -13,8 +13,13 @@ struct RelayWindow: Sendable {
 
     /// What waits, by tenant, lowest seq first; no line is empty.
     private var lines: [TenantID: [OutboxEntry]] = [:]
-    /// The tenants of `lines`, in the order of their turns.
+    /// The tenants of `lines`, in the order of their turns: ascending in `servedAt`.
     private var turns: [TenantID] = []
+    /// The round in which a tenant was served last; of the last rounds only.
+    private var servedAt: [TenantID: UInt64] = [:]
+    private var round: UInt64 = 0
+    /// Tenants remembered without anything that waits.
+    private static let rememberedTenants = 4_096
     private var waitingSeqs: Set<Int64> = []
     private(set) var inFlight: [Int64: OutboxEntry] = [:]
     private var bytesInFlight = 0
@@ -41,9 +46,21 @@ struct RelayWindow: Sendable {
     mutating func add(_ entries: [OutboxEntry]) {
         for entry in entries where inFlight[entry.seq] == nil && !unsettled.contains(entry.seq) {
             guard waitingSeqs.insert(entry.seq).inserted else { continue }
-            if lines[entry.tenant] == nil { turns.append(entry.tenant) }
+            if lines[entry.tenant] == nil { takeTurn(entry.tenant) }
             lines[entry.tenant, default: []].insertBySeq(entry)
         }
+    }
+
+    /// Whoever was not served lately goes before those who were: a backlog's owners are served all the time.
+    private mutating func takeTurn(_ tenant: TenantID) {
+        let own = servedAt[tenant, default: 0]
+        var low = 0
+        var high = turns.count
+        while low < high {
+            let middle = (low + high) / 2
+            if servedAt[turns[middle], default: 0] <= own { low = middle + 1 } else { high = middle }
+        }
+        turns.insert(tenant, at: low)
     }
 
     /// The events that may leave now, each tenant's lowest first; they are in flight from here on.
@@ -66,9 +83,12 @@ struct RelayWindow: Sendable {
             }
         }
         for picker in pickers { take(picker) }
+        round += 1
+        for picker in pickers where !picker.taken.isEmpty { servedAt[picker.tenant] = round }
+        if servedAt.count > Self.rememberedTenants { servedAt = servedAt.filter { lines[$0.key] != nil } }
         // Who was not served, or longest ago, is first next time.
         turns =
-            pickers.filter { $0.taken.isEmpty }.map(\.tenant).filter { lines[$0] != nil }
+            turns.filter { servedAt[$0] != round && lines[$0] != nil }
             + pickers.filter { !$0.taken.isEmpty }.map(\.tenant).filter { lines[$0] != nil }
         return chosen
     }

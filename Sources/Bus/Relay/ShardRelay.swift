@@ -14,6 +14,7 @@ struct ShardRelay: Sendable {
     let crowd: LaneCrowd
     let configuration: RelayConfiguration
     let wakeUp: WakeUp
+    let hints: HintBoard
     let logger: Logger
     let report: @Sendable (String, Bool, String) -> Void
 
@@ -37,7 +38,9 @@ struct ShardRelay: Sendable {
                 let view = NIOLockedValueBox(ShardScout.View())
                 group.addTask { await Self.keepAlive(leadership) }
                 group.addTask {
-                    await ShardScout(shard: shard, outbox: outbox, wakeUp: wakeUp, crowd: configuration.windowPerTenant, view: view).run()
+                    await ShardScout(
+                        shard: shard, outbox: outbox, wakeUp: wakeUp, hints: hints, crowd: configuration.windowPerTenant, view: view
+                    ).run()
                 }
                 await lead(leadership, view)
                 group.cancelAll()

@@ -2,8 +2,9 @@ import NIOConcurrencyHelpers
 import Open311
 import Storage
 
-/// Finds, for the leader of a shard, the tenants whose events wait behind another tenant's backlog. It reads on the session that all
-/// shards share, so that it waits for no settlement; it publishes nothing and settles nothing.
+/// Finds, for the leader of a shard, the tenants whose events wait behind another tenant's backlog: by the hints of those who wrote
+/// them, and now and then by looking itself, for who writes without hints. It reads on the session that all shards share, so that it
+/// waits for no settlement; it publishes nothing and settles nothing.
 struct ShardScout: Sendable {
     /// What the leader lets it see.
     struct View: Sendable {
@@ -17,6 +18,7 @@ struct ShardScout: Sendable {
     let shard: Int16
     let outbox: OutboxStore
     let wakeUp: WakeUp
+    let hints: HintBoard
     /// Events in hand that make a backlog.
     let crowd: Int
     let view: NIOLockedValueBox<View>
@@ -32,26 +34,35 @@ struct ShardScout: Sendable {
                 rewinds = view.rewinds
             }
             let isCrowded = view.lanes.values.reduce(0) { $0 + $1.waitingCount } >= crowd
-            if isCrowded, lookahead.isDue(generation: generation, at: .now) {
+            let hinted = hints.take(shard)
+            if isCrowded {
                 do throws(StorageError) {
-                    try await look(&lookahead, view, generation)
+                    let picked = Lookahead.pick(from: hinted, inHand: inHand(view), excluding: view.paused)
+                    try await fetch(picked, view)
+                    if lookahead.isDue(generation: generation, at: .now) { try await look(&lookahead, view, generation) }
                 } catch {
                     // The leader's reads find everything too, only later.
                     try? await Task.sleep(for: .seconds(1))
                 }
             }
-            let pause: Duration = lookahead.hasMore && isCrowded ? .milliseconds(4) : isCrowded ? .milliseconds(50) : .seconds(1)
-            await wakeUp.wait(since: generation, atMost: pause)
+            await wakeUp.wait(since: generation, atMost: isCrowded ? Lookahead.shortestPause : .seconds(1))
         }
+    }
+
+    private func inHand(_ view: View) -> [TenantID: Int] {
+        view.lanes.values.reduce(into: [:]) { $0.merge($1.inHand) { $0 + $1 } }
     }
 
     private func look(_ lookahead: inout Lookahead, _ view: View, _ generation: UInt64) async throws(StorageError) {
         let sightings = try await outbox.ahead(of: shard, after: lookahead.position, limit: Lookahead.stride)
-        let inHand = view.lanes.values.reduce(into: [:]) { $0.merge($1.inHand) { $0 + $1 } }
-        let picked = lookahead.pick(from: sightings, inHand: inHand, excluding: view.paused, generation: generation, at: .now)
-        guard !picked.isEmpty else { return }
+        let picked = lookahead.pick(from: sightings, inHand: inHand(view), excluding: view.paused, generation: generation, at: .now)
+        try await fetch(picked.map(\.seq), view)
+    }
+
+    private func fetch(_ seqs: [Int64], _ view: View) async throws(StorageError) {
+        guard !seqs.isEmpty else { return }
         // A host without a lane has no backlog here: the next read finds its events.
-        let entries = try await outbox.pending(picked, of: shard)
+        let entries = try await outbox.pending(seqs, of: shard)
         for (host, entries) in Dictionary(grouping: entries, by: \.virtualHost) { view.lanes[host]?.addFound(entries) }
     }
 }

@@ -1,6 +1,13 @@
 import ConnectionThread
 import NIOConcurrencyHelpers
 
+/// What `NOTIFY` told.
+public struct Notification: Sendable, Equatable {
+    public let channel: String
+    /// Fewer than 8,000 bytes; empty when none was given.
+    public let payload: String
+}
+
 /// One connection on its own thread. It connects when first needed, and again after it broke; while the server is away a
 /// call fails at once instead of waiting for the next attempt.
 public actor PostgresConnection {
@@ -9,7 +16,7 @@ public actor PostgresConnection {
     private var session: Session?
     private var isClosed = false
     /// Told of notifications, and of the loss of the connection.
-    private var listener: (@Sendable (String?) -> Void)?
+    private var listener: (@Sendable (Notification?) -> Void)?
     private var lastFailure: (error: PostgresError, at: ContinuousClock.Instant)?
 
     /// How long a failed attempt to connect answers for those that follow.
@@ -56,7 +63,7 @@ public actor PostgresConnection {
 
     /// Asks to be called, on the connection's thread, for each notification on the channels, and once with nil when the
     /// connection is lost (its notifications may be lost too: look at the data).
-    public func listen(to channels: [String], _ handler: @escaping @Sendable (String?) -> Void) throws(PostgresError) {
+    public func listen(to channels: [String], _ handler: @escaping @Sendable (Notification?) -> Void) throws(PostgresError) {
         try run { (session) throws(PostgresError) in
             // Channel names are ours, never data.
             for channel in channels { try session.script("listen \(channel)") }
@@ -71,7 +78,7 @@ public actor PostgresConnection {
     private func deliver() {
         guard let session, let listener else { return }
         do {
-            for channel in try session.takeNotifications() { listener(channel) }
+            for notification in try session.takeNotifications() { listener(notification) }
         } catch {
             lose()
         }

@@ -139,17 +139,18 @@ public final class Session {
         if let failure { throw failure }
     }
 
-    /// The channels of the notifications that have arrived, without waiting.
+    /// The notifications that have arrived, without waiting.
     ///
     /// - Throws: when the connection is gone.
-    func takeNotifications() throws(PostgresError) -> [String] {
+    func takeNotifications() throws(PostgresError) -> [Notification] {
         guard PQconsumeInput(connection) == 1, PQstatus(connection) == CONNECTION_OK else { throw lost(nil) }
-        var channels: [String] = []
+        var notifications: [Notification] = []
         while let notification = PQnotifies(connection) {
-            channels.append(String(cString: notification.pointee.relname))
+            notifications.append(
+                Notification(channel: String(cString: notification.pointee.relname), payload: String(cString: notification.pointee.extra)))
             PQfreemem(notification)
         }
-        return channels
+        return notifications
     }
 
     // MARK: The protocol, step by step

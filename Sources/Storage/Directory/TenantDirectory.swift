@@ -83,8 +83,8 @@ public final class TenantDirectory: Sendable {
 
     private func listen(_ isListening: NIOLockedValueBox<Bool>, _ continuation: AsyncStream<Void>.Continuation) async {
         do {
-            try await listening.listen(to: ["bus311_directory"]) { channel in
-                if channel == nil { isListening.withLockedValue { $0 = false } }
+            try await listening.listen(to: ["bus311_directory"]) { notification in
+                if notification == nil { isListening.withLockedValue { $0 = false } }
                 continuation.yield()
             }
             isListening.withLockedValue { $0 = true }

@@ -34,13 +34,13 @@ struct SubmissionBatch: Sendable {
         }
     }
 
-    /// - Returns: one outcome for each item, in order.
-    func record(_ items: [Item], on connection: isolated PostgresConnection) -> [Outcome] {
+    /// - Returns: one outcome for each item, in order, and what relays are told of the events that were written.
+    func record(_ items: [Item], on connection: isolated PostgresConnection) -> (outcomes: [Outcome], hints: [OutboxHint]) {
         var fresh: [Int64]
         do {
             fresh = try newNumbers(items.count { $0.events.isEmpty }, on: connection)
         } catch {
-            return [Outcome](repeating: .failure(StorageError(error)), count: items.count)
+            return ([Outcome](repeating: .failure(StorageError(error)), count: items.count), [])
         }
         var outcomes = [Outcome](repeating: .failure(StorageError(.internalFault)), count: items.count)
         var entries: [Entry] = []
@@ -57,8 +57,9 @@ struct SubmissionBatch: Sendable {
                 entries.append(Entry(position: position, item: item, request: request, events: events))
             }
         }
-        for (position, outcome) in store(entries, on: connection) { outcomes[position] = outcome }
-        return outcomes
+        var hints: [OutboxHint] = []
+        for (position, outcome) in store(entries, on: connection, &hints) { outcomes[position] = outcome }
+        return (outcomes, hints)
     }
 
     /// Fetches numbers for those who found none; what is left of their blocks goes to the callers of the next group.
@@ -78,18 +79,25 @@ struct SubmissionBatch: Sendable {
         return own
     }
 
-    private func store(_ entries: [Entry], on connection: isolated PostgresConnection) -> [(Int, Outcome)] {
+    private func store(
+        _ entries: [Entry], on connection: isolated PostgresConnection, _ hints: inout [OutboxHint]
+    ) -> [(Int, Outcome)] {
         guard !entries.isEmpty else { return [] }
         let steps = Self.steps(entries)
         do {
-            let recorded = try connection.run { (session) throws(PostgresError) in
+            let (recorded, written) = try connection.run { (session) throws(PostgresError) in
                 let answers = try session.pipeline(steps)
+                var written: [OutboxHint] = []
+                if let events = steps.firstIndex(where: { $0.statement.name.hasPrefix(IngestSQL.events.plain.name) }) {
+                    written = try answers[events].map(OutboxHint.init)
+                }
                 // References were asked for last.
                 guard entries.contains(where: { $0.item.submission.clientReference != nil }), let rows = answers.last else {
-                    return [RecordedReference]()
+                    return ([RecordedReference](), written)
                 }
-                return try rows.map(RecordedReference.init)
+                return (try rows.map(RecordedReference.init), written)
             }
+            hints += written
             return Self.outcomes(entries, recorded)
         } catch {
             if error.isRetriable || entries.count == 1 {
@@ -98,7 +106,7 @@ struct SubmissionBatch: Sendable {
             }
             // One of them is refused: each alone shows which, and the others are stored.
             var outcomes: [(Int, Outcome)] = []
-            for entry in entries { outcomes.append(contentsOf: store([entry], on: connection)) }
+            for entry in entries { outcomes.append(contentsOf: store([entry], on: connection, &hints)) }
             return outcomes
         }
     }

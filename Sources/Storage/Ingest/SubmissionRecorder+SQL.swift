@@ -7,8 +7,9 @@ enum IngestSQL {
         let plain: Statement
         let referenced: Statement
 
-        init(_ name: String, _ sql: String, request: String) {
-            plain = Statement(name, sql)
+        init(_ name: String, _ sql: String, request: String, returning: String? = nil) {
+            let end = returning.map { "\nreturning \($0)" } ?? ""
+            plain = Statement(name, sql + end)
             referenced = Statement(
                 name + "_referenced",
                 sql + """
@@ -16,13 +17,13 @@ enum IngestSQL {
                     where reference is null or exists (
                         select from client_references r
                         where r.tenant_id = given.tenant_id and r.key = given.reference and r.request_id = given.\(request))
-                    """)
+                    """ + end)
         }
     }
 
     static let all = [
         numbers, requests.plain, requests.referenced, reporters.plain, reporters.referenced, events.plain, events.referenced, references,
-        recorded, notify,
+        recorded, notify, hint,
     ]
 
     /// Each number opens a block of 64.
@@ -64,7 +65,7 @@ enum IngestSQL {
         from unnest($1::uuid[], $2::integer[], $3::smallint[], $4::bigint[], $5::text[], $6::bytea[], $7::timestamptz[], $8::text[],
                     $9::text[])
             as given (event_id, tenant_id, shard, request_id, type, body, created_at, reference, traceparent)
-        """, request: "request_id")
+        """, request: "request_id", returning: "shard, tenant_id, seq")
 
     /// First of its transaction: who wins here is who is stored.
     static let references = Statement(
@@ -87,4 +88,6 @@ enum IngestSQL {
         """)
 
     static let notify = Statement("ingest_notify", "select pg_notify('bus311_outbox', '')")
+
+    static let hint = Statement("ingest_hint", "select pg_notify('bus311_outbox', payload) from unnest($1::text[]) payload")
 }

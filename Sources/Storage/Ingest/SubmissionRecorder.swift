@@ -51,8 +51,8 @@ public final class SubmissionRecorder: Sendable {
         self.connections = connections
         self.announcer = announcer
         work = GroupedWork(maximumGroup: 256, maximumWaiting: 4_096, workers: connections) { connection, items in
-            let outcomes = batch.record(items, on: connection)
-            announcer.announce()
+            let (outcomes, hints) = batch.record(items, on: connection)
+            announcer.announce(hints)
             return outcomes
         }
     }
@@ -77,12 +77,15 @@ public final class SubmissionRecorder: Sendable {
 /// serialise all committers. At most one is under way; what comes meanwhile is told by the next.
 private final class OutboxAnnouncer: Sendable {
     private let connection: PostgresConnection
-    private let state = NIOLockedValueBox((isRunning: false, again: false))
+    private let state = NIOLockedValueBox((isRunning: false, again: false, hints: [OutboxHint]()))
+    /// More would take longer to tell than to find.
+    private static let maximumHints = 4_096
 
     init(connection: PostgresConnection) { self.connection = connection }
 
-    func announce() {
+    func announce(_ hints: [OutboxHint]) {
         let starts = state.withLockedValue { state in
+            state.hints += hints.prefix(Self.maximumHints - state.hints.count)
             if state.isRunning {
                 state.again = true
                 return false
@@ -95,8 +98,15 @@ private final class OutboxAnnouncer: Sendable {
 
     private func run() async {
         repeat {
+            let payloads = OutboxHint.payloads(
+                state.withLockedValue { state in
+                    defer { state.hints = [] }
+                    return state.hints
+                })
             // A lost hint costs a relay's poll, nothing else.
-            try? await connection.run { (session) throws(PostgresError) in _ = try session.execute(IngestSQL.notify) }
+            try? await connection.run { (session) throws(PostgresError) in
+                _ = try session.execute(IngestSQL.hint, [.texts(payloads)])
+            }
         } while state.withLockedValue { state in
             defer {
                 state.isRunning = state.again

@@ -28,9 +28,8 @@ extension OutboxStore {
         }
     }
 
-    /// The events of some sightings that still wait.
-    public func pending(_ sightings: [OutboxSighting], of shard: Int16) async throws(StorageError) -> [OutboxEntry] {
-        let seqs = sightings.map(\.seq)
+    /// Those of some events that still wait, and that nothing of their request can wait before.
+    public func pending(_ seqs: [Int64], of shard: Int16) async throws(StorageError) -> [OutboxEntry] {
         guard let first = seqs.min(), let last = seqs.max() else { return [] }
         return try await storing { () async throws(PostgresError) in
             try await connection.run { (session) throws(PostgresError) in
