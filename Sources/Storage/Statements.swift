@@ -7,5 +7,5 @@ public enum Statements {
         + AdministrationSQL.all + AccessKeySQL.all + ReplaySQL.all + TimelineSQL.all + NoticeSQL.all + PhotoSQL.all
         + PhotoAdministrationSQL.all + DecisionSQL.all + ContractSQL.all + QueueWatchSQL.all
         + DeclarationSQL.all + OffboardingSQL.all + CredentialSQL.all + ReferenceSQL.all
-        + AuditSQL.all
+        + AuditSQL.all + AlertSQL.all + AlertAdministrationSQL.all + AlertLinkSQL.all
 }

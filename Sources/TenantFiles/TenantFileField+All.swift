@@ -4,7 +4,7 @@ import Open311
 extension TenantFileField {
     /// Every field, in the order of an export. A new policy is one line here: reading, writing, comparing and the JSON Schema
     /// follow from it (`make` the schema anew with `bus311 tenant schema`).
-    static let all: [TenantFileField] = identity + people + limits + credentials + policies + photos + [catalogue]
+    static let all: [TenantFileField] = identity + people + limits + credentials + policies + photos + time + [catalogue]
 
     private static let identity: [TenantFileField] = [
         TenantFileField.text(
@@ -171,6 +171,36 @@ extension TenantFileField {
         .texts(
             "policies.photos.blur_command", "A program and its arguments that every cleaned photo passes; empty for none.",
             \.declaration.policies.photos.blurCommand, count: 0...PhotoPolicy.maximumWords, repeats: true, parse: { $0 }, write: { $0 }),
+    ]
+
+    private static let time: [TenantFileField] = [
+        .choice(
+            "calendar.holidays", "Public holidays on which delays do not count; france when it is not said.",
+            \.declaration.service.calendar.holidays, HolidayRegion.allCases.map { ($0.rawValue, $0) }),
+        .texts(
+            "calendar.service_hours", "When the CRM must be connected, as in mon-fri 08:00-18:00; day and night when it is not said.",
+            \.declaration.service.calendar.hours, count: 0...14,
+            parse: { (text) throws(Problem) in
+                guard let hours = ServiceHours(text) else {
+                    throw Problem(text: "\(YAMLReader.shown(text)) are no hours, as in mon-fri 08:00-18:00 or sat 09:00-12:00")
+                }
+                return hours
+            }, write: { $0.description }),
+        .texts(
+            "calendar.closures", "Days on which nobody works, as in 2026-12-24 or 2026-12-24..2027-01-02.",
+            \.declaration.service.calendar.closures, count: 0...100,
+            parse: { (text) throws(Problem) in
+                guard let range = DayRange(text) else {
+                    throw Problem(text: "\(YAMLReader.shown(text)) are no days, as in 2026-12-24 or 2026-12-24..2027-01-02")
+                }
+                return range
+            }, write: { $0.description }),
+        .number(
+            "delays.acknowledge_hours", "Hours of open days within which the CRM says that it has a request; 24 when it is not said.",
+            \.declaration.service.acknowledgeWithinHours, in: 1...2_000),
+        .number(
+            "delays.progress_days", "Open days within which a request moves; 30 when it is not said.",
+            \.declaration.service.progressWithinDays, in: 1...365),
     ]
 
     private static let catalogue = TenantFileField.text(

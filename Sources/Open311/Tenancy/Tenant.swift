@@ -37,11 +37,13 @@ public struct Tenant: Sendable, Equatable {
     public var policies: TenantPolicies
     public var limits: TenantLimits
     public var credentials: TenantCredentials
+    public var service: ServiceTerms
 
     public init(
         id: TenantID, key: TenantKey, name: String, jurisdictions: [JurisdictionID], language: Language, timeZone: String,
         shard: Int16, virtualHost: String, contact: String, keyService: String, policies: TenantPolicies,
-        fallbackLanguages: [Language] = [], limits: TenantLimits = TenantLimits(), credentials: TenantCredentials = TenantCredentials()
+        fallbackLanguages: [Language] = [], limits: TenantLimits = TenantLimits(), credentials: TenantCredentials = TenantCredentials(),
+        service: ServiceTerms = ServiceTerms()
     ) {
         self.id = id
         self.key = key
@@ -57,6 +59,7 @@ public struct Tenant: Sendable, Equatable {
         self.fallbackLanguages = fallbackLanguages
         self.limits = limits
         self.credentials = credentials
+        self.service = service
     }
 
     /// The tenant's languages, its own first: each text of its catalogue should exist in all of them.

@@ -71,6 +71,8 @@ public struct TenantDeclaration: Sendable, Equatable {
     public var contacts = TenantContacts()
     public var limits = TenantLimits()
     public var credentials = TenantCredentials()
+    /// Its calendar, and what is agreed about time.
+    public var service = ServiceTerms()
     /// Its boundary is nil here: a territory is too large for a declaration.
     public var policies = TenantPolicies()
 
@@ -89,6 +91,7 @@ public struct TenantDeclaration: Sendable, Equatable {
         self.contacts = contacts
         limits = tenant.limits
         credentials = tenant.credentials
+        service = tenant.service
         policies = tenant.policies
         policies.boundary = nil
     }

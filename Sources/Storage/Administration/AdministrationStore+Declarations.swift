@@ -22,7 +22,7 @@ extension AdministrationStore {
     ) async throws(StorageError) -> Tenant {
         let existing = try await tenant(key)
         let chosen = declared.policies
-        let arrangement = try ArrangementJSON.bytes(declared.limits, declared.credentials)
+        let arrangement = try ArrangementJSON.bytes(declared.limits, declared.credentials, declared.service)
         var references: [NewReference] = []
         if case .set(let territory) = boundary { references.append(Self.boundary(territory, by: who)) }
         if case .set(let services) = catalogue { references.append(Self.catalogue(services, by: who)) }

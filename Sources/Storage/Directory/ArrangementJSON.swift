@@ -24,22 +24,34 @@ enum ArrangementJSON {
         var requests_per_minute: Int?
         var slots: Int?
         var reads_dead_letters: Bool?
+        var holidays: String?
+        var service_hours: [String]?
+        var closures: [String]?
+        var acknowledge_within_hours: Int?
+        var progress_within_days: Int?
     }
 
-    static func bytes(_ limits: TenantLimits, _ credentials: TenantCredentials) throws(StorageError) -> [UInt8] {
-        let stored = Stored(
+    static func bytes(
+        _ limits: TenantLimits, _ credentials: TenantCredentials, _ terms: ServiceTerms = ServiceTerms()
+    ) throws(StorageError) -> [UInt8] {
+        var stored = Stored(
             request_queue: limits.requestQueue.isStandard ? nil : Queue(limits.requestQueue),
             dead_queue: limits.deadQueue.isStandard ? nil : Queue(limits.deadQueue),
             status_queue: limits.statusQueue.isStandard ? nil : Queue(limits.statusQueue), connections: limits.connections,
             channels: limits.channels, requests_per_minute: limits.requestsPerMinute, slots: credentials.slots,
             reads_dead_letters: credentials.readsDeadLetters)
+        stored.holidays = terms.calendar.holidays.rawValue
+        stored.service_hours = terms.calendar.hours.map(\.description)
+        stored.closures = terms.calendar.closures.map(\.description)
+        stored.acknowledge_within_hours = terms.acknowledgeWithinHours
+        stored.progress_within_days = terms.progressWithinDays
         do { return Array(try JSONEncoder().encode(stored)) } catch {
             throw StorageError(.internalFault, detail: "arrangement not encodable")
         }
     }
 
     /// What cannot be read counts as absent.
-    static func read(_ bytes: [UInt8]) -> (limits: TenantLimits, credentials: TenantCredentials) {
+    static func read(_ bytes: [UInt8]) -> (limits: TenantLimits, credentials: TenantCredentials, terms: ServiceTerms) {
         let stored = (try? JSONDecoder().decode(Stored.self, from: Data(bytes))) ?? Stored()
         var limits = TenantLimits()
         limits.requestQueue = stored.request_queue?.length ?? limits.requestQueue
@@ -51,6 +63,16 @@ enum ArrangementJSON {
         var credentials = TenantCredentials()
         credentials.slots = stored.slots ?? credentials.slots
         credentials.readsDeadLetters = stored.reads_dead_letters ?? credentials.readsDeadLetters
-        return (limits, credentials)
+        return (limits, credentials, terms(stored))
+    }
+
+    private static func terms(_ stored: Stored) -> ServiceTerms {
+        var terms = ServiceTerms()
+        terms.calendar.holidays = stored.holidays.flatMap { HolidayRegion(rawValue: $0) } ?? terms.calendar.holidays
+        terms.calendar.hours = stored.service_hours?.compactMap { ServiceHours($0) } ?? []
+        terms.calendar.closures = stored.closures?.compactMap { DayRange($0) } ?? []
+        terms.acknowledgeWithinHours = stored.acknowledge_within_hours ?? terms.acknowledgeWithinHours
+        terms.progressWithinDays = stored.progress_within_days ?? terms.progressWithinDays
+        return terms
     }
 }

@@ -27,7 +27,7 @@ enum TenantRow {
             keyService: try row.text(8),
             policies: policies,
             fallbackLanguages: try row.texts(12).compactMap { Language(parsing: $0) },
-            limits: arrangement.limits, credentials: arrangement.credentials
+            limits: arrangement.limits, credentials: arrangement.credentials, service: arrangement.terms
         )
     }
 

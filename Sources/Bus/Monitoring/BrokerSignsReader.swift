@@ -1,0 +1,167 @@
+import Open311
+
+/// Reads what the alerts look at: the broker's own state, and each tenant's queues. Changes nothing; its user needs the tag
+/// `monitoring` and no permission.
+public struct BrokerSignsReader: Sendable {
+    private let broker: BrokerAdministration
+
+    public init(broker: BrokerAdministration) { self.broker = broker }
+
+    /// Counters that only mean something beside those of the look before.
+    public struct Counters: Sendable {
+        /// Acknowledged since the broker started, by the name of the queue.
+        var acknowledged: [String: Int] = [:]
+        /// Failed logins since the broker started: by when they were read, of ten minutes.
+        var failedLogins: [(at: Timestamp, count: Int)] = []
+
+        public init() {}
+    }
+
+    // MARK: The broker
+
+    /// - Parameters:
+    ///   - isThorough: whether certificates and majorities are asked for too, which costs the broker more.
+    ///   - before: what is not asked for is as it was.
+    public func signs(
+        at now: Timestamp, isThorough: Bool, before: BrokerSigns?, counters: inout Counters
+    ) async throws(BrokerAdministrationError) -> BrokerSigns {
+        let nodes = try await broker.get([NodeState].self, ["nodes"]) ?? []
+        var signs = before ?? BrokerSigns()
+        signs.nodesDown = nodes.filter { !$0.isRunning }.map(\.name).sorted()
+        signs.nodesShortOfDisk = nodes.filter(\.isShortOfDisk).map(\.name).sorted()
+        signs.hasAlarm = try await !broker.check(["health", "checks", "alarms"]).passed
+        signs.failedLogins = try await failedLogins(of: nodes.filter(\.isRunning).map(\.name), at: now, &counters)
+        guard isThorough || before == nil else { return signs }
+        signs.isQuorumCritical = try await !broker.check(["health", "checks", "node-is-quorum-critical"]).passed
+        signs.certificateDaysLeft = nil
+        for days in [7, 30] where signs.certificateDaysLeft == nil {
+            if try await !broker.check(["health", "checks", "certificate-expiration", "\(days)", "days"]).passed {
+                signs.certificateDaysLeft = days
+            }
+        }
+        return signs
+    }
+
+    private func failedLogins(
+        of nodes: [String], at now: Timestamp, _ counters: inout Counters
+    ) async throws(BrokerAdministrationError) -> Int {
+        var sum = 0
+        for node in nodes {
+            for attempts in try await broker.get([LoginAttempts].self, ["auth", "attempts", node]) ?? [] { sum += attempts.failed }
+        }
+        // A node that has started again counts from zero.
+        if let last = counters.failedLogins.last, last.count > sum { counters.failedLogins = [] }
+        counters.failedLogins.append((now, sum))
+        let start = now.adding(seconds: -600)
+        while counters.failedLogins.count > 1, counters.failedLogins[0].at < start { counters.failedLogins.removeFirst() }
+        return sum - (counters.failedLogins.first?.count ?? sum)
+    }
+
+    // MARK: Queues
+
+    /// - Returns: of each tenant whose request queue is there.
+    public func queues(
+        of tenants: [Topology], in virtualHost: String, counters: inout Counters
+    ) async throws(BrokerAdministrationError) -> [TenantKey: QueueSigns] {
+        let columns =
+            "name,messages,messages_unacknowledged,message_bytes,consumers,effective_policy_definition,message_stats.ack,"
+            + "message_stats.get_no_ack,message_stats.deliver_no_ack"
+        let found = try await broker.list(
+            QueueState.self, ["queues", virtualHost],
+            query: [("columns", columns), ("name", TopologyPattern.anything), ("use_regex", "true")])
+        let queues = Dictionary(found.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        // While the statistics start, the broker knows queues and not yet what is in them.
+        let connections = try await broker.list(ConnectedUser.self, ["connections"], query: [("columns", "user")])
+        let users = Dictionary(connections.compactMap { $0.user.map { ($0, 1) } }, uniquingKeysWith: +)
+        var signs: [TenantKey: QueueSigns] = [:]
+        for tenant in tenants {
+            guard let queue = queues[tenant.requestQueue], let depth = queue.messages, let consumers = queue.consumers else { continue }
+            let before = counters.acknowledged[tenant.requestQueue]
+            counters.acknowledged[tenant.requestQueue] = queue.acknowledged
+            signs[tenant.tenant] = QueueSigns(
+                consumers: consumers, connections: CredentialSlot.allCases.reduce(0) { $0 + (users[tenant.user($1)] ?? 0) }, depth: depth,
+                unacknowledged: queue.unacknowledged ?? 0,
+                // It counts from zero again after a restart.
+                acknowledged: before.map { queue.acknowledged >= $0 ? queue.acknowledged - $0 : queue.acknowledged }, fill: queue.fill,
+                dead: queues[tenant.deadQueue]?.messages ?? 0)
+        }
+        return signs
+    }
+}
+
+private struct NodeState: Decodable {
+    let name: String
+    let isRunning: Bool
+    let isShortOfDisk: Bool
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        name = try container.decode(String.self, forKey: .name)
+        isRunning = try container.decode(Bool.self, forKey: .running)
+        // A node that is down has none, one that just came up has texts in place of numbers.
+        let free = try? container.decode(Int.self, forKey: .free)
+        let limit = try? container.decode(Int.self, forKey: .limit)
+        isShortOfDisk = free.flatMap { free in limit.map { free < 2 * $0 } } ?? false
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case name, running
+        case free = "disk_free"
+        case limit = "disk_free_limit"
+    }
+}
+
+private struct LoginAttempts: Decodable {
+    let failed: Int
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        failed = (try? container.decode(Int.self, forKey: .failed)) ?? 0
+    }
+
+    enum CodingKeys: String, CodingKey { case failed = "auth_attempts_failed" }
+}
+
+private struct ConnectedUser: Decodable { let user: String? }
+
+private struct QueueState: Decodable {
+    let name: String
+    let messages: Int?
+    let unacknowledged: Int?
+    let consumers: Int?
+    let acknowledged: Int
+    /// Per cent of what its policy lets it hold.
+    let fill: Int
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        name = try container.decode(String.self, forKey: .name)
+        messages = try? container.decode(Int.self, forKey: .messages)
+        unacknowledged = try? container.decode(Int.self, forKey: .unacknowledged)
+        consumers = try? container.decode(Int.self, forKey: .consumers)
+        let counters = (try? container.decode([String: Int].self, forKey: .statistics)) ?? [:]
+        acknowledged = counters.values.reduce(0, +)
+        let policy = (try? container.decode(Limits.self, forKey: .policy)) ?? Limits()
+        let bytes = (try? container.decode(Int.self, forKey: .bytes)) ?? 0
+        fill = max(Self.percent(messages ?? 0, of: policy.messages), Self.percent(bytes, of: policy.bytes))
+    }
+
+    private static func percent(_ value: Int, of limit: Int?) -> Int { limit.map { $0 > 0 ? min(100, value * 100 / $0) : 100 } ?? 0 }
+
+    private struct Limits: Decodable {
+        var messages: Int?
+        var bytes: Int?
+        enum CodingKeys: String, CodingKey {
+            case messages = "max-length"
+            case bytes = "max-length-bytes"
+        }
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case name, messages, consumers
+        case unacknowledged = "messages_unacknowledged"
+        case bytes = "message_bytes"
+        case statistics = "message_stats"
+        case policy = "effective_policy_definition"
+    }
+}
