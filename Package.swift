@@ -133,7 +133,7 @@ let package = Package(
             dependencies: ["API", "Storage", "Operations", "Open311", "Postgres", "Curl", "TestSupport", hummingbird, log, locks],
             exclude: ["Clients"],
             swiftSettings: settings),
-        tests("OperationsTests", ["Operations", "Curl", "Storage"]),
+        tests("OperationsTests", ["Operations", "Curl", "Open311", "Storage", crypto]),
         tests("BusTests", ["Bus", "Open311", "Storage", "AMQP", crypto]),
         tests("BusIntegrationTests", ["Bus", "Open311", "Curl", "AMQP", "PrivateServers"]),
         tests("PrivateServersTests", ["PrivateServers"]),

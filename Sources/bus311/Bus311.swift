@@ -21,8 +21,8 @@ struct Bus311: AsyncParsableCommand {
             Migrate.self,
             TenantCommand.self, KeyCommand.self, CatalogueCommand.self, CredentialCommand.self, Doctor.self, DeadLetterCommand.self,
             ReplayCommand.self,
-            IncidentCommand.self, ParkedCommand.self, TimelineCommand.self, NoticeCommand.self, PhotoCommand.self, Netcheck.self,
-            ModerateCommand.self, EraseCommand.self, ContractCommand.self, AuditCommand.self,
+            AlertCommand.self, IncidentCommand.self, ParkedCommand.self, TimelineCommand.self, NoticeCommand.self, PhotoCommand.self,
+            Netcheck.self, ModerateCommand.self, EraseCommand.self, ContractCommand.self, AuditCommand.self,
         ]
     )
 

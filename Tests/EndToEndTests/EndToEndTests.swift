@@ -51,6 +51,8 @@ struct EndToEndTests {
 
     @Test("every call is a row that nobody changes, tampering is found, one trace from the POST to the status; Prometheus loads our rules")
     func audit() async throws { #expect(try await PythonScript.run("audit.py") == 0, "see its output above") }
+    @Test("alerts of a real city: told once to those whom they concern, by mail and webhook, acknowledged by link, over when over")
+    func alerts() async throws { #expect(try await PythonScript.run("alerts.py") == 0, "see its output above") }
 
     @Test("a tenant from its file to its closing, in a virtual host of its own; a password is changed under load without a gap")
     func tenants() async throws { #expect(try await PythonScript.run("tenants.py") == 0, "see its output above") }

@@ -56,6 +56,13 @@ extension TenantFile {
         declared.limits.connections = Int.random(in: 1...100, using: &random)
         declared.limits.channels = declared.limits.connections + Int.random(in: 0...100, using: &random)
         declared.limits.requestsPerMinute = perhaps(Int.random(in: 1...10_000_000, using: &random))
+        declared.service.calendar.holidays = HolidayRegion.allCases.randomElement(using: &random) ?? .france
+        declared.service.calendar.hours = ["mon-fri 08:00-18:00", "sat 09:00-12:30"].filter { _ in Bool.random(using: &random) }
+            .compactMap { ServiceHours($0) }
+        declared.service.calendar.closures = ["2026-12-24", "2026-12-24..2027-01-02"].filter { _ in Bool.random(using: &random) }
+            .compactMap { DayRange($0) }
+        declared.service.acknowledgeWithinHours = Int.random(in: 1...2_000, using: &random)
+        declared.service.progressWithinDays = Int.random(in: 1...365, using: &random)
         declared.credentials.slots = Int.random(in: 1...2, using: &random)
         declared.credentials.readsDeadLetters = Bool.random(using: &random)
         declared.policies.defersIdentifiers = Bool.random(using: &random)

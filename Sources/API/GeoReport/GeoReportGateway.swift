@@ -61,6 +61,8 @@ public struct GeoReportGateway: HTTPResponder {
     let configuration: GatewayConfiguration
     /// Nil where an installation takes no photos.
     let photos: PhotoAnswers?
+    /// Nil where alerts have no links.
+    let alerts: AlertPages?
     let limits: CallerLimits
     let catalogueAnswers = CatalogueAnswers()
     let shortcuts = CatalogueShortcuts()
@@ -69,8 +71,8 @@ public struct GeoReportGateway: HTTPResponder {
 
     public init(
         directory: TenantDirectory, recorder: SubmissionRecorder, reader: ServiceRequestReader, keyUses: KeyUseRecorder,
-        citizenUpdates: CitizenUpdateStore, photos: (media: any MediaStore, reader: PhotoReader)?, configuration: GatewayConfiguration,
-        logger: Logger, audit: AuditRecorder? = nil
+        citizenUpdates: CitizenUpdateStore, photos: (media: any MediaStore, reader: PhotoReader)?,
+        alerts: AlertLinkStore? = nil, configuration: GatewayConfiguration, logger: Logger, audit: AuditRecorder? = nil
     ) {
         self.audit = audit
         self.directory = directory
@@ -80,6 +82,7 @@ public struct GeoReportGateway: HTTPResponder {
         self.citizenUpdates = citizenUpdates
         self.configuration = configuration
         self.photos = photos.map { PhotoAnswers(media: $0.media, reader: $0.reader) }
+        self.alerts = alerts.map { AlertPages(links: $0, logger: logger) }
         self.logger = logger
         limits = CallerLimits(configuration)
         discoveryAnswers = DiscoveryAnswers(configuration)
@@ -95,6 +98,11 @@ public struct GeoReportGateway: HTTPResponder {
                     result: String(response.response.status.code), duration: start.duration(to: .now),
                     bytesOut: response.response.body.contentLength ?? 0), mayMerge: true)
             return response.response
+        }
+        if let alerts, AlertPages.isAlert(request.uri.path) {
+            let response = await alerts.response(to: request)
+            HTTPMetrics.record("alert", request.method, Int(response.status.code), since: start)
+            return response
         }
         let target = GeoReportTarget(path: request.uri.path)
         let page = target == nil ? StaticPage(path: request.uri.path) : nil

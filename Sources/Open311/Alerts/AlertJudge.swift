@@ -134,7 +134,9 @@ public struct AlertJudge: Sendable {
         guard let since = history.deliveredSince else { return AlertObservation(.clear) }
         // A CRM that has never spoken is expected to within the least; one that speaks now and then, as often as it usually does.
         let allowed: Int64
-        if history.statuses.last == nil { allowed = least } else if let usual = history.statuses.usualInterval {
+        if history.statuses.last == nil {
+            allowed = least
+        } else if let usual = history.statuses.usualInterval {
             allowed = max(least, 3 * usual)
         } else {
             return AlertObservation(.clear)

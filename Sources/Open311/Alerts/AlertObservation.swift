@@ -38,7 +38,8 @@ public struct AlertObservation: Sendable, Equatable {
     /// A value against a rule's three limits.
     init(_ value: Double, _ rule: AlertRule, _ facts: [AlertFact: Int64]) {
         let level: Level =
-            value >= rule.critical ? .bad(.critical) : value >= rule.warning ? .bad(.warning) : value < rule.clear || rule.clear == 0 ? .clear : .between
+            value >= rule.critical
+            ? .bad(.critical) : value >= rule.warning ? .bad(.warning) : value < rule.clear || rule.clear == 0 ? .clear : .between
         self.init(level, facts)
     }
 }

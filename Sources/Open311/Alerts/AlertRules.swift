@@ -77,7 +77,9 @@ public struct AlertRules: Sendable, Hashable {
             guard sides.count == 2, names.count == 2, let code = AlertCode(rawValue: String(names[0])) else {
                 throw Self.fault(word, "write CODE.number=value, as in NO_CONSUMER.after=20m")
             }
-            guard let value = Self.number(sides[1]) else { throw Self.fault(word, "the value must be a number, or a time as in 90s, 20m, 4h, 2d") }
+            guard let value = Self.number(sides[1]) else {
+                throw Self.fault(word, "the value must be a number, or a time as in 90s, 20m, 4h, 2d")
+            }
             switch names[1] {
             case "after": self[code].after = Int64(value)
             case "clear_after": self[code].clearAfter = Int64(value)
@@ -98,7 +100,9 @@ public struct AlertRules: Sendable, Hashable {
         let units: [Character: Double] = ["s": 1, "m": 60, "h": 3_600, "d": 86_400]
         let unit = text.last.flatMap { units[$0] }
         let digits = unit == nil ? text : text.dropLast()
-        guard (1...9).contains(digits.utf8.count), digits.utf8.allSatisfy({ (48...57).contains($0) }), let value = Int(digits) else { return nil }
+        guard (1...9).contains(digits.utf8.count), digits.utf8.allSatisfy({ (48...57).contains($0) }), let value = Int(digits) else {
+            return nil
+        }
         return Double(value) * (unit ?? 1)
     }
 }

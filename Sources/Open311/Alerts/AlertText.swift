@@ -25,7 +25,8 @@ public struct AlertText: Sendable, Equatable {
         let episode = notice.episode
         let words = AlertWords.words(for: episode, notice.audience, in: language)
         let place = tenant.map { Self.oneLine($0.name) } ?? "Bus311"
-        subject = "[Bus311] \(place)\(isFrench ? " : " : ": ")\(Self.prefix(notice.kind, isFrench))\(words.title) (\(episode.key.code.rawValue))"
+        subject =
+            "[Bus311] \(place)\(isFrench ? " : " : ": ")\(Self.prefix(notice.kind, isFrench))\(words.title) (\(episode.key.code.rawValue))"
         var lines: [String] = []
         if notice.kind == .test {
             lines.append(isFrench ? "Ceci est un essai : rien n'est en panne." : "This is a test: nothing is wrong.")
@@ -82,7 +83,8 @@ public struct AlertText: Sendable, Equatable {
     }
 
     private static func oneLine(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 })).prefix(300).description
+        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 })).prefix(300)
+            .description
     }
 
     private static func moment(_ moment: Timestamp, _ clock: LocalClock, _ isFrench: Bool) -> String {
@@ -105,7 +107,8 @@ public struct AlertText: Sendable, Equatable {
         let shown = AlertFact.allCases.compactMap { fact -> String? in
             guard let value = facts[fact], value > 0 || fact == .consumers || fact == .connections else { return nil }
             let isTime = fact == .ageSeconds || fact == .silenceSeconds
-            return "\(label(fact, isFrench))\(isFrench ? " : " : ": ")\(isTime ? duration(value, isFrench) : "\(value)")\(fact == .percent ? " %" : "")"
+            return
+                "\(label(fact, isFrench))\(isFrench ? " : " : ": ")\(isTime ? duration(value, isFrench) : "\(value)")\(fact == .percent ? " %" : "")"
         }
         guard !shown.isEmpty else { return [] }
         return [(isPeak ? (isFrench ? "Au plus fort – " : "At its worst – ") : "") + shown.joined(separator: ", ") + "."]

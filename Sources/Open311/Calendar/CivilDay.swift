@@ -30,7 +30,9 @@ public struct CivilDay: Sendable, Hashable, Comparable, CustomStringConvertible 
 
     public var description: String {
         let date = civil
-        func padded(_ value: Int, _ width: Int) -> String { String(repeating: "0", count: max(0, width - String(value).count)) + "\(value)" }
+        func padded(_ value: Int, _ width: Int) -> String {
+            String(repeating: "0", count: max(0, width - String(value).count)) + "\(value)"
+        }
         return "\(padded(date.year, 4))-\(padded(date.month, 2))-\(padded(date.day, 2))"
     }
 }

@@ -33,6 +33,7 @@ public struct ServiceHours: Sendable, Hashable, CustomStringConvertible {
             return (hour < 10 ? "0" : "") + "\(hour):" + (rest < 10 ? "0" : "") + "\(rest)"
         }
         let first = Self.names[days.lowerBound - 1]
-        return "\(first)\(days.count > 1 ? "-" + Self.names[days.upperBound - 1] : "") \(clock(minutes.lowerBound))-\(clock(minutes.upperBound))"
+        return
+            "\(first)\(days.count > 1 ? "-" + Self.names[days.upperBound - 1] : "") \(clock(minutes.lowerBound))-\(clock(minutes.upperBound))"
     }
 }

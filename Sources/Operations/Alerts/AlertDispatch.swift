@@ -7,7 +7,7 @@ import Storage
 /// Sends what alerts have to tell, again and again until it arrives, for a day at most.
 public struct AlertDispatch: ServiceLifecycle.Service {
     /// Until each next attempt, in seconds; after the last there is none. About a day in all.
-    static let pauses: [Int64] = [10, 30, 60, 300, 900, 1_800, 3_600, 3_600, 7_200, 7_200, 14_400, 14_400, 21_600]
+    static let pauses: [Int64] = [5, 30, 60, 300, 900, 1_800, 3_600, 3_600, 7_200, 7_200, 14_400, 14_400, 21_600]
 
     private let outbox: AlertOutbox
     private let webhook: AlertWebhook?
@@ -32,8 +32,10 @@ public struct AlertDispatch: ServiceLifecycle.Service {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 do {
-                    // One after the other: there are few, and a slow receiver slows nobody but them.
-                    for delivery in try await outbox.take(20) { try await settle(delivery, await send(delivery)) }
+                    // One at a time: there are few, and what was taken is nobody else's for two minutes.
+                    while !Task.isCancelled, let delivery = try await outbox.take(1).first {
+                        try await settle(delivery, await send(delivery))
+                    }
                 } catch {
                     logger.warning("alerts not delivered", metadata: ["error": "\(error)"])
                 }

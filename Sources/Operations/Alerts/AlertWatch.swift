@@ -135,7 +135,9 @@ public struct AlertWatch: ServiceLifecycle.Service {
             }
             return queues
         } catch {
-            if case .unreachable = error { installation.isBrokerReachable = false } else {
+            if case .unreachable = error {
+                installation.isBrokerReachable = false
+            } else {
                 // It answers: what it refuses is for the health page.
                 installation.isBrokerReachable = true
                 report("alerts-management", false, "\(error)")
@@ -168,7 +170,8 @@ public struct AlertWatch: ServiceLifecycle.Service {
             let calendar = tenant.terms.calendar
             histories[tenant.id] = try await store.history(
                 of: tenant.id,
-                acknowledgedBefore: calendar.moment(openSeconds: Int64(tenant.terms.acknowledgeWithinHours) * 3_600, before: now, in: clock),
+                acknowledgedBefore: calendar.moment(
+                    openSeconds: Int64(tenant.terms.acknowledgeWithinHours) * 3_600, before: now, in: clock),
                 progressedBefore: calendar.moment(openSeconds: Int64(tenant.terms.progressWithinDays) * 86_400, before: now, in: clock),
                 horizon: now.adding(days: -Self.horizonDays))
         }
@@ -206,6 +209,8 @@ public struct AlertWatch: ServiceLifecycle.Service {
     private func measure(_ outcome: AlertEngine.Outcome) {
         let firing = Dictionary(
             outcome.episodes.filter { $0.phase == .firing || $0.phase == .resolving }.map { ($0.key.code, 1) }, uniquingKeysWith: +)
-        for code in AlertCode.allCases { Gauge(label: "o311_alerts_firing", dimensions: [("code", code.rawValue)]).record(firing[code] ?? 0) }
+        for code in AlertCode.allCases {
+            Gauge(label: "o311_alerts_firing", dimensions: [("code", code.rawValue)]).record(firing[code] ?? 0)
+        }
     }
 }

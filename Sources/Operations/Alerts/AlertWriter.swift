@@ -44,7 +44,8 @@ public struct AlertWriter: Sendable {
             let text = text(notice, tenant, to: .operator, link)
             deliveries.append(
                 NewAlertDelivery(
-                    channel: .webhook, recipient: notice.audience == .manager ? .manager : .operator, kind: notice.kind, subject: text.subject,
+                    channel: .webhook, recipient: notice.audience == .manager ? .manager : .operator, kind: notice.kind,
+                    subject: text.subject,
                     body: text.body, payload: payload(notice, tenant, text, link)))
         }
         return deliveries

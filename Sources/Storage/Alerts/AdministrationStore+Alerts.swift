@@ -130,7 +130,8 @@ extension AdministrationStore {
                 let isOver = moment(9) != nil
                 return AlertRecord(
                     number: try row.int64(0), code: try row.text(1), tenant: row.optionalText(3), phase: try row.text(4),
-                    severity: AlertSeverity(rawValue: try row.int16(5))?.name ?? "warning", since: Timestamp(microseconds: try row.timestamp(6)),
+                    severity: AlertSeverity(rawValue: try row.int16(5))?.name ?? "warning",
+                    since: Timestamp(microseconds: try row.timestamp(6)),
                     firedAt: moment(7), clearAt: moment(8), endedAt: moment(9),
                     facts: AlertFactsJSON.plain(isOver ? shown.peaks : shown.facts), names: shown.names, isUnstable: try row.bool(11),
                     silence: row.optionalText(12), acknowledgedAt: moment(13), acknowledgedBy: row.optionalText(14),
@@ -145,7 +146,9 @@ extension AdministrationStore {
     public func acknowledgeAlert(_ number: Int64, by who: String) async throws(StorageError) -> Bool {
         try await run { (session) throws(PostgresError) in
             try session.transaction { (session) throws(PostgresError) in
-                guard let row = try session.execute(AlertAdministrationSQL.acknowledge, [.int64(number), .text(who)]).first else { return false }
+                guard let row = try session.execute(AlertAdministrationSQL.acknowledge, [.int64(number), .text(who)]).first else {
+                    return false
+                }
                 let detail = "alert \(number) \(try row.text(1))"
                 try Self.act(who, "alert acknowledged", AlertStore.tenant(try row.int32(0)), detail, session)
                 return true
@@ -156,7 +159,9 @@ extension AdministrationStore {
     /// - Parameters:
     ///   - tenant: nil for the installation's own alert of the code.
     ///   - until: nil ends it.
-    public func mute(_ code: AlertCode, _ tenant: TenantID?, until: Timestamp?, because reason: String, by who: String) async throws(StorageError) {
+    public func mute(_ code: AlertCode, _ tenant: TenantID?, until: Timestamp?, because reason: String, by who: String)
+        async throws(StorageError)
+    {
         try await run { (session) throws(PostgresError) in
             try session.transaction { (session) throws(PostgresError) in
                 let key: [Parameter] = [.text(code.rawValue), .int32(tenant?.rawValue ?? 0)]
@@ -180,7 +185,8 @@ extension AdministrationStore {
                 let row = try session.execute(
                     AlertAdministrationSQL.addMaintenance,
                     [
-                        .int32(tenant?.rawValue ?? 0), .timestamp(from.microseconds), .timestamp(to.microseconds), .text(reason), .text(who),
+                        .int32(tenant?.rawValue ?? 0), .timestamp(from.microseconds), .timestamp(to.microseconds), .text(reason),
+                        .text(who),
                     ]
                 ).first
                 guard let number = try row?.int64(0) else { throw PostgresError(.decoding, detail: "no number came back") }
@@ -234,10 +240,14 @@ extension AdministrationStore {
     }
 
     /// Texts that belong to no alert, to see whether they arrive.
-    public func sendTest(_ deliveries: [NewAlertDelivery], of tenant: TenantID?) async throws(StorageError) {
+    ///
+    /// - Returns: their numbers.
+    public func sendTest(_ deliveries: [NewAlertDelivery], of tenant: TenantID?) async throws(StorageError) -> [Int64] {
         try await run { (session) throws(PostgresError) in
             try session.transaction { (session) throws(PostgresError) in
-                for delivery in deliveries { try AlertStore.put(delivery, alert: nil, tenant: tenant, session) }
+                var numbers: [Int64] = []
+                for delivery in deliveries { numbers.append(try AlertStore.put(delivery, alert: nil, tenant: tenant, session)) }
+                return numbers
             }
         }
     }

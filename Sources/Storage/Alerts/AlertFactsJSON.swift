@@ -27,6 +27,7 @@ enum AlertFactsJSON {
     }
 
     private static func facts(_ plain: [String: Int64]) -> [AlertFact: Int64] {
-        Dictionary(plain.compactMap { name, value in AlertFact(rawValue: name).map { ($0, value) } }, uniquingKeysWith: { first, _ in first })
+        Dictionary(
+            plain.compactMap { name, value in AlertFact(rawValue: name).map { ($0, value) } }, uniquingKeysWith: { first, _ in first })
     }
 }

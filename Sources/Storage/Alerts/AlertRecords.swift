@@ -58,6 +58,28 @@ public struct AlertTenant: Sendable {
     /// Whether its contacts have addresses.
     public let hasAdministrator: Bool
     public let hasManager: Bool
+
+    init(
+        id: TenantID, key: TenantKey, name: String, language: Language, timeZone: String, virtualHost: String, terms: ServiceTerms,
+        hasAdministrator: Bool, hasManager: Bool
+    ) {
+        self.id = id
+        self.key = key
+        self.name = name
+        self.language = language
+        self.timeZone = timeZone
+        self.virtualHost = virtualHost
+        self.terms = terms
+        self.hasAdministrator = hasAdministrator
+        self.hasManager = hasManager
+    }
+
+    public init(_ tenant: Tenant, contacts: TenantContacts) {
+        self.init(
+            id: tenant.id, key: tenant.key, name: tenant.name, language: tenant.language, timeZone: tenant.timeZone,
+            virtualHost: tenant.virtualHost, terms: tenant.service, hasAdministrator: contacts.technicalAdministrator.email != nil,
+            hasManager: contacts.manager.email != nil)
+    }
 }
 
 /// What the database says at one look.

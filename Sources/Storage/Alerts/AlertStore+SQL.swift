@@ -74,6 +74,7 @@ enum AlertSQL {
         """
         insert into alert_deliveries (alert_number, tenant_id, channel, recipient, kind, subject, body, payload)
         values ($1::bigint, $2::integer, $3::text, $4::text, $5::text, $6::text, $7::text, $8::jsonb)
+        returning number
         """)
 
     static let forgetAlerts = Statement("alerts_forget", "delete from alerts where ended_at < now() - interval '400 days'")
@@ -104,7 +105,8 @@ enum AlertSQL {
 
     static let incidents = Statement(
         "alerts_incidents",
-        "select tenant_id, kind, min(number), coalesce(sum(messages), 0)::bigint from queue_incidents where settled_at is null group by tenant_id, kind")
+        "select tenant_id, kind, min(number), coalesce(sum(messages), 0)::bigint from queue_incidents where settled_at is null group by tenant_id, kind"
+    )
 
     static let history = Statement(
         "alerts_history",

@@ -53,7 +53,9 @@ public final class AlertStore: Sendable {
             for index in 0..<answers[10].count {
                 let row = answers[10][index]
                 let tenant = TenantID(try row.int32(0))
-                if try row.text(1) == QueueIncident.Kind.configDrift.rawValue { board.drifting.insert(tenant) } else {
+                if try row.text(1) == QueueIncident.Kind.configDrift.rawValue {
+                    board.drifting.insert(tenant)
+                } else {
                     let before = board.losses[tenant]
                     board.losses[tenant] = (
                         min(before?.incident ?? .max, try row.int64(2)), (before?.messages ?? 0) + (try row.int64(3))
@@ -151,13 +153,18 @@ public final class AlertStore: Sendable {
 extension AlertStore {
     static func tenant(_ number: Int32) -> TenantID? { number == 0 ? nil : TenantID(number) }
 
-    static func put(_ delivery: NewAlertDelivery, alert: Int64?, tenant: TenantID?, _ session: Session) throws(PostgresError) {
-        _ = try session.execute(
+    @discardableResult
+    static func put(
+        _ delivery: NewAlertDelivery, alert: Int64?, tenant: TenantID?, _ session: Session
+    ) throws(PostgresError) -> Int64 {
+        let rows = try session.execute(
             AlertSQL.deliver,
             [
                 .int64(alert), .int32(tenant?.rawValue ?? 0), .text(delivery.channel.rawValue), .text(delivery.recipient.rawValue),
                 .text(delivery.kind.rawValue), .text(delivery.subject), .text(delivery.body), delivery.payload.map { .json($0) } ?? .null,
             ])
+        guard let number = try rows.first?.int64(0) else { throw PostgresError(.decoding, detail: "no number came back") }
+        return number
     }
 
     private static func signatures(
@@ -211,7 +218,8 @@ extension AlertStore {
         return [
             .text(episode.key.code.rawValue), .int32(episode.key.tenant?.rawValue ?? 0), .text(episode.phase.rawValue),
             .int16(episode.severity.rawValue), .timestamp(episode.since.microseconds), .timestamp(episode.firedAt?.microseconds),
-            .timestamp(episode.clearSince?.microseconds), .timestamp(episode.endedAt?.microseconds), .timestamp(episode.seenAt.microseconds),
+            .timestamp(episode.clearSince?.microseconds), .timestamp(episode.endedAt?.microseconds),
+            .timestamp(episode.seenAt.microseconds),
             .json(AlertFactsJSON.bytes(episode)), .bool(episode.concernsTenant), .bool(episode.isUnstable), .text(episode.silence?.name),
             .bool(episode.wasHeld),
         ] + told(.administrator) + told(.manager)

@@ -84,6 +84,7 @@ struct Services {
             photos: try settings.media.map { media in
                 (media: media, reader: try PhotoReader(configuration: try settings.database(.gateway)))
             },
+            alerts: try AlertLinkStore(configuration: try settings.database(.gateway)),
             configuration: GatewayConfiguration(
                 publicURL: settings.gatewayURL, maximumBodyBytes: settings.maximumBodyBytes,
                 trustedProxies: try settings.trustedProxies, addressLimit: settings.addressLimit, keyLimit: settings.keyLimit,
@@ -130,6 +131,7 @@ struct Services {
                 partitions: try PartitionKeeper(configuration: try settings.database(.watch)),
                 outbox: try OutboxStore(configuration: try settings.database(.watch)), logger: logger("watch"),
                 report: report("watch")))
+        try addAlerts()
         guard let password = settings.monitorPassword else { return }
         let broker = BrokerAdministration(
             client: try HTTPClient(name: "bus311-watch"), baseURL: try settings.managementURL,
@@ -143,6 +145,21 @@ struct Services {
                 provisioner: Provisioner(broker: broker),
                 sightings: try CredentialSightings(configuration: try settings.database(.watch)), logger: logger("watch"),
                 report: report("watch")))
+    }
+
+    /// Alerts have clients of their own: a slow receiver must not hold up the other watches.
+    private mutating func addAlerts() throws {
+        let interval = Duration.seconds(settings.alertInterval)
+        let disks = settings.alertDisks
+        list.append(
+            AlertWatch(
+                store: try AlertStore(configuration: try settings.database(.watch)), broker: try settings.alertBroker,
+                rules: try settings.alertRules, settings: try settings.alerts, interval: interval, disks: { DiskProbe.signs(of: disks) },
+                heartbeat: try settings.alertHeartbeat, logger: logger("alerts"), report: report("watch")))
+        list.append(
+            AlertDispatch(
+                outbox: try AlertOutbox(configuration: try settings.database(.watch)), webhook: try settings.alertWebhook,
+                mail: try settings.alertMail, interval: min(interval, .seconds(5)), logger: logger("alerts"), report: report("watch")))
     }
 
     /// Nothing to clean where no photos are taken.

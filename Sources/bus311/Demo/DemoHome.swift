@@ -49,7 +49,8 @@ struct DemoHome: Sendable {
     func service(_ command: String, name: String, log: String, health: Int, settings: [String: String] = [:]) -> PrivateCommand {
         let passedOn = ["BUS311_FAILPOINT", "BUS311_LOG_LEVEL", "BUS311_GATEWAY_KEY_LIMIT", "BUS311_GATEWAY_ADDRESS_LIMIT"]
         var environment = ProcessInfo.processInfo.environment.filter {
-            !$0.key.hasPrefix("BUS311_") || passedOn.contains($0.key) || $0.key.hasPrefix("BUS311_MEDIA_")
+            !$0.key.hasPrefix("BUS311_") || passedOn.contains($0.key)
+                || ["BUS311_MEDIA_", "BUS311_ALERTS_", "BUS311_MAIL_"].contains(where: $0.key.hasPrefix)
         }
         environment["BUS311_CONFIG"] = root.appendingPathComponent("settings.json").path
         environment.merge(settings) { $1 }

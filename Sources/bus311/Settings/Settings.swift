@@ -27,6 +27,8 @@ struct Settings: Sendable {
         "media.s3.authorities", "media.s3.allowCleartext",
         "media.fetch.allow", "media.fetch.authorities", "media.directory", "media.maximumBytes", "media.maximumPhotos",
         "media.maximumPixels", "database.photos", "events.typePrefix",
+        "alerts.administrator", "alerts.language", "alerts.timeZone", "alerts.interval", "alerts.rules", "alerts.runbooks",
+        "alerts.heartbeat", "alerts.webhook.url", "alerts.webhook.secret", "alerts.webhook.allow", "alerts.webhook.authorities",
         "events.schemaBase", "mail.url", "mail.user", "mail.password", "mail.from", "mail.authorities", "mail.allowCleartext", "log.level",
         "migrations", "failpoint",
     ]
@@ -94,6 +96,7 @@ struct Settings: Sendable {
         ("gateway.readConnections", 1...16),
         ("gateway.addressLimit", 0...Int(Int32.max)),
         ("gateway.keyLimit", 0...Int(Int32.max)),
+        ("alerts.interval", 1...15),
         ("media.maximumBytes", 1...Int(Int32.max)),
         ("media.maximumPhotos", 1...20),
         ("media.maximumPixels", 1...200_000_000),

@@ -27,6 +27,7 @@ class Scene:
     parked release NUMBER     a parked event of its own
     --resume NUMBER           an unfinished replay
     incident settle NUMBER    an open incident
+    alert ack NUMBER          an open alert
     --from and --to MOMENT    yesterday, and now
     rotate/revoke KEY         an API key of its own
     127.0.0.1:83xx ...        the city's ports
@@ -56,6 +57,7 @@ class Scene:
             (re.compile(r"(?<=parked release )\d+|(?<=parked skip )\d+"), self.parked),
             (re.compile(r"(?<=--resume )\d+"), self.replay),
             (re.compile(r"(?<=incident settle )\d+"), self.incident),
+            (re.compile(r"(?<=alert ack )\d+"), self.alert),
             (re.compile(r"(?<=--from )20\S+"), lambda _: self.moment(-86_400)),
             (re.compile(r"(?<=--to )20\S+"), lambda _: self.moment(0)),
             (re.compile(r"(?<=key rotate valmont-7f3a9c )\w+|(?<=key revoke valmont-7f3a9c )\w+"), self.key),
@@ -206,6 +208,12 @@ class Scene:
         return self.sql(
             "insert into queue_incidents (tenant_id, kind, detail, messages, replay_from, replay_to) select id, 'purge_suspected', "
             f"'o311.{self.tenant}.requests', 21, now() - interval '1 hour', now() from tenants where key = '{self.tenant}' returning number")
+
+    def alert(self, name):
+        """As the watch would write it; where no heartbeat is sent, it never ends."""
+        return self.sql(
+            "insert into alerts (code, tenant_id, phase, severity, since, fired_at, seen_at) values ('DEADMAN', 0, 'firing', 1, "
+            "now() - interval '1 hour', now(), now()) returning number")
 
     def moment(self, offset):
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + offset))
