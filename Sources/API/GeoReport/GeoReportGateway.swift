@@ -100,9 +100,7 @@ public struct GeoReportGateway: HTTPResponder {
             return response.response
         }
         if let alerts, AlertPages.isAlert(request.uri.path) {
-            let response = await alerts.response(to: request)
-            HTTPMetrics.record("alert", request.method, Int(response.status.code), since: start)
-            return response
+            return await alertPage(alerts, request, since: start)
         }
         let target = GeoReportTarget(path: request.uri.path)
         let page = target == nil ? StaticPage(path: request.uri.path) : nil
@@ -143,6 +141,16 @@ public struct GeoReportGateway: HTTPResponder {
         HTTPMetrics.record(route, request.method, Int(response.status.code), since: start)
         trail.log(logger, route, request.method, Int(response.status.code), requestID, since: start)
         await HTTPAudit.record(.inHTTP, route, request, response, requestID, trail, since: start, in: audit)
+        return response
+    }
+
+    private func alertPage(_ alerts: AlertPages, _ request: Request, since start: ContinuousClock.Instant) async -> Response {
+        var response = await alerts.response(to: request)
+        let requestID = HTTPMetrics.requestID(of: request)
+        response.headers[HTTPMetrics.requestID] = requestID
+        if request.method == .head { response.body = ResponseBody() }
+        HTTPMetrics.record("alert", request.method, Int(response.status.code), since: start)
+        await HTTPAudit.record(.inHTTP, "alert", request, response, requestID, RequestTrail(), since: start, in: audit)
         return response
     }
 
