@@ -8,4 +8,5 @@ public enum Statements {
         + PhotoAdministrationSQL.all + DecisionSQL.all + ContractSQL.all + QueueWatchSQL.all
         + DeclarationSQL.all + OffboardingSQL.all + CredentialSQL.all + ReferenceSQL.all
         + AuditSQL.all + AlertSQL.all + AlertAdministrationSQL.all + AlertLinkSQL.all
+        + PlaceSQL.all
 }

@@ -6,13 +6,20 @@ import Testing
 @Suite("CitySDK participation: writing")
 struct CitySDKCreateRows {
     private static let cleaned = "the bytes are never the uploaded ones: every photo is cleaned of its metadata and leaves as JPEG"
-    private static let objects = "the bus publishes no objects of its own yet, so every pair is kept as sent"
     private static let fields = [("service_code", "103"), ("description", "Une latte manque au banc")]
     private static let place = [("lat", "43.6"), ("long", "3.2")]
-    private static let object = [("service_object_type", CitySDKTown.namespace), ("service_object_id", "p-17")]
 
     /// A city of these rows alone; what they post changes no other row's lists.
-    private static let making = Task { try await GatewayUnderTest.shared().city("writing", services: CitySDKTown.services()) }
+    private static let making = Task {
+        let gateway = try await GatewayUnderTest.shared()
+        let city = try await gateway.city("writing", services: CitySDKTown.services())
+        try await TownPlaces.publish(gateway, city)
+        return city
+    }
+
+    private func object(_ id: String, _ gateway: GatewayUnderTest, _ city: GatewayUnderTest.City) -> [(String, String)] {
+        [("service_object_type", "\(gateway.root)/\(city.tenant.key)/tourism/pois/"), ("service_object_id", id)]
+    }
 
     private func row(
         _ id: String,
@@ -61,13 +68,14 @@ struct CitySDKCreateRows {
     // MARK: Objects
 
     @Test("P-45") func p45() async throws {
-        try await row("P-45", "an object in place of a position: created; its position is copied", refusedBecause: Self.objects) {
-            gateway,
-            city in
-            let request = try await created(try await post(Self.fields + Self.object, gateway, city), gateway, city)
+        try await row("P-45", "an object in place of a position: created; its position is copied") { gateway, city in
+            let object = object("p-17", gateway, city)
+            let request = try await created(try await post(Self.fields + object, gateway, city), gateway, city)
             try #require(request["extended_attributes"]?["service_object_id"]?.string == "p-17")
-            try #require(request["extended_attributes"]?["service_object_type"]?.string == CitySDKTown.namespace)
-            try #require(request["lat"]?.isNull == true && request["long"]?.isNull == true)
+            try #require(request["extended_attributes"]?["service_object_type"]?.string == object[0].1)
+            try #require(request["lat"]?.number == 43.6 && request["long"]?.number == 3.21)
+            let near = try await created(try await post(Self.fields + object + Self.place, gateway, city), gateway, city)
+            try #require(near["long"]?.number == 3.2, "a position that was given stays")
         }
     }
 
@@ -81,10 +89,13 @@ struct CitySDKCreateRows {
     }
 
     @Test("P-47") func p47() async throws {
-        try await row("P-47", "an unknown object of the city's own namespace: 400", refusedBecause: Self.objects) { gateway, city in
-            let object = [("service_object_type", CitySDKTown.namespace), ("service_object_id", "nope")]
-            let request = try await created(try await post(Self.fields + object, gateway, city), gateway, city)
-            try #require(request["extended_attributes"]?["service_object_id"]?.string == "nope")
+        try await row("P-47", "an unknown object of the city's own namespace: 400") { gateway, city in
+            let fields = [("service_code", "103"), ("description", "P-47 refused")]
+            for id in ["nope", "d-9", "../p-17"] {
+                let answer = try await post(fields + object(id, gateway, city) + Self.place, gateway, city)
+                try answer.requireRefusal(400, naming: "service_object_id")
+            }
+            try #require(try await gateway.count(describedAs: "P-47 refused") == 0)
         }
     }
 

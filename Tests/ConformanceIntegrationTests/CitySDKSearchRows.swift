@@ -247,8 +247,11 @@ struct CitySDKSearchRows {
 
     @Test("P-35") func p35() async throws {
         try await row("P-35", "by service object") {
-            let object = [("service_object_type", CitySDKTown.namespace), ("service_object_id", "p-17")]
+            let object = [("service_object_type", $1.namespace), ("service_object_id", "p-17")]
             try await $1.require($0, object, are: "r-003", "r-005")
+            // A part of the namespace in any case will do, for clients that know no more of it.
+            try await $1.require($0, [("service_object_type", "TOURISM/POIS"), ("service_object_id", "p-17")], are: "r-003", "r-005")
+            try await $1.require($0, [("service_object_type", "elsewhere"), ("service_object_id", "p-17")])
         }
     }
 
@@ -260,7 +263,7 @@ struct CitySDKSearchRows {
 
     @Test("P-37") func p37() async throws {
         try await row("P-37", "by the type alone") {
-            try await $1.require($0, [("service_object_type", CitySDKTown.namespace)], are: "r-003", "r-004", "r-005")
+            try await $1.require($0, [("service_object_type", $1.namespace)], are: "r-003", "r-004", "r-005")
         }
     }
 

@@ -278,8 +278,8 @@ struct SearchTests {
             #expect(answer.blocks < 400, "\(answer.plan)")
         }
         func general(_ more: [Int: String]) -> String {
-            (1...26).map { place in
-                more[place] ?? [1: "\(tenant)", 2: "'1990-01-01'", 3: "'2200-01-01'", 22: "0", 25: "51", 26: "0"][place] ?? "null"
+            (1...27).map { place in
+                more[place] ?? [1: "\(tenant)", 2: "'1990-01-01'", 3: "'2200-01-01'", 22: "0", 26: "51", 27: "0"][place] ?? "null"
             }.joined(separator: ", ")
         }
         let near = try await rowsRead(

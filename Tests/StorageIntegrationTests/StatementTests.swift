@@ -41,6 +41,13 @@ struct StatementTests {
                 "1, now() - interval '1 day', now(), null, null, null, null, null, null, now() - interval '1 day', 0, 100", "audit_"
             ),
             ("status_known", "1, 2611000000001, 'u-1'", "Index"),
+            ("places_find", "1, array['p-17']", "places_pkey"),
+            ("places_known_parkings", "1, array['k-1']", "places_"),
+            (
+                "places_search",
+                "1, false, null, null, null, null, null, array[480978320], null, 43.6, 3.2, 300, 43.6, 3.2, null, null, 20, 0, null, null, null, null",
+                "place_cells_pkey"
+            ),
         ])
     func hotStatementsUseAnIndex(name: String, values: String, index: String) async throws {
         let addresses = try await TestDatabase.shared.fresh()
@@ -56,6 +63,7 @@ struct StatementTests {
         let text = plan.joined(separator: "\n")
         #expect(text.contains("Index") && text.contains(index), "\(text)")
         #expect(!text.contains("Seq Scan on service_requests") && !text.contains("Seq Scan on outbox"), "\(text)")
+        #expect(!text.contains("Seq Scan on place"), "\(text)")
         await connection.close()
     }
 }

@@ -79,9 +79,10 @@ extension GeoReportGateway {
                 Faults(first: Fault(field: "service_code", problem: .missing)), language: language)
         }
         let service = try self.service(code, of: tenant, language)
+        let object = try await state(of: fields, tenant, language)
         var submission: Submission
         do {
-            submission = try SubmissionValidator(tenant: tenant, service: service).submission(
+            submission = try SubmissionValidator(tenant: tenant, service: service, object: object).submission(
                 from: fields, apiKey: posting.key, idempotencyKey: request.headers[Self.idempotencyKey], language: language, at: posting.at)
         } catch {
             throw GeoReportError(error, language: language)

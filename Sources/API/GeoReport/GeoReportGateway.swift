@@ -58,6 +58,7 @@ public struct GeoReportGateway: HTTPResponder {
     /// Nil only in tests of something else.
     let audit: AuditRecorder?
     let citizenUpdates: CitizenUpdateStore
+    let places: PlaceStore
     let configuration: GatewayConfiguration
     /// Nil where an installation takes no photos.
     let photos: PhotoAnswers?
@@ -71,7 +72,7 @@ public struct GeoReportGateway: HTTPResponder {
 
     public init(
         directory: TenantDirectory, recorder: SubmissionRecorder, reader: ServiceRequestReader, keyUses: KeyUseRecorder,
-        citizenUpdates: CitizenUpdateStore, photos: (media: any MediaStore, reader: PhotoReader)?,
+        citizenUpdates: CitizenUpdateStore, places: PlaceStore, photos: (media: any MediaStore, reader: PhotoReader)?,
         alerts: AlertLinkStore? = nil, configuration: GatewayConfiguration, logger: Logger, audit: AuditRecorder? = nil
     ) {
         self.audit = audit
@@ -80,6 +81,7 @@ public struct GeoReportGateway: HTTPResponder {
         self.reader = reader
         self.keyUses = keyUses
         self.citizenUpdates = citizenUpdates
+        self.places = places
         self.configuration = configuration
         self.photos = photos.map { PhotoAnswers(media: $0.media, reader: $0.reader) }
         self.alerts = alerts.map { AlertPages(links: $0, logger: logger) }
@@ -106,8 +108,9 @@ public struct GeoReportGateway: HTTPResponder {
         let page = target == nil ? StaticPage(path: request.uri.path) : nil
         let isPhoto = PhotoAnswers.isPhoto(request.uri.path)
         let isContract = ContractFiles.isContract(request.uri.path)
+        let tourism = target == nil ? TourismTarget(path: request.uri.path) : nil
         let format =
-            isPhoto || isContract
+            isPhoto || isContract || tourism != nil
             ? .json
             : target?.format ?? ResponseFormat(extensionOf: request.uri.path)
                 ?? ResponseFormat.negotiated(accept: request.headers[.accept])
@@ -120,13 +123,15 @@ public struct GeoReportGateway: HTTPResponder {
                 response = try await photos.response(to: request)
             } else if isContract {
                 response = try ContractFiles.response(to: request)
+            } else if let tourism {
+                response = try await answer(request, tourism, limits.caller(request, context), trail)
             } else if let page {
                 response = try page.response(to: request)
             } else {
                 response = try await answer(request, target, format ?? .xml, limits.caller(request, context), trail)
             }
         } catch {
-            response = Self.response(to: error, format ?? .xml)
+            response = tourism == nil ? Self.response(to: error, format ?? .xml) : TourismDocuments.response(to: error)
         }
         CrossOrigin.open(&response.headers)
         let requestID = HTTPMetrics.requestID(of: request)
@@ -137,7 +142,9 @@ public struct GeoReportGateway: HTTPResponder {
             response.body = ResponseBody()
             response.headers[.contentLength] = length
         }
-        let route = target?.resource.route.rawValue ?? (isPhoto ? "media" : isContract ? "contract" : page == nil ? "unknown" : "page")
+        let route =
+            target?.resource.route.rawValue
+            ?? (isPhoto ? "media" : isContract ? "contract" : tourism != nil ? "tourism" : page == nil ? "unknown" : "page")
         HTTPMetrics.record(route, request.method, Int(response.status.code), since: start)
         trail.log(logger, route, request.method, Int(response.status.code), requestID, since: start)
         await HTTPAudit.record(.inHTTP, route, request, response, requestID, trail, since: start, in: audit)
@@ -231,6 +238,10 @@ public struct GeoReportGateway: HTTPResponder {
         switch target.resource {
         case .token(let token): return try await resolve(token, tenant, languages.wanted, format)
         case .updates: return try await updates(query, tenant, languages.wanted, format)
+        case .serviceObjects, .serviceObject:
+            let reading = Reading(request: request, query: query, tenant: tenant, languages: languages, format: format, key: key)
+            if case .serviceObject(let id) = target.resource { return try await serviceObject(id, reading) }
+            return try await serviceObjects(reading)
         case .requests, .request:
             let reading = Reading(request: request, query: query, tenant: tenant, languages: languages, format: format, key: key)
             if case .request(let id) = target.resource {

@@ -7,6 +7,8 @@ enum GeoReportRoute: String, CaseIterable {
     case request
     case token
     case updates
+    case serviceObjects = "service_objects"
+    case serviceObject = "service_object"
 
     /// Below a base, as in openapi.json.
     var template: String {
@@ -18,6 +20,8 @@ enum GeoReportRoute: String, CaseIterable {
         case .request: "/requests/{service_request_id}.{format}"
         case .token: "/tokens/{token}.{format}"
         case .updates: "/servicerequestupdates.{format}"
+        case .serviceObjects: "/service_objects.{format}"
+        case .serviceObject: "/service_objects/{service_object_id}.{format}"
         }
     }
 

@@ -10,11 +10,13 @@ struct GeoReportTarget: Equatable {
         case request(id: String)
         case token(String)
         case updates
+        case serviceObjects
+        case serviceObject(id: String)
 
-        /// Whether its answer is a list of service requests.
-        var isOfRequests: Bool {
+        /// Whether its answer is a list of things with a place.
+        var isOfPlaces: Bool {
             switch self {
-            case .requests, .request: true
+            case .requests, .request, .serviceObjects, .serviceObject: true
             default: false
             }
         }
@@ -28,6 +30,8 @@ struct GeoReportTarget: Equatable {
             case .request: .request
             case .token: .token
             case .updates: .updates
+            case .serviceObjects: .serviceObjects
+            case .serviceObject: .serviceObject
             }
         }
     }
@@ -60,13 +64,17 @@ struct GeoReportTarget: Equatable {
         case ("tokens", _):
             words.removeLast()
             resource = .token(name)
+        case ("service_objects", _):
+            words.removeLast()
+            resource = .serviceObject(id: name)
+        case (_, "service_objects"): resource = .serviceObjects
         case (_, "servicerequestupdates"): resource = .updates
         case (_, "services"): resource = .services
         case (_, "requests"): resource = .requests
         case (_, "discovery"): resource = .discovery
         default: return nil
         }
-        if format == .geojson, !resource.isOfRequests { return nil }
+        if format == .geojson, !resource.isOfPlaces { return nil }
         let isUnderBase = words.suffix(2) == ["open311", "v2"]
         if isUnderBase { words.removeLast(2) }
         // No tenant's key can be this word: each ends in six hexadecimal digits.

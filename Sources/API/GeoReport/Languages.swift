@@ -22,4 +22,7 @@ struct Languages {
 
     /// In which order to look for each text of a catalogue.
     func order(in catalogue: Catalogue) -> [Language] { preferences.order(for: tenant, available: catalogue.languages) }
+
+    /// In which order to look for each text that exists in some of these.
+    func order(among available: Set<Language>) -> [Language] { preferences.order(for: tenant, available: available) }
 }

@@ -11,13 +11,13 @@ struct PageHeaders {
     /// Scheme and authority of the gateway as citizens see it.
     let root: String
 
-    private static let resultCount = HTTPField.Name("X-Result-Count") ?? .from
-    private static let pageCount = HTTPField.Name("X-Page-Count") ?? .from
-    private static let pageSize = HTTPField.Name("X-Page-Size") ?? .from
-    private static let pageNumber = HTTPField.Name("X-Page") ?? .from
-    private static let nextPage = HTTPField.Name("X-Next-Page-URL") ?? .from
-    private static let previousPage = HTTPField.Name("X-Previous-Page-URL") ?? .from
-    private static let link = HTTPField.Name("Link") ?? .from
+    static let resultCount = HTTPField.Name("X-Result-Count") ?? .from
+    static let pageCount = HTTPField.Name("X-Page-Count") ?? .from
+    static let pageSize = HTTPField.Name("X-Page-Size") ?? .from
+    static let pageNumber = HTTPField.Name("X-Page") ?? .from
+    static let nextPage = HTTPField.Name("X-Next-Page-URL") ?? .from
+    static let previousPage = HTTPField.Name("X-Previous-Page-URL") ?? .from
+    static let link = HTTPField.Name("Link") ?? .from
 
     func write(into response: inout Response) {
         response.headers[Self.pageSize] = String(filter.limit)

@@ -3,10 +3,10 @@ import Open311
 
 /// Reads the arguments of GET requests (window rules of the GeoReport reference, 8.2; filters of both references).
 struct SearchQuery {
-    private let query: FormFields
+    let query: FormFields
     private let now: Timestamp
     private let timeZone: TimeZone?
-    private var faults: [Fault] = []
+    private(set) var faults: [Fault] = []
 
     /// - Parameter timeZone: IANA name of where a date alone begins.
     /// - Throws: every fault of the query at once.
@@ -28,7 +28,7 @@ struct SearchQuery {
         return from...end
     }
 
-    private init(query: FormFields, now: Timestamp, timeZone: TimeZone?) {
+    init(query: FormFields, now: Timestamp, timeZone: TimeZone?) {
         self.query = query
         self.now = now
         self.timeZone = timeZone
@@ -58,10 +58,10 @@ struct SearchQuery {
         return filter
     }
 
-    private mutating func refuse(_ field: String, _ problem: Fault.Problem) { faults.append(Fault(field: field, problem: problem)) }
+    mutating func refuse(_ field: String, _ problem: Fault.Problem) { faults.append(Fault(field: field, problem: problem)) }
 
     /// Comma lists and repetitions mean the same; spaces and empty members are nothing.
-    private func list(_ name: String) -> [String] {
+    func list(_ name: String) -> [String] {
         query.values(name).flatMap { $0.split(separator: ",") }.map { CleanText.singleSpaced(String($0)) }.filter { !$0.isEmpty }
     }
 
@@ -156,7 +156,7 @@ struct SearchQuery {
 
     // MARK: Where
 
-    private mutating func circle() -> SearchCircle? {
+    mutating func circle() -> SearchCircle? {
         let latitude = degrees("lat", 90)
         let longitude = degrees("long", 180)
         for (name, other) in [("lat", "long"), ("long", "lat")] where query[name] == nil {
@@ -172,7 +172,7 @@ struct SearchQuery {
         return SearchCircle(centre: centre, radius: radius)
     }
 
-    private mutating func degrees(_ name: String, _ bound: Double) -> Double? {
+    mutating func degrees(_ name: String, _ bound: Double) -> Double? {
         guard let text = query[name] else { return nil }
         guard let value = DecimalText.number(text), abs(value) <= bound else {
             refuse(name, .notACoordinate(minimum: -Int(bound), maximum: Int(bound)))
@@ -181,7 +181,7 @@ struct SearchQuery {
         return value
     }
 
-    private mutating func box() -> BoundingBox? {
+    mutating func box() -> BoundingBox? {
         guard let text = query["bbox"] else { return nil }
         let numbers = text.split(omittingEmptySubsequences: false) { $0 == "," || $0 == ";" }.map { DecimalText.number(String($0)) }
         let known = numbers.compactMap { $0 }
@@ -195,7 +195,7 @@ struct SearchQuery {
 
     // MARK: Which page
 
-    private mutating func number(_ name: String) -> Int? {
+    mutating func number(_ name: String) -> Int? {
         guard let text = query[name] else { return nil }
         guard text.utf8.count <= 9, text.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int(text) else {
             refuse(name, .notAPage)
@@ -205,7 +205,7 @@ struct SearchQuery {
     }
 
     /// Larger than the maximum is the maximum; zero is as if it had not been sent.
-    private mutating func pageSize() -> Int {
+    mutating func pageSize() -> Int {
         for name in ["page_size", "per_page", "max_requests"] {
             if let size = number(name), size > 0 { return min(size, ServiceRequestFilter.maximumCount) }
         }

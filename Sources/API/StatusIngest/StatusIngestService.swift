@@ -11,6 +11,7 @@ public struct StatusIngestService: HTTPResponder {
 
     let directory: TenantDirectory
     let updates: StatusUpdateStore
+    let liveCountStore: LiveCountStore
     let keyUses: KeyUseRecorder
     /// Nil only in tests of something else.
     let audit: AuditRecorder?
@@ -21,14 +22,15 @@ public struct StatusIngestService: HTTPResponder {
     let logger: Logger
 
     public init(
-        directory: TenantDirectory, updates: StatusUpdateStore, keyUses: KeyUseRecorder, origin: ServiceRequestEvent.Origin, logger: Logger,
-        audit: AuditRecorder? = nil, auditStore: AuditStore? = nil
+        directory: TenantDirectory, updates: StatusUpdateStore, liveCounts: LiveCountStore, keyUses: KeyUseRecorder,
+        origin: ServiceRequestEvent.Origin, logger: Logger, audit: AuditRecorder? = nil, auditStore: AuditStore? = nil
     ) {
         self.audit = audit
         self.auditStore = auditStore
         self.origin = origin
         self.directory = directory
         self.updates = updates
+        liveCountStore = liveCounts
         self.keyUses = keyUses
         self.logger = logger
     }
@@ -49,6 +51,7 @@ public struct StatusIngestService: HTTPResponder {
 
     private func answer(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> Response {
         let words = request.uri.path.split(separator: "/")
+        if words.count >= 2, words[0] == "v1", words[1] == "live-counts" { return try await liveCounts(request, words, trail) }
         if words.count == 4, words[0] == "v1", words[1] == "service-requests", words[3] == "timeline" {
             trail.route = "timeline"
             return try await timeline(request, FormReader.pathSegment(words[2]), trail)
@@ -127,7 +130,7 @@ public struct StatusIngestService: HTTPResponder {
         return TimelineDocument.response(found)
     }
 
-    private func authenticated(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> Tenant {
+    func authenticated(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> Tenant {
         try await identified(request, trail).tenant
     }
 

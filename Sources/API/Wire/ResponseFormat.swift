@@ -1,4 +1,4 @@
-/// The two formats of GeoReport, chosen by the path's extension, and GeoJSON for lists of service requests.
+/// The two formats of GeoReport, chosen by the path's extension, and GeoJSON for lists of what has a place.
 public enum ResponseFormat: Sendable, Equatable {
     case json, xml, geojson
 

@@ -88,6 +88,21 @@ struct JSONWireWriter: WireWriter {
         json.name(name)
         json.quoted(digits)
     }
+
+    /// The one ring of a GeoJSON polygon.
+    mutating func ring(_ name: StaticString, _ positions: [(Double, Double)]) {
+        json.name(name)
+        json.beginArray()
+        json.beginArray()
+        for position in positions {
+            json.beginArray()
+            json.value(position.0)
+            json.value(position.1)
+            json.endArray()
+        }
+        json.endArray()
+        json.endArray()
+    }
 }
 
 struct XMLWireWriter: WireWriter {

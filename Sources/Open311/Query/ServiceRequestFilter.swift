@@ -34,6 +34,8 @@ public struct ServiceRequestFilter: Sendable, Equatable {
     public struct ObjectFilter: Sendable, Equatable {
         public let type: String
         public let id: String?
+        /// What is no whole URI stands somewhere in the namespace, without regard to case (CitySDK reference 1.9).
+        public var isFragment: Bool { !WebAddress.isAbsolute(type) && !type.lowercased().hasPrefix("urn:") }
 
         public init(type: String, id: String?) {
             self.type = type

@@ -33,6 +33,10 @@ extension Fault {
         case .notACursor: "\(field) is none that the Link header of this search gave: begin again without it."
         case .notARadius(let maximum): "\(field) must be a number of metres from 0 to \(maximum)."
         case .notASIRET: "\(field) must be the 14 digits of a SIRET number with a valid check digit."
+        case .unknownObject(let id, isRetired: false):
+            "\(field) not found: the city has no object “\(id)” of this service_object_type. See the list of service_objects."
+        case .unknownObject(let id, isRetired: true):
+            "\(field) not found: the object “\(id)” is no longer there. See the list of service_objects."
         case .outsideBoundary(let city):
             "\(field): this place is outside the territory of \(city). Choose a place inside it, or report it to its own city."
         case .notABox: "\(field) must be four decimal numbers: minLong,minLat,maxLong,maxLat."
@@ -70,6 +74,10 @@ extension Fault {
         case .notACursor: "\(field) ne vient pas de l’en-tête Link de cette recherche : recommencez sans lui."
         case .notARadius(let maximum): "\(field) doit être un nombre de mètres entre 0 et \(maximum)."
         case .notASIRET: "\(field) doit être les 14 chiffres d’un numéro SIRET dont la clé est juste."
+        case .unknownObject(let id, isRetired: false):
+            "\(field) introuvable : la ville n’a pas d’objet « \(id) » de ce service_object_type. Voyez la liste service_objects."
+        case .unknownObject(let id, isRetired: true):
+            "\(field) introuvable : l’objet « \(id) » n’existe plus. Voyez la liste service_objects."
         case .outsideBoundary(let city):
             "\(field) : ce lieu est hors du territoire de \(city). Choisissez un lieu à l’intérieur, ou signalez-le à sa propre commune."
         case .notABox: "\(field) doit être quatre nombres décimaux : minLong,minLat,maxLong,maxLat."

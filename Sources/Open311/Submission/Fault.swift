@@ -39,6 +39,8 @@ public struct Fault: Error, Sendable, Equatable {
         case notABox
         /// The check digit is wrong, or there are not 14.
         case notASIRET
+        /// None of the city's published objects has this id, or none any more.
+        case unknownObject(id: String, isRetired: Bool)
         /// Outside of the ground that the city answers for.
         case outsideBoundary(city: String)
     }

@@ -1,3 +1,13 @@
+/// What is known of the object that a form names.
+public enum ObjectState: Sendable, Equatable {
+    /// Of somebody else's namespace, or none: kept as it came.
+    case foreign
+    /// One that the city publishes, there.
+    case known(Coordinate)
+    /// Of the city's own namespace, but not published, or no longer.
+    case unknown(isRetired: Bool)
+}
+
 /// Turns the fields of a form into a ``Submission``, or into the list of everything that is wrong with them. Pure: no clock, no
 /// database.
 public struct SubmissionValidator: Sendable {
@@ -11,14 +21,17 @@ public struct SubmissionValidator: Sendable {
 
     private let tenant: Tenant
     private let service: Service
+    private let objectState: ObjectState
     private var faults: [Fault] = []
 
     /// - Parameters:
     ///   - tenant: whose policies hold.
     ///   - service: the one that `service_code` names.
-    public init(tenant: Tenant, service: Service) {
+    ///   - object: what is known of the object that the form names.
+    public init(tenant: Tenant, service: Service, object: ObjectState = .foreign) {
         self.tenant = tenant
         self.service = service
+        objectState = object
     }
 
     /// - Parameters:
@@ -83,7 +96,12 @@ public struct SubmissionValidator: Sendable {
         if let position, let boundary = tenant.policies.boundary, !boundary.contains(position) {
             refuse("lat", .outsideBoundary(city: tenant.name))
         }
-        return Location(coordinate: position, address: address, addressID: addressID, zipcode: zipcode)
+        return Location(coordinate: position ?? objectPosition, address: address, addressID: addressID, zipcode: zipcode)
+    }
+
+    /// An object of the city's own says where it is, for who does not (CitySDK reference 1.9).
+    private var objectPosition: Coordinate? {
+        if case .known(let position) = objectState { position } else { nil }
     }
 
     /// Both halves of the pair, or neither (CitySDK reference 1.3).
@@ -91,7 +109,11 @@ public struct SubmissionValidator: Sendable {
         let id = text("service_object_id", in: fields, maximum: 255)
         let type = text("service_object_type", in: fields)
         switch (type, id) {
-        case (let type?, let id?): return ServiceObject(type: type, id: id)
+        case (let type?, let id?):
+            if case .unknown(let isRetired) = objectState {
+                refuse("service_object_id", .unknownObject(id: String(id.prefix(PlaceID.maximumLength)), isRetired: isRetired))
+            }
+            return ServiceObject(type: type, id: id)
         case (.some, nil): refuse("service_object_type", .incompletePosition(missing: "service_object_id"))
         case (nil, .some): refuse("service_object_id", .incompletePosition(missing: "service_object_type"))
         case (nil, nil): break

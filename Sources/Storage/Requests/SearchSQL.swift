@@ -40,6 +40,7 @@ enum SearchSQL {
           and ($7::text[] is null or lower(agency_responsible) in (select lower(agency) from unnest($7) as agency))
           and ($8::text is null or description ilike $8 or title ilike $8 or address ilike $8 or agency_responsible ilike $8)
           and ($9::text is null or service_object_type = $9) and ($10::text is null or service_object_id = $10)
+          and ($23::text is null or service_object_type ilike $23)
           and ($11::integer[] is null or cell = any($11))
           and ($12::double precision is null
                or lat between $12 and $13::double precision and long between $14::double precision and $15::double precision)
@@ -77,15 +78,15 @@ enum SearchSQL {
             key == "id" ? "order by id \(direction)" : "order by \(key) \(direction)\(hasNulls ? " nulls last" : ""), id \(direction)"
         let after: String
         switch shape.order.field {
-        case .requested, .updated: after = "\n  and ($23::bigint is null or (\(key), id) \(comparison) ($24::timestamptz, $23))"
-        case .id: after = "\n  and ($23::bigint is null or id \(comparison) $23) and ($24::timestamptz is null or true)"
-        case .status, .distance: after = "\n  and ($23::bigint is null or true) and ($24::timestamptz is null or true)"
+        case .requested, .updated: after = "\n  and ($24::bigint is null or (\(key), id) \(comparison) ($25::timestamptz, $24))"
+        case .id: after = "\n  and ($24::bigint is null or id \(comparison) $24) and ($25::timestamptz is null or true)"
+        case .status, .distance: after = "\n  and ($24::bigint is null or true) and ($25::timestamptz is null or true)"
         }
         let found = matching(
             isByUpdate: shape.isByUpdate, RequestSQL.columns, after + unused(isByUpdate: shape.isByUpdate),
-            limit: "\(order) limit $25::integer + $26::integer")
+            limit: "\(order) limit $26::integer + $27::integer")
         return Statement(
-            "search_\(name(shape))", "select \(RequestSQL.columns) from (\(found)) as found \(order) limit $25 offset $26")
+            "search_\(name(shape))", "select \(RequestSQL.columns) from (\(found)) as found \(order) limit $26 offset $27")
     }
 
     static func count(isByUpdate: Bool) -> Statement {

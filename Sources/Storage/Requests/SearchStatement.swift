@@ -77,11 +77,13 @@ struct SearchStatement: Sendable {
         return [
             .int32(tenant.rawValue), .timestamp(filter.requestedFrom.microseconds), .timestamp(filter.requestedTo.microseconds),
             codes(filter), isOpen(filter), filter.detailedStatuses.map { .texts($0) } ?? .null, filter.agencies.map { .texts($0) } ?? .null,
-            .text(filter.text.map(pattern)), .text(filter.object?.type), .text(filter.object?.id), cells.map { .int32s($0) } ?? .null,
+            .text(filter.text.map(pattern)), .text(filter.object.flatMap { $0.isFragment ? nil : $0.type }), .text(filter.object?.id),
+            cells.map { .int32s($0) } ?? .null,
             .double(box?.south), .double(box?.north), .double(box?.west), .double(box?.east), .double(circle?.centre.latitude),
             .double(circle?.centre.longitude), .double(circle?.radius), filter.hasMedia.map { .bool($0) } ?? .null,
             .timestamp(filter.updated?.lowerBound.microseconds),
             .timestamp(filter.updated?.upperBound.microseconds), .int64(lowestID(filter.requestedFrom)),
+            .text(filter.object.flatMap { $0.isFragment ? pattern($0.type) : nil }),
         ]
     }
 
@@ -94,7 +96,7 @@ struct SearchStatement: Sendable {
     }
 
     /// `like` pattern of a text that may hold anything.
-    private static func pattern(_ text: String) -> String {
+    static func pattern(_ text: String) -> String {
         var pattern = "%"
         for character in text {
             if character == "%" || character == "_" || character == "\\" { pattern.append("\\") }

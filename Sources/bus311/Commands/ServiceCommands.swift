@@ -81,6 +81,7 @@ struct Services {
         let gateway = GeoReportGateway(
             directory: directory, recorder: recorder, reader: reader, keyUses: keyUses,
             citizenUpdates: try CitizenUpdateStore(configuration: try settings.database(.gateway), origin: settings.origin),
+            places: try PlaceStore(configuration: try settings.database(.gateway), connections: 2),
             photos: try settings.media.map { media in
                 (media: media, reader: try PhotoReader(configuration: try settings.database(.gateway)))
             },
@@ -105,7 +106,8 @@ struct Services {
         list.append(DirectoryService(directory: directory))
         list.append(KeyUseService(keyUses: keyUses))
         let service = StatusIngestService(
-            directory: directory, updates: updates, keyUses: keyUses, origin: settings.origin, logger: logger("status-ingest"),
+            directory: directory, updates: updates, liveCounts: try LiveCountStore(configuration: try settings.database(.status)),
+            keyUses: keyUses, origin: settings.origin, logger: logger("status-ingest"),
             audit: audit, auditStore: try AuditStore(configuration: try settings.database(.status)))
         list.append(http(service, host: settings.host, port: settings.statusIngestPort, "status-ingest"))
         guard let broker = try settings.statusBroker else { return }

@@ -10,8 +10,10 @@ struct CitySDKTown: Sendable {
     /// `r-001` to `r-005` of the list, by those names.
     private let identifiers: [String: String]
 
+    /// Base of Tourism, with its slash.
+    let tourism: String
     /// Where the objects' ids come from.
-    static let namespace = "https://bus.example/valmont/tourism/pois/"
+    var namespace: String { tourism + "pois/" }
     private static let shift = Timestamp.now.seconds - 1_774_396_800
 
     private static let making = Task { try await CitySDKTown(try await GatewayUnderTest.shared()) }
@@ -94,6 +96,9 @@ struct CitySDKTown: Sendable {
 
     private init(_ gateway: GatewayUnderTest) async throws {
         city = try await gateway.city("citysdk", services: try Self.services())
+        let tourism = "\(gateway.root)/\(city.tenant.key)/tourism/"
+        self.tourism = tourism
+        try await TownPlaces.publish(gateway, city)
         var made: [String: String] = [:]
         for entry in Self.entries {
             var submission = try Fixtures.submission(for: city.tenant, description: entry.description)
@@ -104,7 +109,7 @@ struct CitySDKTown: Sendable {
                 addressID: nil
             )
             submission.mediaURLs = entry.media
-            submission.object = entry.object.map { ServiceObject(type: Self.namespace, id: $0) }
+            submission.object = entry.object.map { ServiceObject(type: tourism + "pois/", id: $0) }
             let id = try await gateway.recorder.record(submission, tenant: city.tenant).id
             made[entry.name] = "\(id)"
             try await gateway.fixture(

@@ -34,6 +34,7 @@ struct GatewayUnderTest: Sendable {
     let reader: ServiceRequestReader
     let updates: StatusUpdateStore
     let owner: PostgresConnection
+    let addresses: TestDatabase.Addresses
     let cityA: City
     let cityB: City
     /// Of A, ten days old, BIN, open; of A, five days old, POT, closed; of A, 120 days old, BIN, open; of B.
@@ -44,7 +45,7 @@ struct GatewayUnderTest: Sendable {
     static func shared() async throws -> GatewayUnderTest { try await starting.value }
 
     private init() async throws {
-        let addresses = try await TestDatabase.shared.fresh()
+        addresses = try await TestDatabase.shared.fresh()
         let port = try TestDatabase.freePort()
         var quiet = Logger(label: "conformance")
         quiet.logLevel = .warning
@@ -71,6 +72,7 @@ struct GatewayUnderTest: Sendable {
             directory: directory, recorder: recorder, reader: reader,
             keyUses: try KeyUseRecorder(configuration: addresses.role("bus311_gateway"), logger: logger),
             citizenUpdates: try CitizenUpdateStore(configuration: addresses.role("bus311_gateway"), origin: Fixtures.origin),
+            places: try PlaceStore(configuration: addresses.role("bus311_gateway")),
             photos: (media: media, reader: try PhotoReader(configuration: addresses.role("bus311_gateway"))),
             configuration: GatewayConfiguration(
                 publicURL: base, trustedProxies: try #require(TrustedProxies(parsing: "127.0.0.1")),

@@ -27,6 +27,7 @@ struct SecondGateway {
             reader: hasStore ? gateway.reader : try ServiceRequestReader(configuration: nowhere, connections: 1),
             keyUses: try KeyUseRecorder(configuration: nowhere, logger: logger),
             citizenUpdates: try CitizenUpdateStore(configuration: nowhere, origin: Fixtures.origin),
+            places: try PlaceStore(configuration: nowhere),
             photos: nil,
             configuration: GatewayConfiguration(publicURL: "http://127.0.0.1:\(port)/open311/v2"),
             logger: logger
