@@ -197,16 +197,18 @@ def lifecycle(town):
         json.dump({"type": "Polygon", "coordinates": square}, file)
     town.write(
         limits=["connections: 3", "channels: 6", "request_queue:", "  messages: 5000", "  bytes: 32MiB"],
-        policies=["identifiers: immediate", "boundary: territory.geojson"], name="Ville nouvelle")
+        policies=["identifiers: immediate", "boundary: territory.geojson", "contract: 2"], name="Ville nouvelle")
     plan = town.plan()
     assert [each["path"] for each in plan["record"]] == [
-        "name", "limits.request_queue.messages", "limits.request_queue.bytes", "limits.connections", "limits.channels", "policies.boundary"], plan
+        "name", "limits.request_queue.messages", "limits.request_queue.bytes", "limits.connections", "limits.channels", "policies.contract",
+        "policies.boundary"], plan
     changes = {(each["action"], each["object"]) for each in plan["changes"]}
     assert changes == {("create", "policy"), ("update", "limits")}, plan
     town.apply()
     assert town.plan()["changes"] == []
     done = operator.run("tenant", "show", town.key)
     assert "Ville nouvelle" in done.stdout
+    assert sql(city, f"select contract_version from tenants where key = '{town.key}'") == "2"
     live = json.loads(management(city, f"/api/policies/{town.virtual_host}/o311.{town.key}.requests"))
     assert live["definition"]["max-length"] == 5000 and live["definition"]["dead-letter-strategy"] == "at-least-once" and live["priority"] == 50
     operator.text("tenant", "export", town.key, "--folder", os.path.join(town.folder, "export"))
