@@ -13,6 +13,9 @@ SHELL := /bin/bash
 SWIFT ?= swift
 SCRIPTS := $(shell grep -lE '^\#!.*(bash|/sh)$$' .ci/* broker-config/*/* examples/* examples/consumers/*/* 2>/dev/null)
 
+# What o311_build_info says beside the version; a folder without git says nothing.
+commit = git rev-parse HEAD > .build/$(1)/bus311.commit 2> /dev/null || rm -f .build/$(1)/bus311.commit
+
 .PHONY: help deps build release run run-cluster test tools build-tests test-unit test-integration test-accidents test-sanitize test-fuzz fuzz bench lint format clean
 
 help: ## list the targets
@@ -23,12 +26,14 @@ deps: ## install the Debian packages that are missing (sudo when not root)
 
 build: deps ## debug build of everything but the tests
 	$(SWIFT) build
+	@$(call commit,debug)
 
 release: deps .build/release/bus311 ## release build of bus311
 
 # Named as a file, so that a second `make run` starts at once instead of asking the package manager what changed.
 .build/release/bus311: Package.swift $(shell find Sources -type f) | deps
 	$(SWIFT) build -c release --product bus311
+	@$(call commit,release)
 	@touch $@
 
 run: release ## a whole demonstration city on this machine, in the foreground; Ctrl-C stops it
@@ -46,6 +51,7 @@ tools: deps
 build-tests: tools
 	@echo "== building the tests"
 	$(SWIFT) build --build-tests
+	@$(call commit,debug)
 
 test-unit: build-tests ## the tests that need no server
 	@echo "== unit tests"

@@ -29,6 +29,7 @@ public struct QueueWatch: ServiceLifecycle.Service {
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             var detectors: [TenantID: PurgeDetector] = [:]
+            var ages: [TenantID: QueueAge] = [:]
             var drifting: Set<TenantID> = []
             var nextDrift = ContinuousClock.now
             var nextCleaning = ContinuousClock.now
@@ -39,7 +40,7 @@ public struct QueueWatch: ServiceLifecycle.Service {
                         try await store.forgetConsumers()
                         nextCleaning = .now.advanced(by: .seconds(3_600))
                     }
-                    try await look(at: tenants, &detectors)
+                    try await look(at: tenants, &detectors, &ages)
                     if nextDrift <= .now {
                         drifting = try await lookForDrift(tenants, seenBefore: drifting)
                         nextDrift = .now.advanced(by: Self.driftInterval)
@@ -59,7 +60,9 @@ public struct QueueWatch: ServiceLifecycle.Service {
 
     // MARK: Queues
 
-    private func look(at tenants: [WatchedTenant], _ detectors: inout [TenantID: PurgeDetector]) async throws {
+    private func look(
+        at tenants: [WatchedTenant], _ detectors: inout [TenantID: PurgeDetector], _ ages: inout [TenantID: QueueAge]
+    ) async throws {
         var present: Set<SeenConsumer> = []
         for (host, own) in Dictionary(grouping: tenants, by: \.virtualHost) {
             let view = try await monitor.view(of: host)
@@ -74,6 +77,12 @@ public struct QueueWatch: ServiceLifecycle.Service {
                 Gauge(label: "o311_queue_consumers", dimensions: labels).record(consumers.count)
                 let sample = view.sample(of: names, at: now)
                 Gauge(label: "o311_queue_messages", dimensions: labels).record(sample?.depth ?? 0)
+                let unacknowledged = view.unacknowledged(of: names)
+                Gauge(label: "o311_queue_unacked", dimensions: labels).record(unacknowledged)
+                Gauge(label: "o311_queue_ready", dimensions: labels).record(max(0, (sample?.depth ?? 0) - unacknowledged))
+                Gauge(label: "o311_dead_letters", dimensions: labels).record(view.dead(of: names))
+                let age = ages[tenant.id, default: QueueAge()].observe(depth: sample?.depth ?? 0, taken: sample?.taken ?? 0, at: now)
+                Gauge(label: "o311_queue_oldest_age_seconds", dimensions: labels).record(age / .seconds(1))
                 var detector = detectors[tenant.id] ?? PurgeDetector()
                 let before = detector.depth
                 let loss = detector.observe(sample)

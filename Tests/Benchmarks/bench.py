@@ -87,6 +87,27 @@ def ingest(city, table):
     return median(rates), median(best_rates)
 
 
+def audit(city, table):
+    """Posts with the audit and without, turn by turn, on one database: what a row for each call costs."""
+    ratios, rates = [], []
+    for number in range(2 * ROUNDS):
+        measured = {}
+        # Whoever comes second finds fuller tables: turns change.
+        for fail_point in (("", "gateway-without-audit"), ("gateway-without-audit", ""))[number % 2]:
+            os.environ["BUS311_FAILPOINT"] = fail_point
+            with Service(city, "gateway"):
+                post(city, 1, 64)
+                measured[fail_point] = post(city, SECONDS, 64)["rate"]
+        os.environ.pop("BUS311_FAILPOINT")
+        ratios.append(measured["gateway-without-audit"] / measured[""] - 1)
+        rates.append(measured[""])
+        psql(city, "truncate outbox, service_requests, reporters")
+        say(f"audit round {number + 1}: {measured['']:.0f}/s, without {measured['gateway-without-audit']:.0f}/s")
+    cost = 100 * median(ratios)
+    table.row("Audit's cost to the ingest rate", f"{cost:.1f} % (median of {2 * ROUNDS} pairs)", "≤ 5 %", cost <= 5,
+              f"{listed([100 * ratio for ratio in ratios], '{:.1f}')} %; {listed(rates, '{:.0f}')} posts/s with it")
+
+
 def through(city, table):
     """Accepted, published, confirmed, taken by a consumer and acknowledged, all at once."""
     ratios, rates = [], []
@@ -305,7 +326,7 @@ def write(table, notes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, epilog="Example: make bench BENCH='relay latency'")
-    parser.add_argument("parts", nargs="*", help="ingest, through, relay, reading, lists, latency, memory, photos, status, fairness, idle; all of them when none is named")
+    parser.add_argument("parts", nargs="*", help="ingest, audit, through, relay, reading, lists, latency, memory, photos, status, fairness, idle; all of them when none is named")
     parts = parser.parse_args().parts
     table = Table()
     with City(servers_only=True) as city:
@@ -313,7 +334,7 @@ def main():
         rate = 0
         if not parts or "ingest" in parts or "latency" in parts:
             rate, _ = ingest(city, table)
-        for name, part in (("through", through), ("relay", relay), ("reading", reading), ("memory", memory), ("lists", lists)):
+        for name, part in (("audit", audit), ("through", through), ("relay", relay), ("reading", reading), ("memory", memory), ("lists", lists)):
             if not parts or name in parts:
                 part(city, table)
         if not parts or "latency" in parts:

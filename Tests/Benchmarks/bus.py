@@ -214,6 +214,17 @@ def idle(city, table):
         time.sleep(30)
         share = (cpu_seconds(relay.process.pid) - begin) / (time.monotonic() - start)
         resident = relay.resident_megabytes()
+    # Every series that a tenant has, in one process.
+    with Service(city, "watch") as watch:
+        lines = lambda: urllib.request.urlopen(watch.health + "/metrics", timeout=10).read().count(b"\n")  # noqa: E731
+        wait_until(lambda: lines() > 7_000, 120, "a thousand tenants are counted")
+        times = []
+        for _ in range(100):
+            begin = time.monotonic()
+            count = lines()
+            times.append(1e3 * (time.monotonic() - begin))
+    table.row("/metrics with 1,000 tenants", f"{sorted(times)[98]:.1f} ms (p99 of 100)", "≤ 20 ms", sorted(times)[98] <= 20,
+              f"median {sorted(times)[50]:.1f} ms; {count} lines")
     after = broker_megabytes(city)
     table.row("Relay with 1,000 idle tenants", f"{100 * share:.1f} % of a core", "≤ 2 %", share <= 0.02,
               f"relay {resident:.0f} MB; broker {before:.0f} → {after:.0f} MB with {queues()} quorum queues; "

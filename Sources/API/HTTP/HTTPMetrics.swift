@@ -80,6 +80,12 @@ enum HTTPMetrics {
 
     static func statusUpdate(tenant: String, result: String) {
         counter("o311_status_updates_total", [("tenant", tenant), ("door", "rest"), ("result", result)]).increment()
+        if result == "repeated" { counter("o311_inbox_duplicates_total", [("door", "rest")]).increment() }
+    }
+
+    /// The CRM's first word on a request came so long after its POST.
+    static func acknowledged(tenant: String, after delay: Duration) {
+        Metrics.Timer(label: "o311_crm_ack_delay_seconds", dimensions: [("tenant", tenant)]).record(duration: delay)
     }
 
     private static func counter(_ name: String, _ labels: [(String, String)]) -> Counter {

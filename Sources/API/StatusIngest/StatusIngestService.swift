@@ -108,6 +108,7 @@ public struct StatusIngestService: HTTPResponder {
             throw Self.problem(error)
         }
         HTTPMetrics.statusUpdate(tenant: tenant.key.rawValue, result: applied.outcome.rawValue)
+        if let delay = applied.firstAfter { HTTPMetrics.acknowledged(tenant: tenant.key.rawValue, after: delay) }
         trail.objects = applied.outcome.rawValue
         trail.requestTrace = applied.traceID
         return Self.response(id, updateID, applied)

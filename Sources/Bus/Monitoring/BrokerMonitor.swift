@@ -11,15 +11,19 @@ public struct BrokerMonitor: Sendable {
         /// By the name of the queue: messages in it, and messages taken from it for good.
         let depths: [String: Int]
         let taken: [String: Int]
+        /// Of those, in consumers' hands.
+        let unacknowledged: [String: Int]
         /// Who consumes, by the name of the queue.
         public let consumers: [String: Set<String>]
         private let connections: [String: Set<String>]
 
         init(
-            depths: [String: Int], taken: [String: Int], consumers: [String: Set<String>], connections: [String: Set<String>]
+            depths: [String: Int], taken: [String: Int], unacknowledged: [String: Int], consumers: [String: Set<String>],
+            connections: [String: Set<String>]
         ) {
             self.depths = depths
             self.taken = taken
+            self.unacknowledged = unacknowledged
             self.consumers = consumers
             self.connections = connections
         }
@@ -28,6 +32,12 @@ public struct BrokerMonitor: Sendable {
         public func connections(of tenant: Topology) -> Set<String> {
             CredentialSlot.allCases.reduce(into: []) { $0.formUnion(connections[tenant.user($1)] ?? []) }
         }
+
+        /// Messages of the tenant's request queue in consumers' hands.
+        public func unacknowledged(of tenant: Topology) -> Int { unacknowledged[tenant.requestQueue] ?? 0 }
+
+        /// Messages in the tenant's dead queue.
+        public func dead(of tenant: Topology) -> Int { depths[tenant.deadQueue] ?? 0 }
 
         /// - Returns: nil when the tenant's request queue is not there.
         public func sample(of tenant: Topology, at now: ContinuousClock.Instant) -> QueueSample? {
@@ -59,7 +69,9 @@ public struct BrokerMonitor: Sendable {
         return View(
             depths: Dictionary(
                 depths.compactMap { queue in queue.messages.map { (queue.name, $0) } }, uniquingKeysWith: { first, _ in first }),
-            taken: Dictionary(counters.map { ($0.name, $0.taken) }, uniquingKeysWith: { first, _ in first }), consumers: consumers,
+            taken: Dictionary(counters.map { ($0.name, $0.taken) }, uniquingKeysWith: { first, _ in first }),
+            unacknowledged: Dictionary(depths.map { ($0.name, $0.unacknowledged ?? 0) }, uniquingKeysWith: { first, _ in first }),
+            consumers: consumers,
             connections: users)
     }
 

@@ -3,6 +3,8 @@ struct QueueTotals: Decodable, Hashable {
     let name: String
     /// Ready and unacknowledged together; the broker may be some seconds behind. `nil` while the queue has no leader to ask.
     let messages: Int?
+    let ready: Int?
+    let unacknowledged: Int?
     /// The policy in force.
     let policy: String?
 
@@ -10,10 +12,16 @@ struct QueueTotals: Decodable, Hashable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         name = try container.decode(String.self, forKey: .name)
         messages = try container.decodeIfPresent(Int.self, forKey: .messages)
+        ready = try container.decodeIfPresent(Int.self, forKey: .ready)
+        unacknowledged = try container.decodeIfPresent(Int.self, forKey: .unacknowledged)
         policy = try container.decodeIfPresent(String.self, forKey: .policy)
     }
 
-    enum CodingKeys: CodingKey { case name, messages, policy }
+    enum CodingKeys: String, CodingKey {
+        case name, messages, policy
+        case ready = "messages_ready"
+        case unacknowledged = "messages_unacknowledged"
+    }
 }
 
 /// How many consumers a queue has; `nil` while the broker has not counted yet.

@@ -29,6 +29,8 @@ final class RelayLane: Sendable {
         var refusals: [Refusal] = []
         var accepted: Set<TenantID> = []
         var lostConnection = false
+        /// Sent over a connection that is gone: whether the broker had them is not known.
+        var uncertain: Set<Int64> = []
         /// When the broker was last seen to block the connection.
         var blockedAt: ContinuousClock.Instant?
         var isInCrowd = false
@@ -51,6 +53,7 @@ final class RelayLane: Sendable {
     private let report: @Sendable (String, Bool, String) -> Void
     private let state: NIOLockedValueBox<State>
     private let published: Counter
+    private let redelivered = Counter(label: "o311_relay_redelivered_total")
     private let confirmDuration: Metrics.Timer
     private let connectionState: Gauge
     private let blockedSeconds: FloatingPointCounter
@@ -75,6 +78,13 @@ final class RelayLane: Sendable {
         confirmDuration = Metrics.Timer(label: "o311_relay_confirm_duration_seconds")
         connectionState = Gauge(label: "o311_relay_connection_state", dimensions: labels)
         blockedSeconds = FloatingPointCounter(label: "o311_relay_blocked_seconds_total")
+        // A counter that appears with its first event has no rise for Prometheus to see.
+        for reason in ["returned", "nack", "timeout", "channel", "blocked"] {
+            Counter(label: "o311_relay_failures_total", dimensions: [("reason", reason)]).increment(by: 0)
+        }
+        redelivered.increment(by: 0)
+        published.increment(by: 0)
+        blockedSeconds.increment(by: 0)
         state = NIOLockedValueBox(
             State(
                 window: RelayWindow(
@@ -140,6 +150,9 @@ final class RelayLane: Sendable {
             }
             entries.removeAll { $0.body.count > ServiceRequestEvent.maximumSize }
             for entry in entries { state.oldestSent[entry.seq] = now }
+            if !state.uncertain.isEmpty {
+                redelivered.increment(by: entries.count { state.uncertain.remove($0.seq) != nil })
+            }
             return (
                 entries.map { $0.publication(state.names(of: $0, configuration.typePrefix), applicationID: configuration.applicationID) },
                 state.window.inFlight.count
@@ -238,6 +251,9 @@ final class RelayLane: Sendable {
     private func checkConfirms(_ publisher: ConfirmedPublisher) async throws(AMQPError) {
         if case .blocked(let reason, _) = publisher.state {
             connectionState.record(2)
+            if state.withLockedValue({ $0.blockedAt == nil }) {
+                Counter(label: "o311_relay_failures_total", dimensions: [("reason", "blocked")]).increment()
+            }
             report("broker", false, "blocked by the broker: \(reason)")
             let seconds = state.withLockedValue { state in
                 let now = ContinuousClock.now
@@ -291,6 +307,8 @@ final class RelayLane: Sendable {
         Counter(label: "o311_relay_failures_total", dimensions: [("reason", reason)]).increment()
         connectionState.record(0)
         state.withLockedValue { state in
+            // A window's worth at a time; what another relay takes over is forgotten with the next loss.
+            state.uncertain = Set(state.window.inFlight.keys)
             state.window.abandonAll()
             state.oldestSent.removeAll()
             state.publisher = nil

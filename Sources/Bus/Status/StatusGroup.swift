@@ -20,5 +20,6 @@ struct StatusGroup: Sendable {
         Counter(
             label: "o311_status_updates_total", dimensions: [("tenant", tenant.key.rawValue), ("door", "amqp"), ("result", result)]
         ).increment()
+        if result == "repeated" { Counter(label: "o311_inbox_duplicates_total", dimensions: [("door", "amqp")]).increment() }
     }
 }

@@ -20,6 +20,8 @@ enum StatusApplication {
         }
         let updatedAt = Timestamp(microseconds: try row.timestamp(3))
         let traceID = row.isNull(5) ? nil : try row.byteString(5)
+        let isFirst = row.optionalTimestamp(1) == nil
+        let requestedAt = try row.timestamp(2)
         if let known = answers[2].first {
             guard try known.byteString(0) == update.fingerprint else { return .failure(.conflictingUpdate) }
             return .success(AppliedUpdate(outcome: .repeated, status: current, updatedAt: updatedAt, traceID: traceID))
@@ -30,7 +32,7 @@ enum StatusApplication {
         }
         let next = update.status?.resolved(from: current) ?? current
         do { try current.checkMove(to: next) } catch { return .failure(.illegalTransition(error)) }
-        let changedAt = max(Timestamp(microseconds: try row.timestamp(2)), update.occurredAt)
+        let changedAt = max(Timestamp(microseconds: requestedAt), update.occurredAt)
         _ = try session.pipeline([
             (
                 StatusSQL.change,
@@ -41,7 +43,10 @@ enum StatusApplication {
                 ]
             ), (StatusSQL.record, record(update, request, tenant, applied: true)),
         ])
-        return .success(AppliedUpdate(outcome: .applied, status: next, updatedAt: changedAt, traceID: traceID))
+        let waited = Duration.microseconds(max(0, Timestamp.now.microseconds - requestedAt))
+        return .success(
+            AppliedUpdate(
+                outcome: .applied, status: next, updatedAt: changedAt, traceID: traceID, firstAfter: isFirst ? waited : nil))
     }
 
     private static func record(_ update: StatusUpdate, _ request: ServiceRequestID, _ tenant: TenantID, applied: Bool) -> [Parameter] {

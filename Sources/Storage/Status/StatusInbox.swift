@@ -9,11 +9,17 @@ public final class StatusInbox: Sendable {
 
     private let pool: PostgresPool
     private let origin: ServiceRequestEvent.Origin
+    private let acknowledged: @Sendable (TenantKey, Duration) -> Void
 
     /// - Parameters:
     ///   - configuration: of the role that may change one tenant's requests at a time.
     ///   - origin: what receipts say of this installation.
-    public init(configuration: PostgresConfiguration, origin: ServiceRequestEvent.Origin, connections: Int = StatusInbox.lines) throws {
+    ///   - acknowledged: told of the first word on a request, and how long after its POST it came.
+    public init(
+        configuration: PostgresConfiguration, origin: ServiceRequestEvent.Origin, connections: Int = StatusInbox.lines,
+        acknowledged: @escaping @Sendable (TenantKey, Duration) -> Void = { _, _ in }
+    ) throws {
+        self.acknowledged = acknowledged
         pool = try PostgresPool(configuration: configuration, size: connections)
         self.origin = origin
     }
@@ -41,7 +47,7 @@ public final class StatusInbox: Sendable {
 
     private func attempt(_ messages: [StatusMessage], of tenant: Tenant) async throws(StorageError) -> [String?] {
         let origin = self.origin
-        return try await storing { () async throws(PostgresError) in
+        let (outcomes, delays) = try await storing { () async throws(PostgresError) in
             try await pool.run { (session) throws(PostgresError) in
                 let outcomes = try session.transaction { (session) throws(PostgresError) in
                     try Self.judge(messages, tenant, origin, session)
@@ -50,11 +56,13 @@ public final class StatusInbox: Sendable {
                 return outcomes
             }
         }
+        for delay in delays { acknowledged(tenant.key, delay) }
+        return outcomes
     }
 
     private static func judge(
         _ messages: [StatusMessage], _ tenant: Tenant, _ origin: ServiceRequestEvent.Origin, _ session: Session
-    ) throws(PostgresError) -> [String?] {
+    ) throws(PostgresError) -> ([String?], [Duration]) {
         let answers = try session.pipeline([
             RequestSQL.tenant(tenant.id),
             (StatusInboxSQL.known, [.int32(tenant.id.rawValue), .texts(messages.map(\.id).filter { $0 != nil })]),
@@ -65,6 +73,7 @@ public final class StatusInbox: Sendable {
         var steps: [(statement: Statement, parameters: [Parameter])] = []
         let began = Timestamp.now
         var audited: [AuditEntry] = []
+        var delays: [Duration] = []
         // Locks are taken in the order of the requests, so that two processes never wait for each other; the sort keeps the
         // order of the messages of one request.
         let order = messages.indices.sorted { (messages[$0].locked, $0) < (messages[$1].locked, $1) }
@@ -76,9 +85,10 @@ public final class StatusInbox: Sendable {
                 audited.append(audit(message, tenant, AppliedUpdate.Outcome.repeated.rawValue, nil, since: began))
                 continue
             }
-            let (outcome, receipt, traceID) = try verdict(on: message, tenant, origin, session)
+            let (outcome, receipt, applied) = try verdict(on: message, tenant, origin, session)
             outcomes[index] = outcome
-            audited.append(audit(message, tenant, outcome, traceID, since: began))
+            audited.append(audit(message, tenant, outcome, applied?.traceID, since: began))
+            if let delay = applied?.firstAfter { delays.append(delay) }
             if let identity = message.identity {
                 known[identity] = receipt
                 steps.append(keep(receipt, identity, tenant))
@@ -87,7 +97,7 @@ public final class StatusInbox: Sendable {
         }
         steps.append((AuditSQL.addDirectly, AuditSQL.parameters(audited)))
         _ = try session.pipeline(steps)
-        return outcomes
+        return (outcomes, delays)
     }
 
     /// Stored with the verdict itself: whatever ends in between, both are there or neither is.
@@ -103,7 +113,7 @@ public final class StatusInbox: Sendable {
 
     private static func verdict(
         on message: StatusMessage, _ tenant: Tenant, _ origin: ServiceRequestEvent.Origin, _ session: Session
-    ) throws(PostgresError) -> (String, StatusReceipt, traceID: [UInt8]?) {
+    ) throws(PostgresError) -> (String, StatusReceipt, AppliedUpdate?) {
         func receipt(_ verdict: StatusReceipt.Verdict, _ request: ServiceRequestID?) -> StatusReceipt {
             StatusReceipt(verdict, to: message.id, about: request, tenant: tenant.key, origin: origin)
         }
@@ -115,7 +125,7 @@ public final class StatusInbox: Sendable {
             case .success(let applied):
                 let verdict = StatusReceipt.Verdict.accepted(
                     outcome: applied.outcome.rawValue, status: applied.status, updatedAt: applied.updatedAt)
-                return (applied.outcome.rawValue, receipt(verdict, request), applied.traceID)
+                return (applied.outcome.rawValue, receipt(verdict, request), applied)
             case .failure(let refusal):
                 guard let fault = refusal.fault else { throw PostgresError(.decoding, detail: "a refusal without a fault") }
                 return (refused, receipt(.rejected(fault), request), nil)

@@ -18,6 +18,8 @@ public struct AppliedUpdate: Sendable, Equatable {
     public let updatedAt: Timestamp
     /// Of the trace that began with the request's POST, 16 bytes; nil where none was kept.
     public var traceID: [UInt8]?
+    /// The CRM's first word on the request: how long after its POST.
+    public var firstAfter: Duration?
 }
 
 /// Why a lifecycle update was refused; nothing of it is kept.

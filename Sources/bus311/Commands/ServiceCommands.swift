@@ -8,6 +8,7 @@ import Hummingbird
 import HummingbirdCore
 import Logging
 import Metrics
+import Open311
 import Operations
 import ServiceLifecycle
 import Storage
@@ -21,16 +22,17 @@ import UnixSignals
 struct Services {
     private let settings: Settings
     private let registry: HealthRegistry
-    private let metrics = PrometheusMetrics()
+    private let metrics: PrometheusMetrics
     private var list: [any ServiceLifecycle.Service] = []
 
     init(_ settings: Settings) {
         self.settings = settings
         let level = settings.logLevel
         LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: level) }
+        metrics = PrometheusMetrics(tellsTenants: settings.tellsTenants)
         MetricsSystem.bootstrap(metrics)
         registry = HealthRegistry(logger: Logger(label: "health"))
-        Gauge(label: "o311_build_info", dimensions: [("version", Settings.version)]).record(1)
+        Gauge(label: "o311_build_info", dimensions: [("version", Settings.version), ("commit", BuildCommit.text)]).record(1)
     }
 
     private func logger(_ name: String) -> Logger { Logger(label: name) }
@@ -111,7 +113,9 @@ struct Services {
             audit: audit, auditStore: try AuditStore(configuration: try settings.database(.status)))
         list.append(http(service, host: settings.host, port: settings.statusIngestPort, "status-ingest"))
         guard let broker = try settings.statusBroker else { return }
-        let inbox = try StatusInbox(configuration: try settings.database(.status), origin: settings.origin)
+        let inbox = try StatusInbox(configuration: try settings.database(.status), origin: settings.origin) { tenant, delay in
+            Metrics.Timer(label: "o311_crm_ack_delay_seconds", dimensions: [("tenant", tenant.rawValue)]).record(duration: delay)
+        }
         list.append(
             StatusConsumer(
                 broker: broker, directory: directory, inbox: inbox, audit: audit, logger: logger("status-ingest"),

@@ -25,6 +25,10 @@ enum ProcessMetrics {
         if let open = try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {
             lines.append(("process_open_fds", "gauge", "Open file descriptors.", Double(open.count)))
         }
+        var limit = rlimit()
+        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < 1 << 53 {
+            lines.append(("process_max_fds", "gauge", "File descriptors that may be open.", Double(limit.rlim_cur)))
+        }
         if let boot = bootTime { lines.append(("process_start_time_seconds", "gauge", "Start, since 1970.", boot + start / ticks)) }
         return lines.map { "# HELP \($0.name) \($0.help)\n# TYPE \($0.name) \($0.kind)\n\($0.name) \($0.value)\n" }.joined()
     }

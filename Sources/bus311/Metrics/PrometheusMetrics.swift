@@ -2,29 +2,26 @@ import CoreMetrics
 import NIOConcurrencyHelpers
 
 /// Keeps every metric of the process and writes them in Prometheus's text form. Names and labels are ours; values are all that
-/// changes, so memory is bounded by the code.
+/// changes, so memory is bounded by the code, and by the number of tenants where a label names them.
 final class PrometheusMetrics: MetricsFactory {
-    private enum Kind: String { case counter, gauge, histogram }
-
-    private struct Series {
-        var value: Double = 0
-        var sum: Double = 0
-        var buckets: [UInt64] = []
-        /// A handle that was made and never used is not shown.
-        var isUsed = false
-    }
-
-    private struct Family {
-        let kind: Kind
-        var series: [String: Cell] = [:]
-    }
-
     /// One name with one set of labels. Every handle of it works on the same cell, without looking anything up.
     private final class Cell: CounterHandler, FloatingPointCounterHandler, RecorderHandler, TimerHandler {
-        private let kind: Kind
+        struct Series {
+            var value: Double = 0
+            var sum: Double = 0
+            var buckets: [UInt64] = []
+            /// A handle that was made and never used is not shown.
+            var isUsed = false
+        }
+
+        private let kind: MetricFamily.Kind
+        private let bounds: [Double]
         private let series = NIOLockedValueBox(Series())
 
-        init(_ kind: Kind) { self.kind = kind }
+        init(_ kind: MetricFamily.Kind, bounds: [Double]) {
+            self.kind = kind
+            self.bounds = bounds
+        }
 
         var now: Series { series.withLockedValue { $0 } }
 
@@ -40,8 +37,8 @@ final class PrometheusMetrics: MetricsFactory {
                     series.value = value
                     return
                 }
-                if series.buckets.isEmpty { series.buckets = [UInt64](repeating: 0, count: PrometheusMetrics.bounds.count + 1) }
-                series.buckets[PrometheusMetrics.bounds.firstIndex { value <= $0 } ?? PrometheusMetrics.bounds.count] += 1
+                if series.buckets.isEmpty { series.buckets = [UInt64](repeating: 0, count: bounds.count + 1) }
+                series.buckets[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
                 series.sum += value
             }
         }
@@ -54,32 +51,24 @@ final class PrometheusMetrics: MetricsFactory {
         }
     }
 
+    /// Takes what is recorded and shows nothing: a gauge of one tenant, where tenants are not told apart.
+    private final class Nowhere: RecorderHandler {
+        func record(_ value: Int64) {}
+        func record(_ value: Double) {}
+    }
+
+    private struct Family {
+        let kind: MetricFamily.Kind
+        let bounds: [Double]
+        var series: [String: Cell] = [:]
+    }
+
     private let families = NIOLockedValueBox<[String: Family]>([:])
+    private let tellsTenants: Bool
 
-    /// Upper bounds in seconds.
-    private static let bounds: [Double] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-
-    private static let help = [
-        "o311_http_requests_total": "HTTP requests answered.",
-        "o311_http_request_duration_seconds": "Time from a request's head to its answer.",
-        "o311_requests_created_total": "Service requests stored.",
-        "o311_status_updates_total": "Lifecycle updates received.",
-        "o311_outbox_pending": "Events that wait for the broker.",
-        "o311_outbox_oldest_age_seconds": "Age of the oldest event that waits.",
-        "o311_relay_published_total": "Events that the broker confirmed.",
-        "o311_relay_failures_total": "Events or connections that failed on the way to the broker.",
-        "o311_relay_leader": "Whether this process leads the shard.",
-        "o311_relay_confirm_duration_seconds": "Time from publishing an event to the broker's confirm.",
-        "o311_relay_connection_state": "The shard's connection to the broker: 0 none, 1 open, 2 blocked by the broker.",
-        "o311_relay_blocked_seconds_total": "Time for which the broker had blocked publishing.",
-        "o311_outbox_parked": "Events that wait for a person.",
-        "o311_dependency_up": "Whether what a service needs was there when last asked.",
-        "o311_queue_consumers": "Consumers of a tenant's request queue.",
-        "o311_queue_messages": "Messages in a tenant's request queue, in consumers' hands included.",
-        "o311_queue_incidents_total": "Messages that left a queue and nobody took them: occasions, not messages.",
-        "o311_config_drift": "Differences between a tenant's objects on the broker and what provisioning makes.",
-        "o311_build_info": "The version that runs.",
-    ]
+    /// - Parameter tellsTenants: whether series have the label `tenant`. Without it counters and histograms are sums over all tenants,
+    ///   and gauges of a tenant are not shown: a sum of them says nothing.
+    init(tellsTenants: Bool = true) { self.tellsTenants = tellsTenants }
 
     // MARK: Factory
 
@@ -90,7 +79,8 @@ final class PrometheusMetrics: MetricsFactory {
     }
 
     func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
-        cell(label, dimensions, aggregate ? .histogram : .gauge)
+        guard tellsTenants || aggregate || !dimensions.contains(where: { $0.0 == Self.tenant }) else { return Nowhere() }
+        return cell(label, dimensions, aggregate ? .histogram : .gauge)
     }
 
     func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler { cell(label, dimensions, .histogram) }
@@ -99,14 +89,18 @@ final class PrometheusMetrics: MetricsFactory {
     func destroyRecorder(_ handler: any RecorderHandler) {}
     func destroyTimer(_ handler: any TimerHandler) {}
 
-    private func cell(_ name: String, _ dimensions: [(String, String)], _ kind: Kind) -> Cell {
-        let labels = dimensions.map { "\($0.0)=\"\(Self.escaped($0.1))\"" }.joined(separator: ",")
+    private static let tenant = "tenant"
+
+    private func cell(_ name: String, _ dimensions: [(String, String)], _ kind: MetricFamily.Kind) -> Cell {
+        let shown = tellsTenants ? dimensions : dimensions.filter { $0.0 != Self.tenant }
+        let labels = shown.map { "\($0.0)=\"\(Self.escaped($0.1))\"" }.joined(separator: ",")
         return families.withLockedValue { families in
-            var family = families[name] ?? Family(kind: kind)
             // A name keeps the kind it had first: a scrape with two kinds would be refused as a whole.
-            let cell = family.series[labels] ?? Cell(family.kind)
-            family.series[labels] = cell
-            families[name] = family
+            if let cell = families[name]?.series[labels] { return cell }
+            let kind = families[name]?.kind ?? kind
+            let bounds = families[name]?.bounds ?? MetricFamily.bounds(of: name)
+            let cell = Cell(kind, bounds: bounds)
+            families[name, default: Family(kind: kind, bounds: bounds)].series[labels] = cell
             return cell
         }
     }
@@ -120,26 +114,19 @@ final class PrometheusMetrics: MetricsFactory {
     /// The exposition format 0.0.4, with what the operating system says of this process.
     func exposition() -> String {
         let families = self.families.withLockedValue { $0 }
-        var text = ""
+        var writer = ExpositionWriter()
         for (name, family) in families.sorted(by: { $0.key < $1.key }) {
             let used = family.series.sorted { $0.key < $1.key }.map { (labels: $0.key, series: $0.value.now) }.filter(\.series.isUsed)
             if used.isEmpty { continue }
-            text += "# HELP \(name) \(Self.help[name] ?? name.replacing("_", with: " "))\n# TYPE \(name) \(family.kind.rawValue)\n"
-            for (labels, series) in used { text += Self.lines(name, labels, family.kind, series) }
+            writer.begin(name, family.kind, help: MetricFamily.help[name])
+            for (labels, series) in used {
+                if family.kind == .histogram {
+                    writer.histogram(name, labels, bounds: family.bounds, counts: series.buckets, sum: series.sum)
+                } else {
+                    writer.sample(name, labels, series.value)
+                }
+            }
         }
-        return text + ProcessMetrics.exposition()
-    }
-
-    private static func lines(_ name: String, _ labels: String, _ kind: Kind, _ series: Series) -> String {
-        let braces = labels.isEmpty ? "" : "{\(labels)}"
-        guard kind == .histogram else { return "\(name)\(braces) \(series.value)\n" }
-        var text = ""
-        var total: UInt64 = 0
-        for (index, count) in series.buckets.enumerated() {
-            total += count
-            let bound = index < bounds.count ? "\(bounds[index])" : "+Inf"
-            text += "\(name)_bucket{\(labels)\(labels.isEmpty ? "" : ",")le=\"\(bound)\"} \(total)\n"
-        }
-        return text + "\(name)_sum\(braces) \(series.sum)\n\(name)_count\(braces) \(total)\n"
+        return writer.text + ProcessMetrics.exposition()
     }
 }

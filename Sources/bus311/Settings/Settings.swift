@@ -29,7 +29,8 @@ struct Settings: Sendable {
         "media.maximumPixels", "database.photos", "events.typePrefix",
         "alerts.administrator", "alerts.language", "alerts.timeZone", "alerts.interval", "alerts.rules", "alerts.runbooks",
         "alerts.heartbeat", "alerts.webhook.url", "alerts.webhook.secret", "alerts.webhook.allow", "alerts.webhook.authorities",
-        "events.schemaBase", "mail.url", "mail.user", "mail.password", "mail.from", "mail.authorities", "mail.allowCleartext", "log.level",
+        "events.schemaBase", "mail.url", "mail.user", "mail.password", "mail.from", "mail.authorities", "mail.allowCleartext",
+        "metrics.tenantLabel", "log.level",
         "migrations", "failpoint",
     ]
 
@@ -159,6 +160,8 @@ struct Settings: Sendable {
         }
     }
     var logLevel: Logger.Level { Logger.Level(rawValue: reader.string(forKey: "log.level", default: "info")) ?? .info }
+    /// Whether metrics tell tenants apart.
+    var tellsTenants: Bool { reader.bool(forKey: "metrics.tenantLabel", default: true) }
     /// Off only for the benchmark that says what the audit costs.
     var isAudited: Bool { reader.string(forKey: "failpoint") != "gateway-without-audit" }
     var migrations: String? { reader.string(forKey: "migrations") }

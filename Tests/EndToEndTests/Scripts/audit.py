@@ -11,6 +11,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+import monitoring
 import pika
 from city import PROGRAM, City, wait_until
 
@@ -330,6 +331,76 @@ def metrics(city):
         return answer.read().decode()
 
 
+def counters(audit, prometheus):
+    """What the city counts is what was done; what each fault does to the rules."""
+    city = audit.city
+    monitoring.check(metrics(city))
+    text = metrics(city)
+
+    def value(pattern):
+        return sum(float(found) for found in re.findall(rf"^{pattern} (\S+)$", text, re.M))
+
+    posted = audit.rows("--operation", "POST requests", "--result", "200")
+    assert value(rf'o311_requests_created_total\{{tenant="{audit.tenant}".*\}}') == len(posted)
+    assert value(rf'o311_crm_ack_delay_seconds_count\{{tenant="{audit.tenant}"\}}') == 1
+    assert value(r"o311_relay_published_total\{.*\}") >= len(posted)
+    assert 'o311_outbox_parked{tenant="' in text and "o311_relay_confirm_duration_seconds_bucket" in text
+    assert re.search(r'^o311_build_info\{version="[^"]+",commit="([0-9a-f]{40}|unknown)"\} 1$', text, re.M)
+    prometheus.has_our_rules()
+    # Nobody has consumed, and the second target was never there.
+    prometheus.fires("Bus311NoConsumer", "Bus311Down")
+    for number in range(12):
+        try:
+            put(city, "2611999999999", f"r-{number}", {"status": "closed"})
+        except urllib.error.HTTPError as error:
+            assert error.code == 404
+    connection = pika.BlockingConnection(pika.URLParameters(city.settings["amqp_uri"]))
+    channel = connection.channel()
+    for _ in range(2):
+        method, _, _ = channel.basic_get(city.settings["request_queue"])
+        channel.basic_reject(method.delivery_tag, requeue=False)
+    channel.basic_consume(city.settings["request_queue"], lambda *_: None)
+    prometheus.fires("Bus311DeadLetters", "Bus311StatusesRefused")
+
+    def consumed():
+        connection.process_data_events(0.2)
+        return "Bus311NoConsumer" not in prometheus.firing()
+
+    wait_until(consumed, 40, "a consumer is seen")
+    connection.close()
+    prometheus.draws_our_dashboard()
+
+
+def broker_killed(audit, prometheus):
+    """A broker that dies is an alert within seconds, and over by itself."""
+    audit.city.kill("beam")
+    prometheus.fires("Bus311DependencyDown")
+    prometheus.clears("Bus311DependencyDown")
+
+
+def without_tenants(audit):
+    """The switch: no series tells tenants apart; what can be added up is."""
+    city = audit.city
+    port = city.spare_ports[1]
+    environment = dict(os.environ, BUS311_CONFIG=os.path.join(city.home, "settings.json"), BUS311_HEALTH_PORT=str(port),
+                       BUS311_METRICS_TENANT_LABEL="false")
+    with open(os.path.join(city.folder.name, "watch.log"), "w", encoding="utf-8") as log:
+        process = subprocess.Popen([PROGRAM, "watch"], env=environment, stdout=log, stderr=log)
+    try:
+        def shown():
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
+                    return answer.read().decode()
+            except OSError:
+                return ""
+
+        wait_until(lambda: "o311_outbox_pending" in shown() and "o311_audit_sealed" in shown(), 20, "the watch counts")
+        assert 'tenant="' not in shown() and "o311_outbox_parked" not in shown()
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
 def nobody_by_name(audit):
     texts = {"log": audit.city.log(), "metrics": metrics(audit.city), "audit": audit.command("audit", "export", "--tenant", audit.tenant)}
     texts["audit, nobody's"] = audit.command("audit", "export")
@@ -339,17 +410,21 @@ def nobody_by_name(audit):
 
 
 def main():
-    with City() as city:
+    with City() as city, monitoring.Prometheus(city) as prometheus:
         audit = Audit(city)
+        monitoring.files_agree()
         request_id = trace_from_post_to_status(audit)
         every_call_is_a_row(audit)
+        counters(audit, prometheus)
         administration(audit)
         export(audit, request_id)
         nobody_changes_a_row(audit)
+        without_tenants(audit)
+        broker_killed(audit, prometheus)
         lost = killed_and_stopped(audit)
         nobody_by_name(audit)
         tampering(audit)
-    print(f"audit: 9 passed, 0 failed ({lost} rows recovered after a kill)")
+    print(f"audit: 12 passed, 0 failed ({lost} rows recovered after a kill)")
 
 
 main()

@@ -64,6 +64,8 @@ DOCUMENTS = (
     "docs/operators/runbooks/cert-expiry.md",
     "docs/operators/runbooks/disk.md",
     "docs/operators/runbooks/deadman.md",
+    "docs/operators/audit.md",
+    "docs/operators/monitoring.md",
     "docs/operators/tls.md",
     # It ends the credential that the others work with.
     "docs/operators/credentials.md",

@@ -83,7 +83,7 @@ class Scene:
         if document.endswith("rabbitmqctl.md"):
             # Something to look at in the queue.
             self.event_of(self.request(document))
-        if document == "docs/contract/evolution.md":
+        if document in ("docs/contract/evolution.md", "docs/operators/monitoring.md"):
             os.symlink(os.path.join(REPOSITORY, "docs"), os.path.join(self.root, document.replace("/", "-"), "docs"))
 
     def real(self, text):
