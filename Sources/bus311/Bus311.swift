@@ -19,7 +19,8 @@ struct Bus311: AsyncParsableCommand {
         subcommands: [
             Demo.self, DemoCertificate.self, All.self, Gateway.self, Relay.self, StatusIngest.self, WatchCommand.self, PhotosCommand.self,
             Migrate.self,
-            TenantCommand.self, KeyCommand.self, CatalogueCommand.self, CredentialCommand.self, Doctor.self, DeadLetterCommand.self,
+            TenantCommand.self, KeyCommand.self, CatalogueCommand.self, ReferenceCommand.self, CredentialCommand.self, Doctor.self,
+            DeadLetterCommand.self,
             ReplayCommand.self,
             AlertCommand.self, IncidentCommand.self, ParkedCommand.self, TimelineCommand.self, NoticeCommand.self, PhotoCommand.self,
             Netcheck.self, ModerateCommand.self, EraseCommand.self, ContractCommand.self, AuditCommand.self,

@@ -56,4 +56,7 @@ struct EndToEndTests {
 
     @Test("a tenant from its file to its closing, in a virtual host of its own; a password is changed under load without a gap")
     func tenants() async throws { #expect(try await PythonScript.run("tenants.py") == 0, "see its output above") }
+
+    @Test("reference data from every door, as a whole or not at all: versions, tables, pulls, crashes, requests that come meanwhile")
+    func referenceData() async throws { #expect(try await PythonScript.run("reference_data.py") == 0, "see its output above") }
 }

@@ -88,6 +88,10 @@ enum HTTPMetrics {
         Metrics.Timer(label: "o311_crm_ack_delay_seconds", dimensions: [("tenant", tenant)]).record(duration: delay)
     }
 
+    static func referenceChange(kind: String, outcome: String) {
+        counter("o311_reference_changes_total", [("kind", kind), ("outcome", outcome)]).increment()
+    }
+
     private static func counter(_ name: String, _ labels: [(String, String)]) -> Counter {
         let key = labels.reduce(name) { $0 + "|" + $1.1 }
         return counters.withLockedValue { counters in

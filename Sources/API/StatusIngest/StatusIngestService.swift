@@ -17,16 +17,20 @@ public struct StatusIngestService: HTTPResponder {
     let audit: AuditRecorder?
     /// What a tenant's CRM may read of it; nil where it may not.
     let auditStore: AuditStore?
+    let references: ReferenceStore
+    let room = ReferenceRoom()
     /// What events say of this installation.
     let origin: ServiceRequestEvent.Origin
     let logger: Logger
 
     public init(
         directory: TenantDirectory, updates: StatusUpdateStore, liveCounts: LiveCountStore, keyUses: KeyUseRecorder,
+        references: ReferenceStore,
         origin: ServiceRequestEvent.Origin, logger: Logger, audit: AuditRecorder? = nil, auditStore: AuditStore? = nil
     ) {
         self.audit = audit
         self.auditStore = auditStore
+        self.references = references
         self.origin = origin
         self.directory = directory
         self.updates = updates
@@ -52,6 +56,12 @@ public struct StatusIngestService: HTTPResponder {
     private func answer(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> Response {
         let words = request.uri.path.split(separator: "/")
         if words.count >= 2, words[0] == "v1", words[1] == "live-counts" { return try await liveCounts(request, words, trail) }
+        if words.count >= 2, words[0] == "v1", words[1] == "reference-data" {
+            return try await reference(request, words.dropFirst(2), trail)
+        }
+        if words.count == 4, words[0] == "v1", words[1] == "service-requests", words[3] == "service" {
+            return try await requestedService(request, words[2], trail)
+        }
         if words.count == 4, words[0] == "v1", words[1] == "service-requests", words[3] == "timeline" {
             trail.route = "timeline"
             return try await timeline(request, FormReader.pathSegment(words[2]), trail)
@@ -136,7 +146,7 @@ public struct StatusIngestService: HTTPResponder {
     }
 
     /// - Returns: the tenant, and the public id of its token.
-    private func identified(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> (tenant: Tenant, key: String) {
+    func identified(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> (tenant: Tenant, key: String) {
         let words = (request.headers[.authorization] ?? "").split(separator: " ")
         if words.count == 2, words[0].lowercased() == "bearer", let secret = AccessSecret(presented: String(words[1]), kind: .crmToken) {
             var snapshot = directory.current

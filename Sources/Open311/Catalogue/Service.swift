@@ -34,6 +34,8 @@ public struct Service: Sendable, Equatable {
     public var keywords: [String]
     /// Sorted by `order`.
     public var attributes: [ServiceAttribute]
+    /// The number of the catalogue's version that it stands in; nil where it comes from no published one.
+    public var catalogueVersion: Int32?
 
     public init(
         code: ServiceCode, kind: ServiceKind, name: LocalizedText, summary: LocalizedText, group: LocalizedText, keywords: [String],

@@ -5,6 +5,12 @@ public enum CatalogueRules: ReferenceRules {
         return CheckedReference(value: document(services), advice: advice)
     }
 
+    public static var table: (@Sendable (Table, Tenant) throws(ReferenceFaults) -> PlacedTree)? {
+        { (table: Table, tenant: Tenant) throws(ReferenceFaults) in try CatalogueTable.tree(table, language: tenant.language) }
+    }
+
+    public static func csv(_ document: JSONValue) -> [UInt8]? { CatalogueTable.csv(document) }
+
     /// - Parameter languages: the tenant's, its own first: texts without a language are in that one, and each text should exist in all.
     /// - Returns: the services in their order, and what is not wrong but perhaps not meant.
     public static func services(

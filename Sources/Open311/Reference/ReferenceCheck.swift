@@ -21,9 +21,10 @@ public struct ReferenceFaults: Error, Sendable, Equatable {
 
     public static let maximumListed = 1_000
 
-    public init(_ faults: [ReferenceFault]) {
+    /// - Parameter count: of all, when some are left out already.
+    public init(_ faults: [ReferenceFault], of count: Int? = nil) {
         listed = Array(faults.prefix(Self.maximumListed))
-        count = faults.count
+        self.count = max(count ?? 0, faults.count)
     }
 }
 
@@ -44,6 +45,17 @@ public struct CheckedReference: Sendable, Equatable {
 public protocol ReferenceRules: Sendable {
     /// Looks at the whole document and tells every fault at once.
     static func check(_ value: JSONValue, of tenant: Tenant) throws(ReferenceFaults) -> CheckedReference
+
+    /// How a table of this kind becomes a tree; nil where it comes as JSON only.
+    static var table: (@Sendable (Table, Tenant) throws(ReferenceFaults) -> PlacedTree)? { get }
+
+    /// The canonical document as CSV; nil where it is given as JSON only.
+    static func csv(_ document: JSONValue) -> [UInt8]?
+}
+
+extension ReferenceRules {
+    public static var table: (@Sendable (Table, Tenant) throws(ReferenceFaults) -> PlacedTree)? { nil }
+    public static func csv(_ document: JSONValue) -> [UInt8]? { nil }
 }
 
 extension ReferenceKind {

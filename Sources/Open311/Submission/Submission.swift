@@ -34,6 +34,8 @@ public struct Submission: Sendable {
     public var clientReference: ClientReference?
     /// The trace that goes on with its event; nil where none is kept.
     public var trace: TraceContext?
+    /// The version of the tenant's catalogue that it is valid under.
+    public var catalogueVersion: Int32?
 
     public init(
         tenant: TenantID, serviceCode: ServiceCode, serviceName: String, description: String, location: Location, answers: [Answer],

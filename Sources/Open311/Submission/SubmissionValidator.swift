@@ -54,7 +54,7 @@ public struct SubmissionValidator: Sendable {
         let reporter = check.reporter(fields)
         let reference = check.clientReference(fields, idempotencyKey: idempotencyKey, apiKey: apiKey)
         guard check.faults.isEmpty else { throw Faults(check.faults) }
-        return Submission(
+        var submission = Submission(
             tenant: tenant.id,
             serviceCode: service.code,
             serviceName: service.name.text(in: language, fallback: [tenant.language]) ?? service.code.rawValue,
@@ -72,6 +72,8 @@ public struct SubmissionValidator: Sendable {
             // Nobody waits at the end of a test endpoint: there the token is resolved at once.
             isListed: service.kind == .realtime || service.kind == .batch && tenant.id.isTest
         )
+        submission.catalogueVersion = service.catalogueVersion
+        return submission
     }
 
     private mutating func refuse(_ field: String, _ problem: Fault.Problem) { faults.append(Fault(field: field, problem: problem)) }

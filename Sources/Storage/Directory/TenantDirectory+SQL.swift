@@ -18,8 +18,9 @@ enum DirectorySQL {
     static let services = Statement(
         "directory_services",
         """
-        select tenant_id, code, kind, names, summaries, groups, keywords, attributes, changed_at, active
-        from services order by tenant_id, position, code
+        select s.tenant_id, s.code, s.kind, s.names, s.summaries, s.groups, s.keywords, s.attributes, s.changed_at, s.active,
+               t.catalogue_version
+        from services s join tenants t on t.id = s.tenant_id order by s.tenant_id, s.position, s.code
         """)
 
     static let accessKeys = Statement(

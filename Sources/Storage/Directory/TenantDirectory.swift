@@ -121,7 +121,9 @@ public final class TenantDirectory: Sendable {
             let changedAt = Timestamp(microseconds: try row.timestamp(8))
             changes[tenant] = max(changes[tenant] ?? changedAt, changedAt)
             guard try row.bool(9), let code = try? ServiceCode(validating: try row.text(1)) else { continue }
-            services[tenant, default: []].append(try TenantRow.service(row, code, defersIdentifiers: deferring.contains(tenant)))
+            var service = try TenantRow.service(row, code, defersIdentifiers: deferring.contains(tenant))
+            service.catalogueVersion = row.isNull(10) ? nil : try row.int32(10)
+            services[tenant, default: []].append(service)
         }
         var catalogues: [TenantID: Catalogue] = [:]
         for (tenant, changedAt) in changes { catalogues[tenant] = Catalogue(services: services[tenant] ?? [], changedAt: changedAt) }

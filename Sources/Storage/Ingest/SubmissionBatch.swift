@@ -173,6 +173,8 @@ struct SubmissionBatch: Sendable {
                     .jsons(submissions.map { answersJSON($0.answers) }), .texts(submissions.map(\.receivedVia)),
                     .texts(submissions.map(\.language.rawValue)), .texts(references), .jsons(submissions.map(more)),
                     .byteStrings(submissions.map { $0.trace?.traceID }),
+                    // 0 for none.
+                    .int32s(submissions.map { $0.catalogueVersion ?? 0 }),
                 ]
             ))
         let identified = entries.indices.filter { submissions[$0].reporter != nil }

@@ -34,16 +34,16 @@ enum IngestSQL {
         """
         insert into service_requests (id, tenant_id, service_code, service_name, description, requested_at, updated_at, lat, long,
                                       address, address_id, zipcode, media_urls, answers, received_via, language,
-                                      title, service_object_type, service_object_id, token, listed, trace_id)
+                                      title, service_object_type, service_object_id, token, listed, trace_id, catalogue_version)
         select id, tenant_id, service_code, service_name, description, requested_at, requested_at, lat, long, address, address_id,
                zipcode, coalesce(string_to_array(media, ' '), '{}'), answers, received_via, language,
                more ->> 'title', more ->> 'object_type', more ->> 'object_id', more ->> 'token',
-               coalesce((more -> 'listed')::boolean, true), trace_id
+               coalesce((more -> 'listed')::boolean, true), trace_id, nullif(catalogue, 0)
         from unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::double precision[],
                     $8::double precision[], $9::text[], $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::text[], $15::text[],
-                    $16::text[], $17::jsonb[], $18::bytea[])
+                    $16::text[], $17::jsonb[], $18::bytea[], $19::integer[])
             as given (id, tenant_id, service_code, service_name, description, requested_at, lat, long, address, address_id, zipcode,
-                      media, answers, received_via, language, reference, more, trace_id)
+                      media, answers, received_via, language, reference, more, trace_id, catalogue)
         """, request: "id")
 
     static let reporters = Insert(

@@ -2,7 +2,7 @@ import Open311
 import Postgres
 
 enum ReferenceSQL {
-    static let all = [lock, put, publish, rollBack, publishDue, list, find, live, nextDue]
+    static let all = [lock, put, publish, rollBack, publishDue, list, find, live, notable, requestService, nextDue, forget]
 
     private static let columns = """
         kind, number, state, author, note, base, created_at, publish_at, published_at, superseded_at, hash, size
@@ -48,7 +48,29 @@ enum ReferenceSQL {
         where tenant_id = $1::integer and kind = $2::text and state = 'published'
         """)
 
+    /// What is live and what is scheduled, the next first.
+    static let notable = Statement(
+        "reference_notable",
+        """
+        select \(columns) from reference_documents
+        where tenant_id = $1::integer and kind = $2::text and state in ('published', 'scheduled')
+        order by publish_at nulls first, number limit 101
+        """)
+
+    /// The service of a request as its catalogue had it when the request was made.
+    static let requestService = Statement(
+        "reference_request_service",
+        """
+        select r.service_code, r.catalogue_version,
+               (select s from reference_documents d, jsonb_array_elements(d.body) s
+                where d.tenant_id = $3::integer and d.kind = 'catalogue' and d.number = r.catalogue_version
+                  and s ->> 'service_code' = r.service_code)
+        from service_requests r where r.id = $1::bigint and r.tenant_id = $2::integer
+        """)
+
     /// Of all tenants.
+    static let forget = Statement("reference_forget", "select bus311_forget_references()")
+
     static let nextDue = Statement(
         "reference_next_due", "select min(publish_at) from reference_documents where state = 'scheduled'")
 }

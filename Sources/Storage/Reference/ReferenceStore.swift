@@ -49,6 +49,31 @@ public final class ReferenceStore: Sendable {
         }
     }
 
+    /// What is live and what is scheduled, the live one first, then by moment: 101 at most.
+    public func notable(_ kind: ReferenceKind, of tenant: TenantID) async throws(StorageError) -> [ReferenceVersion] {
+        let own = tenant.production
+        return try await run { (session) throws(PostgresError) in
+            try session.pipeline([
+                RequestSQL.tenant(own), (ReferenceSQL.notable, [.int32(own.rawValue), .text(kind.rawValue)]),
+            ])[1].map { (row) throws(PostgresError) in try ReferenceVersion(row) }
+        }
+    }
+
+    /// - Parameter tenant: the request's own; its test endpoint for a request made there.
+    /// - Returns: nil when the tenant has no such request.
+    public func service(of request: ServiceRequestID, tenant: TenantID) async throws(StorageError) -> RequestedService? {
+        try await run { (session) throws(PostgresError) in
+            let own: [Parameter] = [.int64(request.rawValue), .int32(tenant.rawValue), .int32(tenant.production.rawValue)]
+            // Each is visible to its own number only: the request to the endpoint's, the catalogue to the tenant's.
+            guard let row = try session.pipeline([RequestSQL.tenant(tenant), (ReferenceSQL.requestService, own)])[1].first else {
+                return nil
+            }
+            return RequestedService(
+                code: try row.text(0), catalogueVersion: row.isNull(1) ? nil : try row.int32(1),
+                definition: row.isNull(2) ? nil : try row.json(2))
+        }
+    }
+
     private func document(
         _ step: (statement: Statement, parameters: [Parameter]), of tenant: TenantID
     ) async throws(StorageError) -> ReferenceDocument? {
@@ -126,6 +151,7 @@ public final class ReferenceStore: Sendable {
         case ("stale", let live): throw .stale(live: live)
         case ("unknown", _): throw .unknownVersion
         case ("superseded", _): throw .superseded
+        case ("full", _): throw .tooMany
         case (let word, let number?):
             guard let outcome = ReferenceChange.Outcome(rawValue: word) else { fallthrough }
             return ReferenceChange(outcome: outcome, number: number)

@@ -62,6 +62,15 @@ public struct ReferenceDocument: Sendable, Equatable {
     public let body: [UInt8]
 }
 
+/// The service that a request was made under.
+public struct RequestedService: Sendable, Equatable {
+    public let code: String
+    /// Nil for a request from before there were versions.
+    public let catalogueVersion: Int32?
+    /// As the catalogue had it then, JSON; nil when that version is kept no more.
+    public let definition: [UInt8]?
+}
+
 /// A document that nothing is wrong with, on its way into the store.
 public struct NewReference: Sendable {
     public let kind: ReferenceKind
@@ -124,12 +133,14 @@ public enum ReferenceRefusal: Error, Sendable, Equatable {
     case unknownVersion
     /// It was live before: only rolling back makes it live again.
     case superseded
+    /// 500 versions of one kind were made within a day.
+    case tooMany
     case storage(StorageError)
 
     public static func == (left: ReferenceRefusal, right: ReferenceRefusal) -> Bool {
         switch (left, right) {
         case (.stale(let one), .stale(let other)): one == other
-        case (.unknownVersion, .unknownVersion), (.superseded, .superseded): true
+        case (.unknownVersion, .unknownVersion), (.superseded, .superseded), (.tooMany, .tooMany): true
         case (.storage(let one), .storage(let other)): one.kind == other.kind
         default: false
         }

@@ -109,7 +109,8 @@ struct Services {
         list.append(KeyUseService(keyUses: keyUses))
         let service = StatusIngestService(
             directory: directory, updates: updates, liveCounts: try LiveCountStore(configuration: try settings.database(.status)),
-            keyUses: keyUses, origin: settings.origin, logger: logger("status-ingest"),
+            keyUses: keyUses, references: try ReferenceStore(configuration: try settings.database(.status)), origin: settings.origin,
+            logger: logger("status-ingest"),
             audit: audit, auditStore: try AuditStore(configuration: try settings.database(.status)))
         list.append(http(service, host: settings.host, port: settings.statusIngestPort, "status-ingest"))
         guard let broker = try settings.statusBroker else { return }
@@ -138,6 +139,13 @@ struct Services {
                 outbox: try OutboxStore(configuration: try settings.database(.watch)), logger: logger("watch"),
                 report: report("watch")))
         try addAlerts()
+        list.append(
+            ReferenceClock(
+                store: try ReferenceStore(configuration: try settings.database(.watch)), logger: logger("watch"), report: report("watch")))
+        list.append(
+            try ReferencePuller(
+                store: try ReferenceStore(configuration: try settings.database(.watch)), allowed: try settings.allowedLinks,
+                authorities: settings.linkAuthorities, origin: settings.origin, logger: logger("watch")))
         guard let password = settings.monitorPassword else { return }
         let broker = BrokerAdministration(
             client: try HTTPClient(name: "bus311-watch"), baseURL: try settings.managementURL,

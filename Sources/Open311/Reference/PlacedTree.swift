@@ -1,0 +1,186 @@
+/// A tree that was made from a table, with the cell behind each of its parts.
+public struct PlacedTree: Sendable {
+    /// Lists are objects of key to entry, in the order of the table.
+    public let keyed: JSONValue
+    /// By path: `/POTHOLE/attributes/depth`.
+    fileprivate let cells: [String: ReferenceFault]
+
+    /// The tree with its lists as arrays, as a document has them.
+    ///
+    /// - Parameter key: of the entries.
+    public func document(key: String) -> JSONValue { ReferencePatch.merge(.array([]), with: keyed, key: key) }
+
+    /// A fault of the document that was made of the tree, with the cell in place of the pointer.
+    ///
+    /// - Parameter document: to find an entry's key by its position.
+    public func placed(_ fault: ReferenceFault, in document: JSONValue, key: String) -> ReferenceFault {
+        var path = Self.keyedPath(fault.pointer, document, key)
+        while !path.isEmpty {
+            if let cell = cells[path] { return ReferenceFault(cell.pointer, "\(cell.text): \(fault.text)") }
+            path = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+        }
+        return fault
+    }
+
+    /// `/3/attributes/0/code` as `/POTHOLE/attributes/depth/code`.
+    private static func keyedPath(_ pointer: String, _ document: JSONValue, _ key: String) -> String {
+        var value: JSONValue? = document
+        var keys: String? = key
+        var path = ""
+        for step in pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init) {
+            if let entries = value?.array, let index = Int(step), entries.indices.contains(index) {
+                value = entries[index]
+                path += keys.flatMap { entries[index][$0]?.string }.map { JSONPointer.step($0) } ?? "/\(step)"
+                keys = nil
+            } else {
+                let name = step.replacing("~1", with: "/").replacing("~0", with: "~")
+                value = value?[name]
+                keys = ReferencePatch.innerKeys[name]
+                path += "/\(step)"
+            }
+        }
+        return path
+    }
+}
+
+/// Makes a tree of a table, cell by cell.
+struct TableBuilder {
+    private let table: Table
+    private let language: Language
+    private var columns: [String: Int] = [:]
+    /// Column, first part of its name, language.
+    private var localized: [(index: Int, name: String, language: String)] = []
+    private var root = Node()
+    private var cells: [String: ReferenceFault] = [:]
+    private var begun: [String: ReferenceFault] = [:]
+    private var faults: [ReferenceFault] = []
+
+    /// Objects under construction, whose members keep their order.
+    private final class Node {
+        var names: [String] = []
+        var children: [String: Node] = [:]
+        var value: JSONValue?
+
+        func child(_ name: String) -> Node {
+            if let child = children[name] { return child }
+            let child = Node()
+            children[name] = child
+            names.append(name)
+            return child
+        }
+
+        var tree: JSONValue {
+            value ?? .object(names.map { JSONValue.Member($0, children[$0]?.tree ?? .null) })
+        }
+    }
+
+    /// - Parameters:
+    ///   - plain: columns that hold one value.
+    ///   - texts: columns that come once for each language, or once without.
+    init(table: Table, language: Language, plain: Set<String>, texts: Set<String>) {
+        self.table = table
+        self.language = language
+        for (index, column) in table.columns.enumerated() {
+            let parts = column.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            if plain.contains(column) {
+                columns[column] = index
+            } else if let first = parts.first, texts.contains(first) {
+                localized.append((index, first, parts.count > 1 ? parts[1] : language.rawValue))
+            } else {
+                let known = (plain.sorted() + texts.sorted().map { $0 + "." + language.rawValue }).joined(separator: ", ")
+                faults.append(ReferenceFault("#cell=1,\(index + 1)", "The column “\(column.prefix(64))” is unknown. Known: \(known)."))
+            }
+        }
+    }
+
+    func column(_ name: String) -> Int? { columns[name] }
+
+    /// Nil when the cell is empty, or there is no such column.
+    func text(_ row: Table.Row, _ name: String) -> String? {
+        guard let index = columns[name] else { return nil }
+        let text = CleanText.singleSpaced(row.cells[index])
+        return text.isEmpty ? nil : text
+    }
+
+    mutating func fault(_ row: Table.Row, _ column: Int?, _ text: String) {
+        let place = place(row, column)
+        faults.append(ReferenceFault(place.pointer, "\(place.text): \(text)"))
+    }
+
+    private func place(_ row: Table.Row, _ column: Int?) -> ReferenceFault {
+        guard let column else { return ReferenceFault("#row=\(row.number)", "Row \(row.number)") }
+        return ReferenceFault("#cell=\(row.number),\(column + 1)", "Row \(row.number), column \(table.columns[column])")
+    }
+
+    private func node(_ path: [String]) -> Node { path.reduce(root) { $0.child($1) } }
+
+    private static func pointer(_ path: [String]) -> String { path.map { JSONPointer.step($0) }.joined() }
+
+    /// Opens an entry; a second row of the same one is a fault.
+    mutating func begin(_ path: [String], _ row: Table.Row, _ column: Int?) {
+        _ = node(path)
+        let place = place(row, column)
+        let pointer = Self.pointer(path)
+        if let before = begun[pointer] {
+            return fault(row, column, "“\((path.last ?? "").prefix(64))” occurs twice: it stands above already (\(before.text)).")
+        }
+        begun[pointer] = place
+        cells[pointer] = place
+        // What it stands in may have no row of its own.
+        for length in 1..<path.count {
+            let outer = Self.pointer(Array(path.prefix(length)))
+            if cells[outer] == nil { cells[outer] = place }
+        }
+    }
+
+    /// Takes the cells of these columns that are not empty.
+    mutating func fill(_ path: [String], _ row: Table.Row, _ names: Set<String>) {
+        for name in names.sorted() {
+            guard let index = columns[name], let text = text(row, name) else { continue }
+            let own = path + [name]
+            cells[Self.pointer(own)] = place(row, index)
+            node(own).value = value(name, text, row, index)
+        }
+        for (index, name, tag) in localized where names.contains(name) {
+            let text = row.cells[index]
+            guard !CleanText.singleSpaced(text).isEmpty else { continue }
+            let own = path + [name, tag]
+            cells[Self.pointer(own)] = place(row, index)
+            node(own).value = .string(text)
+        }
+        for name in columns.keys.sorted() where !names.contains(name) && !["service_code", "attribute", "value"].contains(name) {
+            if let index = columns[name], text(row, name) != nil {
+                fault(row, index, "\(name) says nothing in such a row: leave the cell empty.")
+            }
+        }
+    }
+
+    private static let yes: Set<String> = ["true", "yes", "oui", "vrai", "1", "x"]
+    private static let no: Set<String> = ["false", "no", "non", "faux", "0"]
+
+    private mutating func value(_ name: String, _ text: String, _ row: Table.Row, _ index: Int) -> JSONValue {
+        switch name {
+        case "keywords":
+            return .array(
+                text.split { $0 == "," || $0 == "|" }.map { .string(CleanText.singleSpaced(String($0))) }.filter { $0 != .string("") })
+        case "variable", "required":
+            let word = text.lowercased()
+            if Self.yes.contains(word) { return .bool(true) }
+            if Self.no.contains(word) { return .bool(false) }
+            fault(row, index, "“\(text.prefix(32))” is neither true nor false (oui, non).")
+            return .bool(false)
+        case "order":
+            guard let number = Double(text), number.isFinite else {
+                fault(row, index, "“\(text.prefix(32))” is no whole number.")
+                return .number(1)
+            }
+            return .number(number)
+        default: return .string(text)
+        }
+    }
+
+    func finished() throws(ReferenceFaults) -> PlacedTree {
+        guard faults.isEmpty else { throw ReferenceFaults(faults) }
+        return PlacedTree(keyed: root.tree, cells: cells)
+    }
+}

@@ -1,0 +1,87 @@
+/// A document as somebody sends it: what its bytes are, and whether they are the whole or a part.
+public struct ReferenceSource: Sendable {
+    /// Of a document as it is sent.
+    public static let maximumBytes = 16_777_216
+
+    public enum Format: Sendable, Equatable {
+        case json
+        /// - Parameter charset: as the sender names it; nil for UTF-8.
+        case csv(charset: String?)
+
+        /// From a `Content-Type` header; nil for a type that is not taken.
+        public init?(contentType: String) {
+            let parts = contentType.split(separator: ";").map { $0.filter { $0 != " " } }
+            switch parts.first?.lowercased() {
+            case "application/json", "application/merge-patch+json", "application/geo+json": self = .json
+            case "text/csv":
+                let charset = parts.dropFirst().first { $0.lowercased().hasPrefix("charset=") }
+                self = .csv(charset: charset.map { $0.dropFirst(8).filter { $0 != "\"" } }.map { String($0) })
+            default: return nil
+            }
+        }
+    }
+
+    private let kind: ReferenceKind
+    private let rules: any ReferenceRules.Type
+    private let value: JSONValue
+    private let tree: PlacedTree?
+
+    /// - Throws: ``ReferenceFaults`` when it cannot be read at all.
+    public init(_ bytes: [UInt8], _ format: Format, kind: ReferenceKind, tenant: Tenant) throws(ReferenceFaults) {
+        guard bytes.count <= Self.maximumBytes else {
+            throw ReferenceFaults([ReferenceFault("", "The document may have \(Self.maximumBytes) bytes at most.")])
+        }
+        guard let rules = kind.rules else { throw ReferenceFaults([ReferenceFault("", "\(kind.pathName) is not taken here.")]) }
+        self.kind = kind
+        self.rules = rules
+        switch format {
+        case .json:
+            tree = nil
+            do { value = try JSONReader.value(bytes) } catch {
+                throw ReferenceFaults([ReferenceFault("", "The body is no JSON: \(error).")])
+            }
+        case .csv(let charset):
+            guard let read = rules.table else { throw ReferenceFaults([ReferenceFault("", "\(kind.pathName) is no table: send JSON.")]) }
+            let made = try read(try Table(csv: bytes, charset: charset), tenant)
+            tree = made
+            value = made.keyed
+        }
+    }
+
+    /// The document as a whole, checked.
+    public func whole(of tenant: Tenant) throws(ReferenceFaults) -> CheckedReference {
+        guard let tree, let key = kind.entryKey else { return try rules.check(value, of: tenant) }
+        return try check(tree.document(key: key), tree, key, tenant)
+    }
+
+    /// What is live, changed by the document as a part of it, checked as a whole.
+    ///
+    /// - Parameter live: nil when there is none yet.
+    public func patched(_ live: JSONValue?, of tenant: Tenant) throws(ReferenceFaults) -> CheckedReference {
+        guard let key = kind.entryKey else {
+            throw ReferenceFaults([ReferenceFault("", "\(kind.pathName) is one whole: send all of it with PUT.")])
+        }
+        guard value.object != nil else {
+            throw ReferenceFaults([
+                ReferenceFault(
+                    "",
+                    "A part is an object of \(key) to what changes, as in {\"CODE\": {…}}; null takes an entry out. This is \(value.kindName)."
+                )
+            ])
+        }
+        let document = ReferencePatch.merge(live ?? .array([]), with: value, key: key)
+        return try check(document, tree, key, tenant)
+    }
+
+    private func check(_ document: JSONValue, _ tree: PlacedTree?, _ key: String, _ tenant: Tenant) throws(ReferenceFaults)
+        -> CheckedReference
+    {
+        guard let tree else { return try rules.check(document, of: tenant) }
+        do {
+            let checked = try rules.check(document, of: tenant)
+            return CheckedReference(value: checked.value, advice: checked.advice.map { tree.placed($0, in: document, key: key) })
+        } catch {
+            throw ReferenceFaults(error.listed.map { tree.placed($0, in: document, key: key) }, of: error.count)
+        }
+    }
+}

@@ -1,0 +1,97 @@
+-- Reference data that Bus311 fetches itself, or asks the CRM for, on a schedule.
+create table reference_pulls (
+    tenant_id integer not null references tenants on delete cascade,
+    kind text not null,
+    -- Null: the CRM is asked by reference_data.refresh_requested.
+    url text check (length(url) <= 2000),
+    allows_http boolean not null default false,
+    every_seconds integer not null check (every_seconds between 60 and 2678400),
+    set_by text not null,
+    set_at timestamptz not null default now(),
+    next_at timestamptz not null default now(),
+    -- Somebody is at it until then.
+    taken_until timestamptz,
+    -- Validators of what was fetched last.
+    etag text,
+    last_modified text,
+    failures integer not null default 0,
+    last_at timestamptz,
+    last_outcome text,
+    last_detail text,
+    last_version integer,
+    primary key (tenant_id, kind)
+);
+create index reference_pulls_next on reference_pulls (next_at);
+alter table reference_pulls enable row level security;
+create policy status_own on reference_pulls for select to bus311_status using (tenant_id = bus311_tenant());
+create policy everybody_else on reference_pulls for all to bus311_admin, bus311_watch using (true) with check (true);
+grant select on reference_pulls to bus311_status;
+grant select, update on reference_pulls to bus311_watch;
+grant select, insert, update, delete on reference_pulls to bus311_admin;
+
+-- The watch asks CRMs for what they have.
+grant insert on outbox to bus311_watch;
+grant usage on sequence outbox_number to bus311_watch;
+
+-- As before, with a bound: a program that runs wild fills no disk. One more outcome, `full`.
+create or replace function bus311_put_reference(
+    of_kind text, who text, why text, new_hash bytea, new_body jsonb, new_size integer, moment timestamptz, expected integer)
+returns table (outcome text, version integer) language plpgsql security definer set search_path = public as $$
+declare
+    own integer := bus311_tenant();
+    live reference_documents;
+    given integer;
+begin
+    perform pg_advisory_xact_lock(3113, own);
+    select * into live from reference_documents d where d.tenant_id = own and d.kind = of_kind and d.state = 'published';
+    if expected is not null and coalesce(live.number, 0) <> expected then
+        return query select 'stale', live.number;
+        return;
+    end if;
+    -- A body of null says what no document at all says.
+    if coalesce(moment, now()) <= now() and coalesce(live.body, 'null') = new_body then
+        return query select 'unchanged', coalesce(live.number, 0);
+        return;
+    end if;
+    select coalesce(max(d.number), 0) + 1 into given from reference_documents d where d.tenant_id = own and d.kind = of_kind;
+    if exists (
+        select from reference_documents d
+        where d.tenant_id = own and d.kind = of_kind and d.number = given - 500 and d.created_at > now() - interval '1 day')
+    then
+        return query select 'full', live.number;
+        return;
+    end if;
+    insert into reference_documents (tenant_id, kind, number, state, author, note, base, publish_at, hash, size, body)
+    values (own, of_kind, given, case when moment > now() and isfinite(moment) then 'scheduled' else 'draft' end, who, why, live.number,
+            case when moment > now() and isfinite(moment) then moment end, new_hash, new_size, new_body);
+    if coalesce(moment, now()) <= now() then
+        perform bus311_make_live(own, of_kind, given);
+        return query select 'published', given;
+    else
+        return query select case when isfinite(moment) then 'scheduled' else 'draft' end, given;
+    end if;
+end $$;
+
+-- Forgets versions that nobody needs: older than requests are kept; older than five weeks when a hundred newer ones are there and no
+-- request was made under it. The live one, what is scheduled and the newest stay.
+create function bus311_forget_references() returns integer
+language plpgsql security definer set search_path = public as $$
+declare
+    forgotten integer;
+begin
+    delete from reference_documents d
+    where d.state in ('draft', 'superseded')
+      and d.number < (select max(n.number) from reference_documents n where n.tenant_id = d.tenant_id and n.kind = d.kind)
+      and (coalesce(d.superseded_at, d.created_at) < now() - interval '400 days'
+        or coalesce(d.superseded_at, d.created_at) < now() - interval '35 days'
+          and d.number <= (select max(n.number) from reference_documents n where n.tenant_id = d.tenant_id and n.kind = d.kind) - 100
+          and (d.kind <> 'catalogue' or not exists (
+              select from service_requests r
+              where r.tenant_id in (d.tenant_id, -d.tenant_id) and r.catalogue_version = d.number
+                -- A gateway may go on for a while with what it has read.
+                and r.requested_at >= d.published_at and r.requested_at <= d.superseded_at + interval '1 hour')));
+    get diagnostics forgotten = row_count;
+    return forgotten;
+end $$;
+revoke execute on function bus311_forget_references() from public;
+grant execute on function bus311_forget_references() to bus311_watch;
