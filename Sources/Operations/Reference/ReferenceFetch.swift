@@ -35,7 +35,8 @@ struct ReferenceFetch: Sendable {
                     ? .failed(.unreachable, "nobody has the name \(link.host)")
                     : .failed(
                         .notAllowed,
-                        "\(link.host):\(link.port) is not on the Internet, or not at its default port; media.fetch.allow names such hosts")
+                        "\(link.host):\(link.port) is not on the Internet, or not at its default port; reference.fetch.allow names such hosts"
+                    )
             }
             let response: HTTPResponse
             do { response = try await client.send(request(checked, etag, lastModified)) } catch { return Self.outcome(error) }

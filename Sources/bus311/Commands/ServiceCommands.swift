@@ -144,8 +144,8 @@ struct Services {
                 store: try ReferenceStore(configuration: try settings.database(.watch)), logger: logger("watch"), report: report("watch")))
         list.append(
             try ReferencePuller(
-                store: try ReferenceStore(configuration: try settings.database(.watch)), allowed: try settings.allowedLinks,
-                authorities: settings.linkAuthorities, origin: settings.origin, logger: logger("watch")))
+                store: try ReferenceStore(configuration: try settings.database(.watch)), allowed: try settings.allowedReferenceSources,
+                authorities: settings.referenceAuthorities, origin: settings.origin, logger: logger("watch")))
         guard let password = settings.monitorPassword else { return }
         let broker = BrokerAdministration(
             client: try HTTPClient(name: "bus311-watch"), baseURL: try settings.managementURL,

@@ -374,7 +374,7 @@ def pulled(city, door):
 
     def once(code=0, allow=True):
         # By a command: the watch of this city knows of no private host that may be asked.
-        environment = dict(os.environ, BUS311_MEDIA_FETCH_ALLOW=f"127.0.0.1:{stranger.port}" if allow else "")
+        environment = dict(os.environ, BUS311_REFERENCE_FETCH_ALLOW=f"127.0.0.1:{stranger.port}" if allow else "")
         done = subprocess.run(
             [PROGRAM, "reference", "pull", tenant, "--config", os.path.join(city.home, "settings.json"), "--format", "json"],
             capture_output=True, text=True, timeout=60, check=False, env=environment)
@@ -386,7 +386,7 @@ def pulled(city, door):
     sql(city, "update reference_pulls set next_at = now(), failures = 0")
     wait_until(lambda: bus311(city, "reference", "pull", tenant, "--status")[0]["failures"] == 1, 10, "the watch tried it")
     shown = bus311(city, "reference", "pull", tenant, "--status")[0]
-    assert shown["last_outcome"] == "not_allowed" and "media.fetch.allow" in shown["last_detail"] and not stranger.visits, shown
+    assert shown["last_outcome"] == "not_allowed" and "reference.fetch.allow" in shown["last_detail"] and not stranger.visits, shown
     assert 30 < float(sql(city, "select extract(epoch from next_at - now()) from reference_pulls")) < 61
 
     assert pull("/moved")["outcome"] == "published" and stranger.paths() == ["/moved", "/catalogue.json"]

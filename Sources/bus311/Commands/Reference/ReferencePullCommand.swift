@@ -26,7 +26,7 @@ struct ReferencePullCommand: AsyncParsableCommand {
         abstract: "Fetch reference data from a URL now, or have them fetched on a schedule; without options: fetch now what is scheduled.",
         discussion: """
             The watch fetches: conditionally (ETag, Last-Modified), 16 MiB, 60 s and three redirects at most, from hosts on the Internet and
-            those that media.fetch.allow names. What is wrong as a whole is not published. A fetch that fails is tried again after 1, 2, 4…
+            those that reference.fetch.allow names. What is wrong as a whole is not published. A fetch that fails is tried again after 1, 2, 4…
             minutes. With --ask-crm the CRM is asked by reference_data.refresh_requested instead.
             Examples: bus311 reference pull valmont-7f3a9c --url https://crm.valmont.example/catalogue.json --every 1h
                       bus311 reference pull valmont-7f3a9c --ask-crm --every 1d
@@ -119,7 +119,8 @@ struct ReferencePullCommand: AsyncParsableCommand {
     private func fetch(_ store: ReferenceStore, _ settings: Settings, _ tenant: Tenant) async throws {
         guard try await store.pulls(of: tenant.id).contains(where: { $0.kind == kind }) else { throw nothingSet(tenant) }
         let puller = try ReferencePuller(
-            store: store, allowed: try settings.allowedLinks, authorities: settings.linkAuthorities, origin: settings.origin,
+            store: store, allowed: try settings.allowedReferenceSources, authorities: settings.referenceAuthorities,
+            origin: settings.origin,
             logger: Logger(label: "reference") { _ in SwiftLogNoOpLogHandler() })
         let result = try await puller.now(kind, of: tenant.id)
         await puller.close()
