@@ -29,7 +29,9 @@ let contractFiles = [
     "bus.ping.1.0.json",
     "reference_data.refresh_requested.1.0.json",
     "service_request.created.1.0.json",
+    "service_request.created.1.1.json",
     "service_request.created.2.0.json",
+    "service_request.created.2.1.json",
     "service_request.erased.1.0.json",
     "service_request.media_added.1.0.json",
     "service_request.media_added.1.1.json",
@@ -38,6 +40,7 @@ let contractFiles = [
     "service_request.updated.1.0.json",
     "service_request.updated.2.0.json",
     "status_update.1.0.json",
+    "status_update.1.1.json",
     "status_update.accepted.1.0.json",
     "status_update.rejected.1.0.json",
 ]
@@ -78,7 +81,7 @@ let package = Package(
         library("Bus", ["Open311", "Storage", "AMQP", "Curl", log, metrics, lifecycle, locks, crypto]),
         .target(
             name: "API", dependencies: ["Open311", "Storage", "CZlib", hummingbird, log, metrics, crypto, locks],
-            resources: ["openapi.json", "try.html", "try.js", "try.css"].map { .embedInCode("OpenAPI/\($0)") }
+            resources: ["openapi.json", "status-ingest.json", "try.html", "try.js", "try.css"].map { .embedInCode("OpenAPI/\($0)") }
                 + contractFiles.map { .embedInCode("Contract/\($0)") }, swiftSettings: settings),
         library("Operations", ["Open311", "Storage", "Bus", "Curl", log, metrics, lifecycle, crypto]),
         library("PrivateServers", [crypto, locks]),

@@ -53,6 +53,7 @@ def send_status(settings, event):
                 "status": "IN_PROCESS",
                 "status_notes": "Pris en charge",
                 "external_reference": f"CRM-{event['data']['service_request_id']}",
+                "ack": True,
             }
         ).encode(),
     )

@@ -32,6 +32,8 @@ public struct Watch: ServiceLifecycle.Service {
                         _ = try await partitions.forgetInbox()
                         nextPartitions = .now.advanced(by: .seconds(3_600))
                     }
+                    let resolved = try await partitions.resolveTokens()
+                    if resolved > 0 { logger.info("tokens resolved by their time limit", metadata: ["count": "\(resolved)"]) }
                     try await measure()
                     report("postgresql", true, "")
                 } catch {

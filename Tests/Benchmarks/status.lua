@@ -1,22 +1,17 @@
--- wrk: each request is a status update by REST: PUT to the next id of a file, once each.
--- Arguments: the CRM's token, the file of ids, the first line to take. The last line printed is what measure.py reads.
-local token, ids, count = nil, {}, 0
+-- wrk: each request is a status update by REST: PUT to the next id of a file, again from its beginning under another name.
+-- Arguments: the CRM's token, the file of ids, the round, which is part of the updates' names. The last line printed is what measure.py
+-- reads.
+local token, round, ids, count = nil, 0, {}, 0
 
 function init(arguments)
-   token = arguments[1]
-   local first, number = tonumber(arguments[3]), 0
-   for line in io.lines(arguments[2]) do
-      number = number + 1
-      if number >= first then ids[#ids + 1] = line end
-   end
+   token, round = arguments[1], arguments[3]
+   for line in io.lines(arguments[2]) do ids[#ids + 1] = line end
 end
 
 function request()
+   local id, pass = ids[count % #ids + 1], math.floor(count / #ids)
    count = count + 1
-   local id = ids[count]
-   -- More than there are: wrk has no way to stop by itself, and the figure is thrown away.
-   if id == nil then return wrk.format("GET", "/exhausted") end
-   return wrk.format("PUT", "/v1/service-requests/" .. id .. "/updates/rest-" .. id,
+   return wrk.format("PUT", "/v1/service-requests/" .. id .. "/updates/rest-" .. round .. "-" .. pass,
       { ["Authorization"] = "Bearer " .. token, ["Content-Type"] = "application/json" },
       '{"status":"IN_PROCESS","status_notes":"Une équipe passera demain matin"}')
 end

@@ -7,6 +7,9 @@ struct EndToEndTests {
     @Test("a request goes from a citizen's app to a CRM and its status comes back")
     func journey() async throws { #expect(try await PythonScript.run("journey.py") == 0, "see its output above") }
 
+    @Test("a CRM's updates come back by two doors: every move, batches, mapping, merging, versions, tokens, in any order to the same end")
+    func lifecycle() async throws { #expect(try await PythonScript.run("lifecycle.py") == 0, "see its output above") }
+
     @Test("statuses over AMQP follow the rules of REST, each has its receipt, and garbage ends nothing")
     func statusOverAMQP() async throws { #expect(try await PythonScript.run("status_over_amqp.py") == 0, "see its output above") }
 

@@ -40,7 +40,6 @@ struct StatementTests {
                 "audit_page",
                 "1, now() - interval '1 day', now(), null, null, null, null, null, null, now() - interval '1 day', 0, 100", "audit_"
             ),
-            ("status_known", "1, 2611000000001, 'u-1'", "Index"),
             ("places_find", "1, array['p-17']", "places_pkey"),
             ("places_known_parkings", "1, array['k-1']", "places_"),
             (
@@ -48,6 +47,11 @@ struct StatementTests {
                 "1, false, null, null, null, null, null, array[480978320], null, 43.6, 3.2, 300, 43.6, 3.2, null, null, 20, 0, null, null, null, null",
                 "place_cells_pkey"
             ),
+            ("status_known", "1, array[2611000000001::bigint], array['u-1']", "Index"),
+            ("status_lock", "1, array[2611000000001::bigint]", "Index"), ("status_history", "1, array[2611000000001::bigint]", "Index"),
+            ("status_names", "1, array['reference'], array['GRC-1']", "request_names_pkey"),
+            ("requests_named", "1, array['CRM-1']", "request_names_pkey"),
+            ("token_lock", "1, '9f86d081884c7d659a2feaa0c55ad015'", "token"),
         ])
     func hotStatementsUseAnIndex(name: String, values: String, index: String) async throws {
         let addresses = try await TestDatabase.shared.fresh()

@@ -24,7 +24,7 @@ struct StatusInboxTests {
             status: try status.map { try StatusUpdate.RequestedStatus(validating: $0) }, statusNotes: "n", agencyResponsible: nil,
             expectedAt: nil, serviceNotice: nil, externalReference: nil)
         return StatusMessage(
-            id: id, content: .update(update, request), routingKey: "k", body: Array("\(request) \(status ?? "-")".utf8),
+            id: id, content: .update(update, .number(request)), routingKey: "k", body: Array("\(request) \(status ?? "-")".utf8),
             isRedelivered: redelivered)
     }
 

@@ -28,7 +28,9 @@ enum ContractFiles {
         "/schemas/bus.ping/1.0.json": PackageResources.bus_ping_1_0_json,
         "/schemas/reference_data.refresh_requested/1.0.json": PackageResources.reference_data_refresh_requested_1_0_json,
         "/schemas/service_request.created/1.0.json": PackageResources.service_request_created_1_0_json,
+        "/schemas/service_request.created/1.1.json": PackageResources.service_request_created_1_1_json,
         "/schemas/service_request.created/2.0.json": PackageResources.service_request_created_2_0_json,
+        "/schemas/service_request.created/2.1.json": PackageResources.service_request_created_2_1_json,
         "/schemas/service_request.erased/1.0.json": PackageResources.service_request_erased_1_0_json,
         "/schemas/service_request.media_added/1.0.json": PackageResources.service_request_media_added_1_0_json,
         "/schemas/service_request.media_added/1.1.json": PackageResources.service_request_media_added_1_1_json,
@@ -37,6 +39,7 @@ enum ContractFiles {
         "/schemas/service_request.updated/1.0.json": PackageResources.service_request_updated_1_0_json,
         "/schemas/service_request.updated/2.0.json": PackageResources.service_request_updated_2_0_json,
         "/schemas/status_update/1.0.json": PackageResources.status_update_1_0_json,
+        "/schemas/status_update/1.1.json": PackageResources.status_update_1_1_json,
         "/schemas/status_update.accepted/1.0.json": PackageResources.status_update_accepted_1_0_json,
         "/schemas/status_update.rejected/1.0.json": PackageResources.status_update_rejected_1_0_json,
     ]

@@ -23,7 +23,9 @@ struct Reading {
 extension GeoReportGateway {
     func find(_ text: String, _ reading: Reading) async throws(GeoReportError) -> Response {
         let (tenant, language) = (reading.tenant, reading.languages.wanted)
-        let ids = text.split(separator: ",").prefix(ServiceRequestFilter.maximumCount).compactMap { ServiceRequestID(parsing: String($0)) }
+        let ids = text.split(separator: ",").prefix(ServiceRequestFilter.maximumCount).compactMap {
+            RequestAddress(serviceRequestID: String($0))
+        }
         let found =
             ids.isEmpty ? [] : try await read(language) { () async throws(StorageError) in try await reader.find(ids, of: tenant.id) }
         guard let newest = found.map(\.updatedAt).max() else {

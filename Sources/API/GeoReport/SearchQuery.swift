@@ -43,7 +43,8 @@ struct SearchQuery {
         let order = order()
         var filter = ServiceRequestFilter(
             // Unknown ids are left out; a list of only unknown ids still overrides everything else.
-            ids: ids.isEmpty ? nil : ids.prefix(ServiceRequestFilter.maximumCount).compactMap { ServiceRequestID(parsing: $0) },
+            addresses: ids.isEmpty
+                ? nil : ids.prefix(ServiceRequestFilter.maximumCount).compactMap { RequestAddress(serviceRequestID: $0) },
             serviceCodes: codes.isEmpty ? nil : codes.compactMap { try? ServiceCode(validating: $0) },
             requestedFrom: window.from, requestedTo: window.to, updated: updated, statuses: statuses(), order: order, limit: limit,
             position: position(limit: limit, order: order))

@@ -26,9 +26,21 @@ struct Problem: Error {
 
     var response: Response {
         var writer = JSONWriter(capacity: 512)
+        write(&writer)
+        var headers = self.headers
+        headers[.contentType] = "application/problem+json"
+        headers[.cacheControl] = "no-store"
+        return Response(
+            status: HTTPResponse.Status(code: status), headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
+    }
+
+    /// As an object: a body of its own, or the error of one item in a list.
+    func write(_ writer: inout JSONWriter) {
         writer.beginObject()
         writer.name("type")
         writer.value("urn:bus311:problem:" + code)
+        writer.name("code")
+        writer.value(code)
         writer.name("title")
         writer.value(title)
         writer.name("status")
@@ -49,10 +61,5 @@ struct Problem: Error {
             writer.endArray()
         }
         writer.endObject()
-        var headers = self.headers
-        headers[.contentType] = "application/problem+json"
-        headers[.cacheControl] = "no-store"
-        return Response(
-            status: HTTPResponse.Status(code: status), headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
     }
 }

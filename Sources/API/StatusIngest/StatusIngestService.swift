@@ -55,74 +55,62 @@ public struct StatusIngestService: HTTPResponder {
 
     private func answer(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> Response {
         let words = request.uri.path.split(separator: "/")
-        if words.count >= 2, words[0] == "v1", words[1] == "live-counts" { return try await liveCounts(request, words, trail) }
-        if words.count >= 2, words[0] == "v1", words[1] == "reference-data" {
-            return try await reference(request, words.dropFirst(2), trail)
+        guard words.first == "v1" else {
+            guard request.uri.path == "/openapi.json" else { throw Self.noSuchResource }
+            return try Self.openAPI(request)
         }
-        if words.count == 4, words[0] == "v1", words[1] == "service-requests", words[3] == "service" {
+        if words.count >= 2, words[1] == "live-counts" { return try await liveCounts(request, words, trail) }
+        if words.count >= 2, words[1] == "reference-data" { return try await reference(request, words.dropFirst(2), trail) }
+        if words.count == 4, words[1] == "service-requests", words[3] == "service" {
             return try await requestedService(request, words[2], trail)
         }
-        if words.count == 4, words[0] == "v1", words[1] == "service-requests", words[3] == "timeline" {
-            trail.route = "timeline"
-            return try await timeline(request, FormReader.pathSegment(words[2]), trail)
-        }
+        if let answer = try await lifecycle(words.dropFirst(), request, trail) { return answer }
         if words == ["v1", "audit"] {
             trail.route = "audit"
             return try await auditRows(request, try await authenticated(request, trail))
         }
-        if words.count == 4, words[0] == "v1", words[1] == "photos", words[3] == "redactions" {
+        if words.count == 4, words[1] == "photos", words[3] == "redactions" {
             trail.route = "redactions"
             guard request.method == .post else { throw Self.notAllowed("POST") }
             let tenant = try await authenticated(request, trail)
             return try await redact(request, words[2], tenant, trail)
         }
-        if words.count == 4, words[0] == "v1", words[1] == "service-requests", words[3] == "moderation" || words[3] == "personal-data" {
-            trail.route = String(words[3])
-            let method: HTTPRequest.Method = words[3] == "moderation" ? .post : .delete
+        if words.count == 4, words[1] == "service-requests" {
+            let what = words[3]
+            let methods: [Substring: HTTPRequest.Method] = ["timeline": .get, "moderation": .post, "personal-data": .delete]
+            guard let method = methods[what] else { throw Self.noSuchResource }
+            trail.route = String(what)
             guard request.method == method else { throw Self.notAllowed(method.rawValue) }
             let (tenant, key) = try await identified(request, trail)
-            guard let id = FormReader.pathSegment(words[2]).flatMap({ ServiceRequestID(parsing: $0) }) else {
-                throw Problem(404, .unknownRequest)
-            }
+            let id = try await number(words[2], tenant)
             trail.request = id
-            return method == .post ? try await moderate(id, request, tenant, key, trail) : try await erase(id, request, tenant, key, trail)
+            switch what {
+            case "timeline": return try await timeline(id, tenant)
+            case "moderation": return try await moderate(id, request, tenant, key, trail)
+            default: return try await erase(id, request, tenant, key, trail)
+            }
         }
-        guard words.count == 5, words[0] == "v1", words[1] == "service-requests", words[3] == "updates",
-            let requestText = FormReader.pathSegment(words[2]), let updateID = FormReader.pathSegment(words[4])
-        else {
-            throw Problem(
-                404, "no-such-resource", "No such resource",
-                "Use PUT /v1/service-requests/{service_request_id}/updates/{update_id}, GET /v1/service-requests/{service_request_id}/timeline, "
-                    + "POST /v1/service-requests/{service_request_id}/moderation, "
-                    + "DELETE /v1/service-requests/{service_request_id}/personal-data, POST /v1/photos/{token}/redactions or GET /v1/audit."
-            )
-        }
-        trail.route = "updates"
-        guard request.method == .put else { throw Self.notAllowed("PUT") }
-        let tenant = try await authenticated(request, trail)
-        guard StatusUpdateForm.isUpdateID(updateID) else { throw Problem(400, .invalidUpdateID) }
-        let kind = (request.headers[.contentType] ?? "").prefix { $0 != ";" }.lowercased().filter { $0 != " " }
-        guard kind == "application/json" else {
-            throw Problem(415, "unsupported-media-type", "Unsupported media type", "Content-Type must be application/json.")
-        }
-        let body = try await collect(request, trail)
-        let update: StatusUpdate
-        do { update = try StatusUpdateForm(parsing: body).update(id: updateID, receivedAt: .now) } catch { throw Problem(400, error) }
-        guard let id = ServiceRequestID(parsing: requestText) else { throw Problem(404, .unknownRequest) }
-        trail.request = id
-        let applied: AppliedUpdate
-        do {
-            applied = try await updates.apply(update, to: id, of: tenant.id)
-        } catch {
-            HTTPMetrics.statusUpdate(tenant: tenant.key.rawValue, result: "refused")
-            throw Self.problem(error)
-        }
-        HTTPMetrics.statusUpdate(tenant: tenant.key.rawValue, result: applied.outcome.rawValue)
-        if let delay = applied.firstAfter { HTTPMetrics.acknowledged(tenant: tenant.key.rawValue, after: delay) }
-        trail.objects = applied.outcome.rawValue
-        trail.requestTrace = applied.traceID
-        return Self.response(id, updateID, applied)
+        throw Self.noSuchResource
     }
+
+    /// Our number for the request that a path names.
+    func number(_ segment: Substring, _ tenant: Tenant) async throws(Problem) -> ServiceRequestID {
+        let found: ServiceRequestID?
+        let address = try address(segment)
+        do { found = try await updates.number(of: address, tenant: tenant.id) } catch { throw Self.problem(.storage(error)) }
+        guard let found else { throw Problem(404, .unknownRequest) }
+        return found
+    }
+
+    func address(_ segment: Substring) throws(Problem) -> RequestAddress {
+        guard let address = FormReader.pathSegment(segment).flatMap({ RequestAddress(serviceRequestID: $0) }) else {
+            throw Problem(404, .unknownRequest)
+        }
+        return address
+    }
+
+    private static let noSuchResource = Problem(
+        404, "no-such-resource", "No such resource", "GET /openapi.json tells what there is below /v1.")
 
     static func notAllowed(_ method: String) -> Problem {
         var problem = Problem(405, "method-not-allowed", "Method not allowed", "Use \(method).")
@@ -130,11 +118,7 @@ public struct StatusIngestService: HTTPResponder {
         return problem
     }
 
-    private func timeline(_ request: Request, _ text: String?, _ trail: RequestTrail) async throws(Problem) -> Response {
-        guard request.method == .get else { throw Self.notAllowed("GET") }
-        let tenant = try await authenticated(request, trail)
-        guard let id = text.flatMap({ ServiceRequestID(parsing: $0) }) else { throw Problem(404, .unknownRequest) }
-        trail.request = id
+    private func timeline(_ id: ServiceRequestID, _ tenant: Tenant) async throws(Problem) -> Response {
         let found: RequestTimeline?
         do { found = try await updates.timeline(of: id, tenant: tenant.id) } catch { throw Self.problem(.storage(error)) }
         guard let found else { throw Problem(404, .unknownRequest) }
@@ -167,55 +151,48 @@ public struct StatusIngestService: HTTPResponder {
         throw problem
     }
 
-    func collect(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> [UInt8] {
+    func collect(
+        _ request: Request, _ trail: RequestTrail, atMost maximum: Int = StatusUpdateForm.maximumSize
+    ) async throws(Problem) -> [UInt8] {
         var body = ByteBuffer()
         do {
             for try await chunk in request.body {
                 body.writeImmutableBuffer(chunk)
-                if body.readableBytes > StatusUpdateForm.maximumSize { break }
+                if body.readableBytes > maximum { break }
             }
         } catch {
             throw Problem(400, "unreadable-body", "Unreadable body", "The body could not be read to its end.")
         }
-        guard body.readableBytes <= StatusUpdateForm.maximumSize else { throw Problem(413, .tooLarge) }
+        guard body.readableBytes <= maximum else {
+            throw Problem(
+                413,
+                maximum == StatusUpdateForm.maximumSize
+                    ? .tooLarge
+                    : StatusUpdateFault("too-large", "Too large", "The body may have \(maximum) bytes at most: send it in parts."))
+        }
         trail.read(body)
         trail.readToEnd()
         return Array(body.readableBytesView)
     }
 
     static func problem(_ refusal: StatusUpdateRefusal) -> Problem {
-        if let fault = refusal.fault { return Problem(fault == .unknownRequest ? 404 : fault == .erasedRequest ? 410 : 409, fault) }
+        if let fault = refusal.fault {
+            let status =
+                switch refusal {
+                case .unknownRequest: 404
+                case .erasedRequest: 410
+                case .staleVersion: 412
+                default: 409
+                }
+            var problem = Problem(status, fault)
+            if case .staleVersion(let version) = refusal { problem.headers[.eTag] = "\"\(version)\"" }
+            return problem
+        }
         guard case .storage(let error) = refusal, error.isRetriable else {
             return Problem(500, "internal", "Internal error", "An internal error occurred. Send the same update again later.")
         }
         var problem = Problem(503, "unavailable", "Unavailable", "The service is unavailable for a moment. Send the same update again.")
         problem.headers[.retryAfter] = "5"
         return problem
-    }
-
-    private static func response(_ id: ServiceRequestID, _ updateID: String, _ applied: AppliedUpdate) -> Response {
-        var writer = JSONWriter(capacity: 256)
-        writer.beginObject()
-        writer.name("service_request_id")
-        writer.quoted(id.rawValue)
-        writer.name("update_id")
-        writer.value(updateID)
-        writer.name("outcome")
-        writer.value(applied.outcome.rawValue)
-        writer.name("applied")
-        writer.value(applied.outcome != .superseded)
-        writer.name("status")
-        writer.value(applied.status.publicStatus.rawValue)
-        writer.name("detailed_status")
-        writer.value(applied.status.description)
-        writer.name("updated_datetime")
-        writer.value(applied.updatedAt)
-        writer.endObject()
-        var headers = HTTPFields()
-        headers[.contentType] = "application/json; charset=utf-8"
-        headers[.cacheControl] = "no-store"
-        return Response(
-            status: applied.outcome == .applied ? .created : .ok, headers: headers,
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
     }
 }

@@ -48,14 +48,14 @@ enum GeoReportDocuments {
     }
 
     /// A token, with its id once there is one: without, clients ask again.
-    static func token(_ token: String, _ id: ServiceRequestID?, _ format: ResponseFormat) -> [UInt8] {
+    static func token(_ token: String, _ id: String?, _ format: ResponseFormat) -> [UInt8] {
         bytes(format, capacity: 256, { write(token, id, &$0) }, { write(token, id, &$0) })
     }
 
-    private static func write(_ token: String, _ id: ServiceRequestID?, _ writer: inout some WireWriter) {
+    private static func write(_ token: String, _ id: String?, _ writer: inout some WireWriter) {
         writer.beginDocument(list: "service_requests")
         writer.beginItem("request")
-        if let id { writer.identifier("service_request_id", id.rawValue) }
+        if let id { writer.field("service_request_id", id) }
         writer.field("token", token)
         writer.endItem("request")
         writer.endDocument(list: "service_requests")

@@ -65,7 +65,11 @@ enum RequestDocuments {
     }
 
     private static func write(_ request: ServiceRequest, _ writer: inout some WireWriter) {
-        writer.identifier("service_request_id", request.id.rawValue)
+        if let given = request.givenID {
+            writer.field("service_request_id", given.text)
+        } else {
+            writer.identifier("service_request_id", request.id.rawValue)
+        }
         writer.field("status", request.status.publicStatus.rawValue)
         writer.field("status_notes", request.statusNotes)
         writer.field("service_name", request.serviceName)
@@ -92,6 +96,7 @@ enum RequestDocuments {
         if details.extensions.contains(.citySDK) {
             if let title = request.shownTitle { writer.field("title", title) }
             writer.field("detailed_status", request.status.description)
+            if let parent = request.mergedInto { writer.identifier("merged_into", parent.rawValue) }
             if let object = request.object {
                 writer.field("service_object_id", object.id)
                 writer.field("service_object_type", object.type)

@@ -14,7 +14,7 @@ enum UpdateDocuments {
             writer.beginItem("request_update")
             // A CRM's ids are unique for their request only.
             writer.field("update_id", "\(update.request)-\(update.id)")
-            writer.identifier("service_request_id", update.request.rawValue)
+            writer.field("service_request_id", update.publicID)
             writer.field("status", ExtendedStatus.name(of: update.status))
             writer.field("updated_datetime", update.at)
             writer.field("description", update.notes ?? "")

@@ -25,7 +25,7 @@ enum StatusDelivery {
             return
         }
         let id = delivery.properties.messageID.flatMap { StatusUpdateForm.isUpdateID($0) ? $0 : nil }
-        let content = Self.content(delivery, id: id, topology: topology, receivedAt: receivedAt)
+        let content = Self.content(delivery, id: id, topology: topology, receivedAt: receivedAt, mapping: tenant.policies.lifecycle.mapping)
         self = .message(
             StatusMessage(
                 id: id, content: content, routingKey: delivery.routingKey, body: delivery.body, isRedelivered: delivery.redelivered,
@@ -39,7 +39,7 @@ enum StatusDelivery {
     }
 
     private static func content(
-        _ delivery: Delivery, id: String?, topology: Topology, receivedAt: Timestamp
+        _ delivery: Delivery, id: String?, topology: Topology, receivedAt: Timestamp, mapping: StatusMapping
     ) -> StatusMessage.Content {
         guard delivery.routingKey == topology.statusUpdateKey else {
             let given = delivery.routingKey.unicodeScalars.prefix(100).reduce(into: "") { $0.unicodeScalars.append($1) }
@@ -56,12 +56,12 @@ enum StatusDelivery {
             return .fault(fault, about: nil)
         }
         guard delivery.body.count <= StatusUpdateForm.maximumSize else { return .fault(.tooLarge, about: nil) }
-        var request: ServiceRequestID?
+        var request: RequestAddress?
         do {
             let form = try StatusUpdateForm(parsing: delivery.body)
-            let named = try form.requestID()
+            let named = try form.address()
             request = named
-            return .update(try form.update(id: id, receivedAt: receivedAt), named)
+            return .update(try form.update(id: id, receivedAt: receivedAt, mapping: mapping), named)
         } catch {
             return .fault(error, about: request)
         }

@@ -24,7 +24,9 @@ public enum ContractVersions: String, Sendable, CaseIterable {
 /// The full versions of the schemas, by short type: `service_request.created.v1` is described by `1.0`.
 public enum SchemaVersion {
     /// The newest minor version of a type, where that is not 0.
-    private static let minors = ["service_request.media_added.v1": 1]
+    private static let minors = [
+        "service_request.media_added.v1": 1, "service_request.created.v1": 1, "service_request.created.v2": 1,
+    ]
 
     /// - Parameter type: with its major version at its end.
     public static func of(_ type: String) -> String {

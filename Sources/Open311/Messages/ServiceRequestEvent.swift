@@ -134,6 +134,10 @@ extension JSONWriter {
         quoted(requestID.rawValue)
         name("tenant")
         value(tenant.key.rawValue)
+        if let token = submission.token {
+            name("token")
+            value(token)
+        }
         name("jurisdiction_id")
         value(tenant.jurisdictions.first?.rawValue)
         name("sequence")

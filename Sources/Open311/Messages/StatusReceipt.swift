@@ -38,12 +38,16 @@ public struct StatusReceipt: Sendable, Equatable {
 
     /// - Parameters:
     ///   - messageID: 1 to 128 characters, or nil.
+    ///   - id: under which an accepted update is kept; nil makes a new one.
     ///   - requestID: that the message names, when it can be read.
     public init(
-        _ verdict: Verdict, to messageID: String?, about requestID: ServiceRequestID?, tenant: TenantKey, origin: ServiceRequestEvent.Origin
+        _ verdict: Verdict, to messageID: String?, about requestID: ServiceRequestID?, tenant: TenantKey,
+        origin: ServiceRequestEvent.Origin,
+        id: EventID? = nil
     ) {
         let now = Timestamp.now
-        id = EventID(at: now)
+        let id = id ?? EventID(at: now)
+        self.id = id
         self.messageID = messageID
         kind = if case .accepted = verdict { .accepted } else { .rejected }
         var writer = JSONWriter(capacity: 1_024)

@@ -1,8 +1,8 @@
 /// What a search for service requests may ask (GeoReport v2, GET service requests; CitySDK reference 1.6). Filters combine with
 /// AND; several values of one filter with OR; both ends of every range belong to it.
 public struct ServiceRequestFilter: Sendable, Equatable {
-    /// Named ids override everything else.
-    public var ids: [ServiceRequestID]?
+    /// Named requests override everything else.
+    public var addresses: [RequestAddress]?
     public var serviceCodes: [ServiceCode]?
     public var requestedFrom: Timestamp
     public var requestedTo: Timestamp
@@ -52,12 +52,12 @@ public struct ServiceRequestFilter: Sendable, Equatable {
     }
 
     public init(
-        ids: [ServiceRequestID]? = nil, serviceCodes: [ServiceCode]? = nil, requestedFrom: Timestamp, requestedTo: Timestamp,
+        addresses: [RequestAddress]? = nil, serviceCodes: [ServiceCode]? = nil, requestedFrom: Timestamp, requestedTo: Timestamp,
         updated: ClosedRange<Timestamp>? = nil, statuses: Set<PublicStatus> = Set(PublicStatus.allCases),
         order: ServiceRequestOrder = .newestFirst, limit: Int = ServiceRequestFilter.maximumCount,
         position: Position = .offset(0, counts: false)
     ) {
-        self.ids = ids
+        self.addresses = addresses
         self.serviceCodes = serviceCodes
         self.requestedFrom = requestedFrom
         self.requestedTo = requestedTo

@@ -64,7 +64,8 @@ extension ReferenceKind {
         switch self {
         case .catalogue: CatalogueRules.self
         case .boundary: BoundaryRules.self
-        case .statusMapping, .pointsOfInterest, .parkings, .facilities, .serviceObjects: nil
+        case .statusMapping: StatusMappingRules.self
+        case .pointsOfInterest, .parkings, .facilities, .serviceObjects: nil
         }
     }
 }

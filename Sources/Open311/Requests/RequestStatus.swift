@@ -26,16 +26,22 @@ public enum GeneralStatus: String, Sendable, CaseIterable {
         }
     }
 
-    /// Where it may go. Staying where it is is always allowed: a note or a date may change alone.
-    public var successors: Set<GeneralStatus> {
+    /// How far a request has come: nothing leads back to an earlier rank. Within one rank every move is legal: work is begun, done,
+    /// refused and begun again.
+    public var rank: Int {
         switch self {
-        case .pending: [.received, .inProcess, .processed, .rejected]
-        case .received: [.inProcess, .processed, .rejected, .archived]
-        case .inProcess: [.processed, .rejected, .archived]
-        case .processed, .rejected: [.inProcess, .archived]
-        case .archived: []
+        case .pending: 0
+        case .received: 1
+        case .inProcess, .processed, .rejected: 2
+        case .archived: 3
         }
     }
+
+    /// Where it may go. Staying where it is is always allowed: a note or a date may change alone.
+    ///
+    /// Whatever can be reached by several moves can be reached by one: an update whose predecessor is still on its way is judged as
+    /// it will be when that has come.
+    public var successors: Set<GeneralStatus> { Set(Self.allCases.filter { $0 != self && $0.rank >= rank }) }
 }
 
 /// A request's status: a general value, then the tokens of finer states (`IN_PROCESS,PUBLIC_WORKS_NEW`; CitySDK reference 1.7).

@@ -19,12 +19,16 @@ public struct ServiceRequest: Sendable, Equatable {
     public var answers: [Answer]
     public var title: String?
     public var object: ServiceObject?
+    /// The id that the CRM gave in place of ours.
+    public var givenID: GivenID?
+    /// The request that this one is a duplicate of.
+    public var mergedInto: ServiceRequestID?
 
     public init(
         id: ServiceRequestID, status: DetailedStatus, statusNotes: String?, serviceCode: ServiceCode, serviceName: String,
         description: String, agencyResponsible: String?, serviceNotice: String?, requestedAt: Timestamp, updatedAt: Timestamp,
         expectedAt: Timestamp?, location: Location, mediaURLs: [String], answers: [Answer],
-        title: String? = nil, object: ServiceObject? = nil
+        title: String? = nil, object: ServiceObject? = nil, givenID: GivenID? = nil, mergedInto: ServiceRequestID? = nil
     ) {
         self.id = id
         self.status = status
@@ -42,10 +46,15 @@ public struct ServiceRequest: Sendable, Equatable {
         self.answers = answers
         self.title = title
         self.object = object
+        self.givenID = givenID
+        self.mergedInto = mergedInto
     }
 }
 
 extension ServiceRequest {
+    /// What citizens call it.
+    public var publicID: String { givenID?.text ?? id.description }
+
     /// Whether photos of ours are among its media.
     public var hasStoredMedia: Bool { mediaURLs.first?.utf8.first == UInt8(ascii: "/") }
 

@@ -14,6 +14,18 @@ public struct StatusUpdate: Sendable, Equatable {
     public var serviceNotice: String?
     /// The CRM's reference of the request: the proof that it has registered it.
     public var externalReference: String?
+    /// The CRM's own code, when it named one: ``status`` is what the tenant's mapping makes of it.
+    public var statusCode: String?
+    /// Whether ``statusNotes`` are the mapping's, for the CRM gave none.
+    public var notesAreMapped = false
+    /// For the city only; no citizen sees them.
+    public var internalNotes: String?
+    /// The request that this one is a duplicate of.
+    public var mergedInto: RequestAddress?
+    /// Whether it says in so many words that the CRM has the request.
+    public var isAcknowledgement = false
+    /// The CRM's counter of its updates, for those that happened in one moment.
+    public var sourceSequence: Int64?
 
     /// A CRM may name a detailed status, or GeoReport's word only.
     public enum RequestedStatus: Sendable, Equatable {
@@ -56,6 +68,24 @@ public struct StatusUpdate: Sendable, Equatable {
         self.externalReference = externalReference
     }
 
+    /// Whether it says anything to citizens.
+    public var isPublic: Bool {
+        status != nil || statusNotes != nil || agencyResponsible != nil || expectedAt != nil || serviceNotice != nil || mergedInto != nil
+    }
+
+    /// Whether it says anything at all.
+    public var isEmpty: Bool { !isPublic && externalReference == nil && internalNotes == nil && !isAcknowledgement }
+
     /// SHA-256 of everything that the CRM said but the id: the same id with another content is a conflict.
     public var fingerprint: [UInt8] { StatusUpdateFingerprint.of(self) }
+}
+
+extension StatusUpdate.RequestedStatus {
+    /// As it is kept, and read again by ``init(validating:)``.
+    public var text: String {
+        switch self {
+        case .detailed(let status): status.description
+        case .general(let word): word.rawValue
+        }
+    }
 }

@@ -44,6 +44,46 @@ public struct StatusUpdateFault: Error, Sendable, Equatable {
     public static let conflictingUpdate = StatusUpdateFault(
         "conflicting-update", "Conflicting update", "This update's id was used before with another content: use a new one.")
 
+    public static let emptyUpdate = StatusUpdateFault(
+        "empty-update", "Empty update",
+        "Send at least one of status, status_code, status_notes, internal_notes, agency_responsible, expected_datetime, service_notice, "
+            + "external_reference, merged_into, or \"ack\": true.")
+
+    /// - Parameter members: at least one.
+    public static func invalid(_ members: [Member]) -> StatusUpdateFault {
+        StatusUpdateFault("invalid-update", "Invalid update", "The update was not applied: correct the members listed.", members: members)
+    }
+
+    public static func tooManyUpdates(_ count: Int) -> StatusUpdateFault {
+        StatusUpdateFault(
+            "too-many-updates", "Too many updates",
+            "The batch has \(count) updates and may have \(StatusBatchForm.maximumCount): nothing of it was applied. Send it in parts.")
+    }
+
+    public static let referenceInUse = StatusUpdateFault(
+        "reference-in-use", "Reference in use",
+        "Another service request of your tenant has this external_reference: each reference names one request.",
+        members: [Member(pointer: "/external_reference", text: "external_reference is another request's.")])
+
+    public static let unknownParent = StatusUpdateFault(
+        "unknown-parent", "Unknown parent", "No service request of your tenant has the service_request_id that merged_into names.",
+        members: [Member(pointer: "/merged_into", text: "merged_into names no request of yours.")])
+
+    /// - Parameter parent: where the one that was named went; nil when it is the request itself.
+    public static func invalidParent(_ parent: ServiceRequestID?) -> StatusUpdateFault {
+        let text =
+            parent.map { "merged_into names a request that is itself merged into \($0): name that one." }
+            ?? "merged_into names the request itself."
+        return StatusUpdateFault("invalid-parent", "Invalid parent", text, members: [Member(pointer: "/merged_into", text: text)])
+    }
+
+    /// - Parameter version: the request's version now.
+    public static func staleVersion(_ version: String) -> StatusUpdateFault {
+        StatusUpdateFault(
+            "stale-version", "Stale version",
+            "The request has changed since you read it: its version is \"\(version)\" now. Read it again, decide again.")
+    }
+
     public static func illegalTransition(_ illegal: IllegalTransition) -> StatusUpdateFault {
         StatusUpdateFault(
             "illegal-transition", "Illegal transition", "The \(illegal).", members: [Member(pointer: "/status", text: "\(illegal).")])

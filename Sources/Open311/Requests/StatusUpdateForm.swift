@@ -6,6 +6,8 @@ public struct StatusUpdateForm {
     public static let maximumSize = 65_536
 
     private let members: [String: Any]
+    /// What stands before each JSON pointer: the update's own place in a batch.
+    private let place: String
 
     /// - Throws: ``StatusUpdateFault`` when it is no JSON object.
     public init(parsing bytes: [UInt8]) throws(StatusUpdateFault) {
@@ -14,6 +16,13 @@ public struct StatusUpdateForm {
             let parsed = try? JSONSerialization.jsonObject(with: Data(bytes)), let members = parsed as? [String: Any]
         else { throw StatusUpdateFault("malformed-json", "Malformed JSON", "The body must be one JSON object in UTF-8.") }
         self.members = members
+        place = ""
+    }
+
+    /// One of a batch.
+    init(_ members: [String: Any], at place: String) {
+        self.members = members
+        self.place = place
     }
 
     /// Whether a CRM may give an update this id.
@@ -21,82 +30,168 @@ public struct StatusUpdateForm {
         (1...128).contains(id.count) && !id.unicodeScalars.contains { $0.value < 32 }
     }
 
-    /// The request that a message names in its body, for the bus has no path to name it in.
-    public func requestID() throws(StatusUpdateFault) -> ServiceRequestID {
-        guard let text = members["service_request_id"] as? String, !text.isEmpty else {
-            let member = StatusUpdateFault.Member(pointer: "/service_request_id", text: "service_request_id must be a string of digits.")
-            throw StatusUpdateFault(
-                "invalid-update", "Invalid update", "The update was not applied: correct the members listed.", members: [member])
+    /// The request that an update names in its body, where no path names it: by `service_request_id`, or by an `external_reference`
+    /// that was told before.
+    public func address() throws(StatusUpdateFault) -> RequestAddress {
+        if let text = members["service_request_id"] as? String, !text.isEmpty {
+            guard let address = RequestAddress(serviceRequestID: text) else { throw .unknownRequest }
+            return address
         }
-        guard let id = ServiceRequestID(parsing: text) else { throw .unknownRequest }
+        if members["service_request_id"] == nil || members["service_request_id"] is NSNull,
+            let text = (members["external_reference"] as? String).map(CleanText.withoutControls),
+            (1...255).contains(text.unicodeScalars.count)
+        {
+            return .reference(text)
+        }
+        throw .invalid([
+            StatusUpdateFault.Member(
+                pointer: place + "/service_request_id",
+                text: "service_request_id must be a string: as events name the request, or as you gave it. Or send an external_reference "
+                    + "that the request has.")
+        ])
+    }
+
+    /// The id of an update in a batch, which has no path to name it in.
+    func updateID() throws(StatusUpdateFault) -> String {
+        guard let id = members["update_id"] as? String, Self.isUpdateID(id) else {
+            throw .invalid([
+                StatusUpdateFault.Member(
+                    pointer: place + "/update_id", text: "update_id must be a string of 1 to 128 characters without control characters.")
+            ])
+        }
         return id
     }
 
     /// - Parameters:
     ///   - id: passed ``isUpdateID(_:)``.
     ///   - receivedAt: counts as the update's moment when it names none.
+    ///   - mapping: of the tenant's own codes.
     /// - Throws: ``StatusUpdateFault`` with every member at fault.
-    public func update(id: String, receivedAt: Timestamp) throws(StatusUpdateFault) -> StatusUpdate {
-        var errors: [StatusUpdateFault.Member] = []
-        func text(_ name: String, maximum: Int) -> String? {
-            guard let value = members[name], !(value is NSNull) else { return nil }
-            guard let text = value as? String else {
-                errors.append(StatusUpdateFault.Member(pointer: "/\(name)", text: "\(name) must be a string."))
-                return nil
-            }
-            let clean = CleanText.withoutControls(text)
-            if clean.unicodeScalars.count > maximum {
-                errors.append(StatusUpdateFault.Member(pointer: "/\(name)", text: "\(name) is too long: \(maximum) characters at most."))
-            }
-            return clean.isEmpty ? nil : clean
-        }
-        func moment(_ name: String) -> Timestamp? {
-            guard let value = text(name, maximum: 64) else { return nil }
-            let moment = Timestamp(parsing: value)
-            if moment == nil {
-                errors.append(
-                    StatusUpdateFault.Member(pointer: "/\(name)", text: "\(name) must be a date and time, as in 2026-03-01T10:00:00Z."))
-            }
-            return moment
-        }
-        var status: StatusUpdate.RequestedStatus?
-        if let word = text("status", maximum: 600) {
-            do {
-                status = try StatusUpdate.RequestedStatus(validating: word)
-            } catch {
-                errors.append(StatusUpdateFault.Member(pointer: "/status", text: "\(error)."))
-            }
-        }
-        let named = moment("updated_datetime")
+    public func update(id: String, receivedAt: Timestamp, mapping: StatusMapping = .empty) throws(StatusUpdateFault) -> StatusUpdate {
+        var reader = MemberReader(members: members, place: place)
+        let status = reader.status(mapping)
+        let named = reader.moment("updated_datetime")
         let occurredAt = named ?? receivedAt
         if occurredAt > receivedAt.adding(seconds: 300) {
-            errors.append(
-                StatusUpdateFault.Member(
-                    pointer: "/updated_datetime", text: "updated_datetime is in the future: check the sender's clock and zone."))
+            reader.refuse("updated_datetime", "updated_datetime is in the future: check the sender's clock and zone.")
         }
-        let update = StatusUpdate(
+        let notes = reader.text("status_notes", maximum: 4_000)
+        var update = StatusUpdate(
             id: id,
             occurredAt: occurredAt,
             namesItsMoment: named != nil,
-            status: status,
-            statusNotes: text("status_notes", maximum: 4_000),
-            agencyResponsible: text("agency_responsible", maximum: 255),
-            expectedAt: moment("expected_datetime"),
-            serviceNotice: text("service_notice", maximum: 4_000),
-            externalReference: text("external_reference", maximum: 255)
+            status: status.status,
+            statusNotes: notes ?? status.notes,
+            agencyResponsible: reader.text("agency_responsible", maximum: 255),
+            expectedAt: reader.moment("expected_datetime"),
+            serviceNotice: reader.text("service_notice", maximum: 4_000),
+            externalReference: reader.text("external_reference", maximum: 255)
         )
-        guard errors.isEmpty else {
-            throw StatusUpdateFault(
-                "invalid-update", "Invalid update", "The update was not applied: correct the members listed.", members: errors)
+        update.statusCode = status.code
+        update.notesAreMapped = notes == nil && status.notes != nil
+        update.internalNotes = reader.text("internal_notes", maximum: 4_000)
+        update.mergedInto = reader.request("merged_into")
+        update.isAcknowledgement = reader.flag("ack")
+        update.sourceSequence = reader.count("sequence")
+        if update.mergedInto != nil {
+            // What CitySDK calls a request that is another's duplicate.
+            let merged = update.status ?? .detailed(DetailedStatus(.rejected, refinements: ["DUPLICATE"]))
+            if merged.resolved(from: DetailedStatus(.received)).publicStatus == .open {
+                reader.refuse("status", "status must be a closed one, or absent: a merged request goes on in its parent.")
+            }
+            update.status = merged
         }
-        guard
-            update.status != nil || update.statusNotes != nil || update.agencyResponsible != nil || update.expectedAt != nil
-                || update.serviceNotice != nil || update.externalReference != nil
-        else {
-            throw StatusUpdateFault(
-                "empty-update", "Empty update",
-                "Send at least one of status, status_notes, agency_responsible, expected_datetime, service_notice, external_reference.")
-        }
+        guard reader.faults.isEmpty else { throw .invalid(reader.faults) }
+        guard !update.isEmpty else { throw .emptyUpdate }
         return update
+    }
+}
+
+/// Reads members one by one and remembers every fault.
+private struct MemberReader {
+    let members: [String: Any]
+    let place: String
+    private(set) var faults: [StatusUpdateFault.Member] = []
+
+    init(members: [String: Any], place: String) {
+        self.members = members
+        self.place = place
+    }
+
+    mutating func refuse(_ name: String, _ text: String) {
+        faults.append(StatusUpdateFault.Member(pointer: "\(place)/\(name)", text: text))
+    }
+
+    private func value(_ name: String) -> Any? {
+        guard let value = members[name], !(value is NSNull) else { return nil }
+        return value
+    }
+
+    mutating func text(_ name: String, maximum: Int) -> String? {
+        guard let value = value(name) else { return nil }
+        guard let text = value as? String else {
+            refuse(name, "\(name) must be a string.")
+            return nil
+        }
+        let clean = CleanText.withoutControls(text)
+        if clean.unicodeScalars.count > maximum { refuse(name, "\(name) is too long: \(maximum) characters at most.") }
+        return clean.isEmpty ? nil : clean
+    }
+
+    mutating func moment(_ name: String) -> Timestamp? {
+        guard let value = text(name, maximum: 64) else { return nil }
+        let moment = Timestamp(parsing: value)
+        if moment == nil { refuse(name, "\(name) must be a date and time, as in 2026-03-01T10:00:00Z.") }
+        return moment
+    }
+
+    mutating func flag(_ name: String) -> Bool {
+        guard let value = value(name) else { return false }
+        // Every number is a Bool to Foundation; only true and false are written so.
+        guard let number = value as? NSNumber, String(cString: number.objCType) == "c" else {
+            refuse(name, "\(name) must be true or false.")
+            return false
+        }
+        return number.boolValue
+    }
+
+    mutating func count(_ name: String) -> Int64? {
+        guard let value = value(name) else { return nil }
+        guard let number = value as? NSNumber, String(cString: number.objCType) != "c", let count = Int64(exactly: number.doubleValue),
+            count >= 0, count < 1 << 53
+        else {
+            refuse(name, "\(name) must be a whole number from 0 to 9007199254740991.")
+            return nil
+        }
+        return count
+    }
+
+    mutating func request(_ name: String) -> RequestAddress? {
+        guard let text = text(name, maximum: 64) else { return nil }
+        let address = RequestAddress(serviceRequestID: text)
+        if address == nil { refuse(name, "\(name) must be the service_request_id of the request that this one is a duplicate of.") }
+        return address
+    }
+
+    /// `status` in words of ours, `status_code` in one of the CRM's own; both only when they say the same.
+    mutating func status(_ mapping: StatusMapping) -> (status: StatusUpdate.RequestedStatus?, code: String?, notes: String?) {
+        var said: StatusUpdate.RequestedStatus?
+        if let word = text("status", maximum: 600) {
+            do { said = try StatusUpdate.RequestedStatus(validating: word) } catch { refuse("status", "\(error).") }
+        }
+        guard let code = text("status_code", maximum: StatusMapping.maximumCode) else { return (said, nil, nil) }
+        guard let entry = mapping[CleanText.singleSpaced(code)] else {
+            let known = mapping.entries.prefix(20).map(\.code).joined(separator: ", ")
+            let remedy =
+                known.isEmpty
+                ? "your tenant has no mapping yet: ask for one, or send status"
+                : "known are \(known)\(mapping.entries.count > 20 ? " and \(mapping.entries.count - 20) more" : "")"
+            refuse("status_code", "status_code is not in your tenant's mapping: \(remedy).")
+            return (said, nil, nil)
+        }
+        if let said, said.resolved(from: entry.status) != entry.status {
+            refuse("status_code", "status_code means \(entry.status), and status says another thing: send one of the two.")
+        }
+        return (.detailed(entry.status), code, entry.statusNotes)
     }
 }

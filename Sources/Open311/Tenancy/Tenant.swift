@@ -91,6 +91,7 @@ public struct TenantPolicies: Sendable, Equatable {
     public var contract = ContractVersions.one
     /// While the contract is sent in both versions: when the first is to end.
     public var contractSunset: Timestamp?
+    public var lifecycle = LifecyclePolicy()
 
     public init(
         keepsUndeclaredAttributes: Bool = true, sendsPersonalData: Bool = true, defersIdentifiers: Bool = false, boundary: Boundary? = nil,

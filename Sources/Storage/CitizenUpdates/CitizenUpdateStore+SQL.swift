@@ -22,9 +22,9 @@ enum CitizenUpdateSQL {
     static let published = Statement(
         "citizen_updates_published",
         """
-        select u.request_id, u.update_id, u.received_at, u.status, u.status_notes, u.external_reference
+        select u.request_id, u.update_id, u.received_at, u.status, u.status_notes, u.external_reference, r.given_id
         from status_updates u join service_requests r on r.id = u.request_id and r.tenant_id = u.tenant_id
-        where u.tenant_id = $1::integer and u.applied and r.listed and u.received_at >= $2::timestamptz and u.received_at < $3::timestamptz
+        where u.tenant_id = $1::integer and u.applied and u.is_public and r.listed and u.received_at >= $2::timestamptz and u.received_at < $3::timestamptz
         order by u.received_at, u.request_id, u.update_id limit $4::integer
         """)
 }

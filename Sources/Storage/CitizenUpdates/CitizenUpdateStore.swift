@@ -4,6 +4,8 @@ import Postgres
 /// One lifecycle update as other systems fetch it.
 public struct PublishedUpdate: Sendable, Equatable {
     public let request: ServiceRequestID
+    /// What citizens call it.
+    public let publicID: String
     /// The CRM's own, unique for its request.
     public let id: String
     /// When it became visible here.
@@ -114,8 +116,10 @@ public final class CitizenUpdateStore: Sendable {
                     ),
                 ])
                 return try answers[1].map { (row) throws(PostgresError) in
-                    PublishedUpdate(
-                        request: ServiceRequestID(stored: try row.int64(0)), id: try row.text(1),
+                    let number = try row.int64(0)
+                    return PublishedUpdate(
+                        request: ServiceRequestID(stored: number), publicID: row.optionalText(6) ?? String(number),
+                        id: try row.text(1),
                         at: Timestamp(microseconds: try row.timestamp(2)),
                         status: row.optionalText(3).flatMap { try? StatusUpdate.RequestedStatus(validating: $0) },
                         notes: row.optionalText(4),

@@ -8,7 +8,7 @@ enum DirectorySQL {
         """
         select id, key, name, language, time_zone, shard, virtual_host, contact, key_service, keeps_undeclared_attributes,
                sends_personal_data, created_at, fallback_languages, boundary, defers_identifiers, photo_policy, contract_version,
-               contract_sunset, arrangement
+               contract_sunset, arrangement, status_mapping, token_minutes::bigint, acknowledgement_minutes::bigint
         from tenants order by key
         """)
 

@@ -27,5 +27,16 @@ public struct PartitionKeeper: Sendable {
         }
     }
 
+    /// Answers our own id for the tokens whose tenants' time is over.
+    ///
+    /// - Returns: how many.
+    public func resolveTokens() async throws(StorageError) -> Int {
+        try await storing { () async throws(PostgresError) in
+            try await connection.run { (session) throws(PostgresError) in
+                Int(try session.execute(TokenSQL.resolveLate).first?.int32(0) ?? 0)
+            }
+        }
+    }
+
     public func close() async { await connection.close() }
 }

@@ -2,7 +2,7 @@ import Open311
 import Postgres
 
 enum RequestSQL {
-    static let all = [tenant, find, list, token, history, reporters] + SearchSQL.all
+    static let all = [tenant, find, named, list, token, history, reporters] + SearchSQL.all
 
     /// Makes the tenant's rows visible for the rest of the transaction (row-level security) and says whether statements are
     /// planned for their parameters; travels with the query.
@@ -15,11 +15,17 @@ enum RequestSQL {
 
     static let columns = """
         id, status, status_notes, service_code, service_name, description, agency_responsible, service_notice, requested_at, updated_at,
-        expected_at, lat, long, address, address_id, zipcode, media_urls, answers, title, service_object_type, service_object_id
+        expected_at, lat, long, address, address_id, zipcode, media_urls, answers, title, service_object_type, service_object_id, given_id,
+        merged_into
         """
 
     static let find = Statement(
         "requests_find", "select \(columns) from service_requests where tenant_id = $1::integer and id = any($2::bigint[]) and listed")
+
+    /// Requests by the ids that their CRM gave.
+    static let named = Statement(
+        "requests_named",
+        "select request_id from request_names where tenant_id = $1::integer and kind = 'given' and name = any($2::text[])")
 
     /// The list that nearly everybody asks for: newest first, by window, service and status. Planned once; a page begins after
     /// a request, or at the top with the greatest of both. The id's month keeps older partitions out.
@@ -34,15 +40,15 @@ enum RequestSQL {
         """)
 
     static let token = Statement(
-        "requests_token", "select id, listed from service_requests where tenant_id = $1::integer and token = $2::text")
+        "requests_token", "select id, listed, given_id from service_requests where tenant_id = $1::integer and token = $2::text")
 
     /// What CRMs said of these requests, oldest first.
     static let history = Statement(
         "requests_history",
         """
         select request_id, occurred_at, status, status_notes from status_updates
-        where tenant_id = $1::integer and request_id = any($2::bigint[]) and applied
-        order by request_id, occurred_at, received_at
+        where tenant_id = $1::integer and request_id = any($2::bigint[]) and applied and is_public
+        order by request_id, occurred_at, source_sequence nulls first, received_at, update_id
         """)
 
     static let reporters = Statement(

@@ -34,10 +34,24 @@ public final class ServiceRequestReader: Sendable {
         return found.sorted { ($0.requestedAt, $0.id) > ($1.requestedAt, $1.id) }
     }
 
+    /// As by their ids, for requests that may be named otherwise.
+    public func find(_ addresses: [RequestAddress], of tenant: TenantID) async throws(StorageError) -> [ServiceRequest] {
+        let given: [String?] = addresses.compactMap { if case .given(let id) = $0 { id.text } else { nil } }
+        let ids = addresses.compactMap(\.number)
+        guard !given.isEmpty else { return try await find(ids, of: tenant) }
+        let named = try await run { (session) throws(PostgresError) in
+            let answers = try session.pipeline([
+                RequestSQL.tenant(tenant), (RequestSQL.named, [.int32(tenant.rawValue), .texts(given)]),
+            ])
+            return try answers[1].map { (row) throws(PostgresError) in ServiceRequestID(stored: try row.int64(0)) }
+        }
+        return ids.isEmpty && named.isEmpty ? [] : try await find(ids + named, of: tenant)
+    }
+
     /// One page of the tenant's requests that match, in the filter's order.
     public func search(_ filter: ServiceRequestFilter, of tenant: TenantID) async throws(StorageError) -> ServiceRequestPage {
-        if let ids = filter.ids {
-            let found = Array(try await find(ids, of: tenant).prefix(filter.limit))
+        if let addresses = filter.addresses {
+            let found = Array(try await find(addresses, of: tenant).prefix(filter.limit))
             return ServiceRequestPage(requests: found, hasMore: false, count: found.count)
         }
         guard !filter.statuses.isEmpty else { return ServiceRequestPage(requests: [], hasMore: false, count: 0) }
@@ -60,7 +74,8 @@ public final class ServiceRequestReader: Sendable {
                 RequestSQL.tenant(tenant), (RequestSQL.token, [.int32(tenant.rawValue), .text(token)]),
             ])
             guard let row = answers[1].first else { return nil }
-            return try row.bool(1) ? .resolved(ServiceRequestID(stored: try row.int64(0))) : .pending
+            let number = try row.int64(0)
+            return try row.bool(1) ? .resolved(row.optionalText(2) ?? String(number)) : .pending
         }
     }
 
@@ -144,7 +159,8 @@ public struct ServiceRequestPage: Sendable {
 /// Whether a token stands for an id yet.
 public enum TokenState: Sendable, Equatable {
     case pending
-    case resolved(ServiceRequestID)
+    /// The id that citizens use.
+    case resolved(String)
 }
 
 /// One thing that happened to a service request.

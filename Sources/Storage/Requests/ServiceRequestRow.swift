@@ -33,15 +33,17 @@ enum ServiceRequestRow {
             mediaURLs: StoredMedia.shown(try row.texts(16), at: .now),
             answers: try answers(row.json(17)),
             title: row.optionalText(18),
-            object: row.optionalText(19).flatMap { type in row.optionalText(20).map { ServiceObject(type: type, id: $0) } }
+            object: row.optionalText(19).flatMap { type in row.optionalText(20).map { ServiceObject(type: type, id: $0) } },
+            givenID: row.optionalText(21).map { GivenID(stored: $0) },
+            mergedInto: row.optionalInt64(22).map { ServiceRequestID(stored: $0) }
         )
     }
 
     /// From a row of ``RequestSQL/columns`` with key label, language and sequence after them.
     static func snapshot(_ row: Row, reporter: Row?) throws(PostgresError) -> RequestSnapshot {
         RequestSnapshot(
-            request: try request(row), reporter: reporter.map { Self.reporter($0, from: 1) }, receivedVia: try row.text(21),
-            language: Language(parsing: try row.text(22)) ?? .english, sequence: try row.int32(23))
+            request: try request(row), reporter: reporter.map { Self.reporter($0, from: 1) }, receivedVia: try row.text(23),
+            language: Language(parsing: try row.text(24)) ?? .english, sequence: try row.int32(25))
     }
 
     /// - Parameter column: the first of eight.

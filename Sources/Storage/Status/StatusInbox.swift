@@ -70,66 +70,85 @@ public final class StatusInbox: Sendable {
         var known: [StatusMessage.Identity: StatusReceipt] = [:]
         for (identity, receipt) in try answers[1].map(kept) { known[identity] = receipt }
         var outcomes = [String?](repeating: nil, count: messages.count)
-        var steps: [(statement: Statement, parameters: [Parameter])] = []
+        var (kept, sent): ([StatusMessage.Identity: StatusReceipt], [StatusReceipt]) = ([:], [])
         let began = Timestamp.now
         var audited: [AuditEntry] = []
         var delays: [Duration] = []
-        // Locks are taken in the order of the requests, so that two processes never wait for each other; the sort keeps the
-        // order of the messages of one request.
-        let order = messages.indices.sorted { (messages[$0].locked, $0) < (messages[$1].locked, $1) }
-        for index in order {
-            let message = messages[index]
-            if let identity = message.identity, let receipt = known[identity] {
-                outcomes[index] = AppliedUpdate.Outcome.repeated.rawValue
-                if !message.isRedelivered { steps.append(send(receipt, tenant)) }
+        // What is to be judged together; what comes again among them waits for its first answer.
+        var judged: [(place: Int, update: AddressedUpdate)] = []
+        for (place, message) in messages.enumerated() {
+            if let receipt = message.identity.flatMap({ known[$0] }) {
+                // What was accepted is answered as before. What was refused left nothing behind: sent again, it is judged again, as by
+                // REST; only given out again by the broker it has its answer already.
+                if receipt.kind == .accepted || message.isRedelivered {
+                    outcomes[place] = AppliedUpdate.Outcome.repeated.rawValue
+                    if !message.isRedelivered { sent.append(receipt) }
+                    audited.append(audit(message, tenant, AppliedUpdate.Outcome.repeated.rawValue, nil, since: began))
+                    continue
+                }
+            }
+            switch message.content {
+            case .update(let update, let address): judged.append((place, AddressedUpdate(update, to: address)))
+            case .fault(let fault, let address):
+                outcomes[place] = refused
+                answer(message, StatusReceipt(.rejected(fault), to: message.id, about: address?.number, tenant: tenant.key, origin: origin))
+                audited.append(audit(message, tenant, refused, nil, since: began))
+            }
+        }
+        func answer(_ message: StatusMessage, _ receipt: StatusReceipt) {
+            if let identity = message.identity { kept[identity] = receipt }
+            sent.append(receipt)
+        }
+        var judge = LifecycleJudge(tenant: tenant.id, door: .amqp)
+        for (one, outcome) in zip(judged, try judge.apply(judged.map(\.update), session)) {
+            let message = messages[one.place]
+            if let receipt = message.identity.flatMap({ kept[$0] }), receipt.kind == .accepted {
+                outcomes[one.place] = AppliedUpdate.Outcome.repeated.rawValue
+                if !message.isRedelivered { sent.append(receipt) }
                 audited.append(audit(message, tenant, AppliedUpdate.Outcome.repeated.rawValue, nil, since: began))
                 continue
             }
-            let (outcome, receipt, applied) = try verdict(on: message, tenant, origin, session)
-            outcomes[index] = outcome
-            audited.append(audit(message, tenant, outcome, applied?.traceID, since: began))
-            if let delay = applied?.firstAfter { delays.append(delay) }
-            if let identity = message.identity {
-                known[identity] = receipt
-                steps.append(keep(receipt, identity, tenant))
-            }
-            steps.append(send(receipt, tenant))
+            if let delay = (try? outcome.get())?.firstAfter { delays.append(delay) }
+            let (word, receipt) = try verdict(outcome, message, one.update.address.number, tenant, origin)
+            outcomes[one.place] = word
+            answer(message, receipt)
+            audited.append(audit(message, tenant, word, try? outcome.get(), since: began))
         }
-        steps.append((AuditSQL.addDirectly, AuditSQL.parameters(audited)))
+        var steps = [(statement: AuditSQL.addDirectly, parameters: AuditSQL.parameters(audited))]
+        if !kept.isEmpty { steps.append(keep(kept, tenant)) }
+        if !sent.isEmpty { steps.append(send(sent, tenant)) }
         _ = try session.pipeline(steps)
         return (outcomes, delays)
     }
 
+    private static let refused = "refused"
+
     /// Stored with the verdict itself: whatever ends in between, both are there or neither is.
     private static func audit(
-        _ message: StatusMessage, _ tenant: Tenant, _ outcome: String, _ traceID: [UInt8]?, since began: Timestamp
+        _ message: StatusMessage, _ tenant: Tenant, _ outcome: String, _ applied: AppliedUpdate?, since began: Timestamp
     ) -> AuditEntry {
         AuditEntry(
             at: began, tenant: tenant.id, direction: .inAMQP, actor: "crm", operation: "status_update",
-            request: message.locked == 0 ? nil : ServiceRequestID(stored: message.locked), result: outcome,
+            request: applied?.request ?? message.number, result: outcome,
             duration: .microseconds(Timestamp.now.microseconds - began.microseconds), bytesIn: message.bodyBytes,
-            correlationID: message.id, traceID: message.traceID ?? traceID, bodyHash: message.bodyHash)
+            correlationID: message.id, traceID: message.traceID ?? applied?.traceID, bodyHash: message.bodyHash)
     }
 
     private static func verdict(
-        on message: StatusMessage, _ tenant: Tenant, _ origin: ServiceRequestEvent.Origin, _ session: Session
-    ) throws(PostgresError) -> (String, StatusReceipt, AppliedUpdate?) {
-        func receipt(_ verdict: StatusReceipt.Verdict, _ request: ServiceRequestID?) -> StatusReceipt {
-            StatusReceipt(verdict, to: message.id, about: request, tenant: tenant.key, origin: origin)
-        }
-        let refused = "refused"
-        switch message.content {
-        case .fault(let fault, let request): return (refused, receipt(.rejected(fault), request), nil)
-        case .update(let update, let request):
-            switch try StatusApplication.apply(update, to: request, of: tenant.id, session) {
-            case .success(let applied):
-                let verdict = StatusReceipt.Verdict.accepted(
-                    outcome: applied.outcome.rawValue, status: applied.status, updatedAt: applied.updatedAt)
-                return (applied.outcome.rawValue, receipt(verdict, request), applied)
-            case .failure(let refusal):
-                guard let fault = refusal.fault else { throw PostgresError(.decoding, detail: "a refusal without a fault") }
-                return (refused, receipt(.rejected(fault), request), nil)
-            }
+        _ outcome: Result<AppliedUpdate, StatusUpdateRefusal>, _ message: StatusMessage, _ request: ServiceRequestID?, _ tenant: Tenant,
+        _ origin: ServiceRequestEvent.Origin
+    ) throws(PostgresError) -> (String, StatusReceipt) {
+        switch outcome {
+        case .success(let applied):
+            let verdict = StatusReceipt.Verdict.accepted(
+                outcome: applied.outcome.rawValue, status: applied.status, updatedAt: applied.updatedAt)
+            let receipt = StatusReceipt(
+                verdict, to: message.id, about: applied.request, tenant: tenant.key, origin: origin,
+                id: applied.outcome == .repeated ? nil : applied.receipt)
+            return (applied.outcome.rawValue, receipt)
+        case .failure(let refusal):
+            guard let fault = refusal.fault else { throw PostgresError(.decoding, detail: "a refusal without a fault") }
+            return (refused, StatusReceipt(.rejected(fault), to: message.id, about: request, tenant: tenant.key, origin: origin))
         }
     }
 
@@ -145,23 +164,25 @@ public final class StatusInbox: Sendable {
     }
 
     private static func keep(
-        _ receipt: StatusReceipt, _ identity: StatusMessage.Identity, _ tenant: Tenant
+        _ receipts: [StatusMessage.Identity: StatusReceipt], _ tenant: Tenant
     ) -> (statement: Statement, parameters: [Parameter]) {
-        (
+        let list = Array(receipts)
+        return (
             StatusInboxSQL.keep,
             [
-                .int32(tenant.id.rawValue), .text(identity.id), .bytes(identity.digest),
-                .uuid(high: receipt.id.high, low: receipt.id.low), .text(receipt.kind.rawValue), .bytes(receipt.body),
+                .int32(tenant.id.rawValue), .texts(list.map(\.key.id)), .byteStrings(list.map(\.key.digest)),
+                .uuids(list.map { ($0.value.id.high, $0.value.id.low) }), .texts(list.map(\.value.kind.rawValue)),
+                .byteStrings(list.map(\.value.body)),
             ]
         )
     }
 
-    private static func send(_ receipt: StatusReceipt, _ tenant: Tenant) -> (statement: Statement, parameters: [Parameter]) {
+    private static func send(_ receipts: [StatusReceipt], _ tenant: Tenant) -> (statement: Statement, parameters: [Parameter]) {
         (
             StatusInboxSQL.send,
             [
-                .uuid(high: receipt.id.high, low: receipt.id.low), .int16(tenant.shard), .text(receipt.kind.rawValue),
-                .text(receipt.messageID), .bytes(receipt.body),
+                .int16(tenant.shard), .uuids(receipts.map { ($0.id.high, $0.id.low) }), .texts(receipts.map(\.kind.rawValue)),
+                .texts(receipts.map(\.messageID)), .byteStrings(receipts.map(\.body)),
             ]
         )
     }

@@ -5,9 +5,9 @@ import Open311
 public struct StatusMessage: Sendable {
     /// What could be read of it.
     public enum Content: Sendable {
-        case update(StatusUpdate, ServiceRequestID)
+        case update(StatusUpdate, RequestAddress)
         /// It is answered without being looked up.
-        case fault(StatusUpdateFault, about: ServiceRequestID?)
+        case fault(StatusUpdateFault, about: RequestAddress?)
     }
 
     /// The sender's name for it; nil when it has none that can be kept.
@@ -37,12 +37,23 @@ public struct StatusMessage: Sendable {
         bodyBytes = body.count
     }
 
-    /// The request that it locks, when it locks one.
-    var locked: Int64 { if case .update(_, let request) = content { request.rawValue } else { 0 } }
+    /// Which of `count` lines it stands in: messages that name a request alike stand in one line, in their order; lines may be judged
+    /// at the same time.
+    public func line(of count: Int) -> Int {
+        switch content {
+        case .update(_, .number(let id)): Int(id.rawValue % Int64(count))
+        case .update(_, let address): Int(address.hashValue.magnitude % UInt(count))
+        case .fault: 0
+        }
+    }
 
-    /// Which of `count` lines it stands in: messages of one request stand in one line, in their order; lines may be judged at the
-    /// same time.
-    public func line(of count: Int) -> Int { Int(locked % Int64(count)) }
+    /// The request that it names by our number.
+    var number: ServiceRequestID? {
+        switch content {
+        case .update(_, let address): address.number
+        case .fault(_, let address): address?.number
+        }
+    }
 
     /// What tells it from every other message of its tenant.
     struct Identity: Hashable {

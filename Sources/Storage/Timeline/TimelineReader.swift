@@ -7,7 +7,8 @@ enum TimelineSQL {
     static let owner = Statement("timeline_owner", "select o.tenant from bus311_owner($1::bigint) as o (tenant) where o.tenant is not null")
 
     static let request = Statement(
-        "timeline_request", "select requested_at, open from service_requests where tenant_id = $1::integer and id = $2::bigint")
+        "timeline_request",
+        "select requested_at, open, acknowledged_at from service_requests where tenant_id = $1::integer and id = $2::bigint")
 
     static let events = Statement(
         "timeline_events",
@@ -51,7 +52,7 @@ enum TimelineReader {
         let updates = try answers[3].map { (row) throws(PostgresError) in
             (at: Timestamp(microseconds: try row.timestamp(0)), isApplied: try row.bool(1), status: row.optionalText(2))
         }
-        moments[.acknowledged] = updates.first?.at
+        moments[.acknowledged] = row.optionalTimestamp(2).map { Timestamp(microseconds: $0) }
         let statuses = updates.filter { $0.isApplied && $0.status != nil }
         moments[.firstStatus] = statuses.first?.at
         if !(try row.bool(1)) { moments[.closed] = statuses.last { Self.closes($0.status) }?.at }

@@ -8,7 +8,8 @@ struct TenantCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tenant", abstract: "Tenants: the CRM applications behind the bus.",
         subcommands: [
-            Create.self, List.self, Show.self, TenantPolicyCommand.self, TenantPhotosCommand.self, TenantPlan.self, TenantApply.self,
+            Create.self, List.self, Show.self, TenantPolicyCommand.self, TenantPhotosCommand.self, TenantStatuses.self, TenantPlan.self,
+            TenantApply.self,
             TenantDrift.self, TenantExport.self, TenantSchema.self, TenantOffboard.self, Delete.self,
         ])
 

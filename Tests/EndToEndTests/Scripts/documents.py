@@ -36,6 +36,8 @@ DOCUMENTS = (
     "docs/operators/media-storage.md",
     "docs/operators/photos.md",
     "docs/vendors/firewall.md",
+    "docs/vendors/status.md",
+    "docs/vendors/errors.md",
     "docs/operators/tenants.md",
     "docs/operators/rabbitmqctl.md",
     "docs/operators/runbooks/broker-down.md",

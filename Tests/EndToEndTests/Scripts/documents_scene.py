@@ -24,6 +24,7 @@ class Scene:
     26110000ddddd             a service request of its own
     0192f0a1-....             the event of a dead letter of its own
     media/<32 hex>, photos/<32 hex>   a photo of its own
+    tokens/<32 hex>           the token of a request of its own
     parked release NUMBER     a parked event of its own
     --resume NUMBER           an unfinished replay
     incident settle NUMBER    an open incident
@@ -54,6 +55,7 @@ class Scene:
             (re.compile(r"\b0192f0a1(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), self.dead_event),
             (re.compile(r"https://bus\.example/media/[0-9a-f]{32}(\.jpg)?"), self.photo_url),
             (re.compile(r"(?<=/photos/)[0-9a-f]{32}"), self.photo_token),
+            (re.compile(r"(?<=/tokens/)[0-9a-f]{32}"), self.token),
             (re.compile(r"(?<=parked release )\d+|(?<=parked skip )\d+"), self.parked),
             (re.compile(r"(?<=--resume )\d+"), self.replay),
             (re.compile(r"(?<=incident settle )\d+"), self.incident),
@@ -118,6 +120,20 @@ class Scene:
         code, answer = self.city.post(f"documents {name}")
         assert code == 200, answer
         return answer[0]["service_request_id"]
+
+    def token(self, name):
+        """Of a request made while the city answers tokens."""
+        self.run("tenant", "policy", self.tenant, "--identifiers", "tokens")
+        found = []
+
+        def taken():
+            found[:] = [self.city.post(f"documents {name}")[1][0].get("token")]
+            return found[0]
+
+        wait_until(taken, 30, "a token")
+        self.run("tenant", "policy", self.tenant, "--identifiers", "immediate")
+        wait_until(lambda: "token" not in self.city.post(f"documents {name}")[1][0], 30, "ids again")
+        return found[0]
 
     def event_of(self, request):
         found = []

@@ -128,7 +128,8 @@ static class Consumer
             request.ContentType = "application/json";
             request.Headers["Authorization"] = "Bearer " + Environment.GetEnvironmentVariable("CRM_TOKEN");
             var update = new JsonObject {
-                { "status", "IN_PROCESS" }, { "status_notes", "Pris en charge" }, { "external_reference", "CRM-" + row[2] } };
+                { "status", "IN_PROCESS" }, { "status_notes", "Pris en charge" }, { "external_reference", "CRM-" + row[2] },
+                { "ack", true } };
             try
             {
                 byte[] body = Encoding.UTF8.GetBytes(update.ToString());

@@ -140,8 +140,9 @@ func sendStatuses(s store, out outgoing) error {
 	}
 	tenant := strings.TrimSuffix(strings.TrimPrefix(out.exchange, "o311."), ".status")
 	for _, row := range pending {
-		body, _ := json.Marshal(map[string]string{
-			"service_request_id": row[1], "status": "IN_PROCESS", "status_notes": "Pris en charge", "external_reference": "CRM-" + row[1]})
+		body, _ := json.Marshal(map[string]any{
+			"service_request_id": row[1], "status": "IN_PROCESS", "status_notes": "Pris en charge", "external_reference": "CRM-" + row[1],
+			"ack": true})
 		err := out.channel.PublishWithContext(context.Background(), out.exchange, tenant+".status_update.v1", true, false,
 			amqp.Publishing{MessageId: row[0], ContentType: "application/json", DeliveryMode: amqp.Persistent, Body: body})
 		if err != nil {

@@ -141,6 +141,7 @@ public final class Consumer {
             update.addProperty("status", "IN_PROCESS");
             update.addProperty("status_notes", "Pris en charge");
             update.addProperty("external_reference", "CRM-" + row[1]);
+            update.addProperty("ack", true);
             var properties = new AMQP.BasicProperties.Builder().messageId(row[0]).contentType("application/json").deliveryMode(2).build();
             channel.basicPublish(exchange, tenant + ".status_update.v1", true, properties, update.toString().getBytes(StandardCharsets.UTF_8));
             channel.waitForConfirmsOrDie(30_000);

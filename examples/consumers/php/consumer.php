@@ -117,7 +117,8 @@ function sendStatuses(Store $store, AMQPChannel $channel, string $exchange): voi
 {
     $tenant = preg_replace('/^o311\.|\.status$/', '', $exchange);
     foreach ($store->pending() as ['update_id' => $updateId, 'request_id' => $number]) {
-        $update = ['service_request_id' => $number, 'status' => 'IN_PROCESS', 'status_notes' => 'Pris en charge', 'external_reference' => "CRM-$number"];
+        $update = ['service_request_id' => $number, 'status' => 'IN_PROCESS', 'status_notes' => 'Pris en charge', 'external_reference' => "CRM-$number",
+            'ack' => true];
         $message = new AMQPMessage(json_encode($update, JSON_THROW_ON_ERROR), [
             'message_id' => $updateId, 'content_type' => 'application/json', 'delivery_mode' => AMQPMessage::DELIVERY_MODE_PERSISTENT]);
         $channel->basic_publish($message, $exchange, "$tenant.status_update.v1", mandatory: true);

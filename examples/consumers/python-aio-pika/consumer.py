@@ -82,7 +82,8 @@ async def send_statuses(store, exchange):
     """Empties the outbox. The update's id makes a repetition harmless, so a status leaves the outbox after its confirm only."""
     tenant = exchange.name.removeprefix("o311.").removesuffix(".status")
     for update_id, number in store.pending():
-        update = {"service_request_id": number, "status": "IN_PROCESS", "status_notes": "Pris en charge", "external_reference": f"CRM-{number}"}
+        update = {"service_request_id": number, "status": "IN_PROCESS", "status_notes": "Pris en charge", "external_reference": f"CRM-{number}",
+                  "ack": True}
         message = aio_pika.Message(
             json.dumps(update).encode(), message_id=update_id, content_type="application/json", delivery_mode=2)
         # Returns when the broker has it; raises when it could not be routed or was refused.

@@ -79,7 +79,8 @@ def send_statuses(store, channel, exchange):
     """Empties the outbox. The update's id makes a repetition harmless, so a status leaves the outbox after its confirm only."""
     tenant = exchange.removeprefix("o311.").removesuffix(".status")
     for update_id, number in store.pending():
-        update = {"service_request_id": number, "status": "IN_PROCESS", "status_notes": "Pris en charge", "external_reference": f"CRM-{number}"}
+        update = {"service_request_id": number, "status": "IN_PROCESS", "status_notes": "Pris en charge", "external_reference": f"CRM-{number}",
+                  "ack": True}
         channel.basic_publish(  # returns when the broker has it; raises when it could not be routed or was refused
             exchange, f"{tenant}.status_update.v1", json.dumps(update).encode(),
             pika.BasicProperties(message_id=update_id, content_type="application/json", delivery_mode=2), mandatory=True)

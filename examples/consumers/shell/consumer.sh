@@ -24,7 +24,7 @@ send_statuses() {
         link=$(< "$entry")
         # The token goes in by standard input: a command line is there for everybody to read.
         code=$(curl -sS --max-time 10 -o "$STATE/answer" -w '%{http_code}' -X PUT "$link" -H @- \
-            -d '{"status":"IN_PROCESS","status_notes":"Pris en charge","external_reference":"CRM-'"$number"'"}' <<< "Authorization: Bearer $CRM_TOKEN
+            -d '{"status":"IN_PROCESS","status_notes":"Pris en charge","ack":true,"external_reference":"CRM-'"$number"'"}' <<< "Authorization: Bearer $CRM_TOKEN
 Content-Type: application/json") || code=000
         case $code in
             2*) rm "$entry" ;;

@@ -151,6 +151,8 @@ struct Status: Encodable {
     var status = "IN_PROCESS"
     var status_notes = "Pris en charge"
     var external_reference: String
+    /// The CRM has it: the delivery ends here.
+    var ack = true
 }
 
 struct MissingSetting: Error, CustomStringConvertible {

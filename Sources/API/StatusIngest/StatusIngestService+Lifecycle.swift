@@ -1,0 +1,235 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Open311
+import Storage
+
+/// Updates, one by one and many at once, and reading back what they made.
+extension StatusIngestService {
+    /// - Parameter words: of the path, below `/v1`.
+    /// - Returns: nil when the path is none of these.
+    func lifecycle(_ words: ArraySlice<Substring>, _ request: Request, _ trail: RequestTrail) async throws(Problem) -> Response? {
+        let words = Array(words)
+        switch (words.first, words.count) {
+        case ("service-requests", 1):
+            let tenant = try await enter(request, trail, "service-requests", allowed: [.get])
+            return try await search(request, tenant)
+        case ("service-requests", 2):
+            let tenant = try await enter(request, trail, "service-request", allowed: [.get])
+            return try await show(words[1], tenant)
+        case ("service-requests", 3) where words[2] == "updates":
+            let tenant = try await enter(request, trail, "updates", allowed: [.get])
+            return try await received(words[1], tenant)
+        case ("service-requests", 4) where words[2] == "updates":
+            let tenant = try await enter(request, trail, "updates", allowed: [.put, .get])
+            guard let updateID = FormReader.pathSegment(words[3]), StatusUpdateForm.isUpdateID(updateID) else {
+                throw Problem(400, .invalidUpdateID)
+            }
+            if request.method == .get { return try await received(words[1], updateID, tenant) }
+            return try await apply(request, words[1], updateID, tenant, trail)
+        case ("status-updates", 1):
+            let tenant = try await enter(request, trail, "status-updates", allowed: [.post])
+            return try await applyBatch(request, tenant, trail)
+        case ("tokens", 2):
+            let tenant = try await enter(request, trail, "tokens", allowed: [.put, .get])
+            return try await token(request, FormReader.pathSegment(words[1]) ?? "", tenant, trail)
+        default: return nil
+        }
+    }
+
+    private func enter(
+        _ request: Request, _ trail: RequestTrail, _ route: String, allowed: [HTTPRequest.Method]
+    ) async throws(Problem) -> Tenant {
+        trail.route = route
+        guard allowed.contains(request.method) else { throw Self.notAllowed(allowed.map(\.rawValue).joined(separator: ", ")) }
+        return try await authenticated(request, trail)
+    }
+
+    static func requireJSON(_ request: Request) throws(Problem) {
+        let kind = (request.headers[.contentType] ?? "").prefix { $0 != ";" }.lowercased().filter { $0 != " " }
+        guard kind == "application/json" else {
+            throw Problem(415, "unsupported-media-type", "Unsupported media type", "Content-Type must be application/json.")
+        }
+    }
+
+    // MARK: One update
+
+    private func apply(
+        _ request: Request, _ segment: Substring, _ updateID: String, _ tenant: Tenant, _ trail: RequestTrail
+    ) async throws(Problem) -> Response {
+        try Self.requireJSON(request)
+        let body = try await collect(request, trail)
+        let update: StatusUpdate
+        do {
+            update = try StatusUpdateForm(parsing: body).update(
+                id: updateID, receivedAt: .now, mapping: tenant.policies.lifecycle.mapping)
+        } catch {
+            throw Problem(400, error)
+        }
+        let one = AddressedUpdate(update, to: try address(segment), expectedVersions: Self.versions(request))
+        let applied: AppliedUpdate
+        trail.request = one.address.number
+        do {
+            applied = try await updates.apply(one, of: tenant.id)
+        } catch {
+            HTTPMetrics.statusUpdate(tenant: tenant.key.rawValue, result: "refused")
+            throw Self.problem(error)
+        }
+        HTTPMetrics.statusUpdate(tenant: tenant.key.rawValue, result: applied.outcome.rawValue)
+        if let delay = applied.firstAfter { HTTPMetrics.acknowledged(tenant: tenant.key.rawValue, after: delay) }
+        trail.request = applied.request
+        trail.objects = applied.outcome.rawValue
+        trail.requestTrace = applied.traceID
+        var response = Self.json(applied.outcome == .applied ? .created : .ok) { LifecycleDocuments.write(applied, updateID, &$0) }
+        response.headers[.eTag] = "\"\(applied.version)\""
+        return response
+    }
+
+    /// What `If-Match` lets pass; nil lets everything pass.
+    private static func versions(_ request: Request) -> [String]? {
+        guard let header = request.headers[.ifMatch] else { return nil }
+        let tags = header.split(separator: ",").map { $0.filter { $0 != " " } }
+        // A weak validator matches nothing here (RFC 9110, 13.1.1).
+        return tags.contains("*") ? nil : tags.map { $0.filter { $0 != "\"" } }
+    }
+
+    // MARK: Many updates
+
+    private func applyBatch(_ request: Request, _ tenant: Tenant, _ trail: RequestTrail) async throws(Problem) -> Response {
+        try Self.requireJSON(request)
+        let body = try await collect(request, trail, atMost: StatusBatchForm.maximumSize)
+        let items: [StatusBatchForm.Item]
+        do {
+            items = try StatusBatchForm(parsing: body).items(receivedAt: .now, mapping: tenant.policies.lifecycle.mapping)
+        } catch {
+            throw Problem(error.code == "too-many-updates" ? 413 : 400, error)
+        }
+        var sent: [AddressedUpdate] = []
+        for item in items {
+            if case .success(let content) = item.content { sent.append(AddressedUpdate(content.update, to: content.address)) }
+        }
+        let judged: [Result<AppliedUpdate, StatusUpdateRefusal>]
+        do { judged = try await updates.apply(sent, of: tenant.id) } catch { throw Self.problem(.storage(error)) }
+        var next = judged.makeIterator()
+        let results = items.map { item -> Result<AppliedUpdate, Problem> in
+            switch item.content {
+            case .failure(let fault): return .failure(Problem(fault == .unknownRequest ? 404 : 400, fault))
+            case .success:
+                switch next.next() {
+                case .success(let applied): return .success(applied)
+                case .failure(let refusal): return .failure(Self.problem(refusal))
+                case nil: return .failure(Self.problem(.storage(StorageError(.internalFault))))
+                }
+            }
+        }
+        for result in results {
+            let word = (try? result.get().outcome.rawValue) ?? "refused"
+            HTTPMetrics.statusUpdate(tenant: tenant.key.rawValue, result: word)
+            if let delay = (try? result.get())?.firstAfter { HTTPMetrics.acknowledged(tenant: tenant.key.rawValue, after: delay) }
+        }
+        trail.objects = "updates \(items.count)"
+        return Self.json(.ok) { LifecycleDocuments.write(items, results, &$0) }
+    }
+
+    // MARK: Reading
+
+    private func show(_ segment: Substring, _ tenant: Tenant) async throws(Problem) -> Response {
+        let address = try address(segment)
+        return Self.shown(try await view { () async throws(StorageError) in try await updates.view(of: address, tenant: tenant.id) })
+    }
+
+    private static func shown(_ view: LifecycleView) -> Response {
+        var response = json(.ok) { LifecycleDocuments.write(view, &$0) }
+        response.headers[.eTag] = "\"\(view.version)\""
+        return response
+    }
+
+    private func view(_ read: () async throws(StorageError) -> LifecycleView?) async throws(Problem) -> LifecycleView {
+        let found: LifecycleView?
+        do { found = try await read() } catch { throw Self.problem(.storage(error)) }
+        guard let found else { throw Problem(404, .unknownRequest) }
+        return found
+    }
+
+    /// `GET /v1/service-requests?external_reference=…`, or by token: a list of one or none.
+    private func search(_ request: Request, _ tenant: Tenant) async throws(Problem) -> Response {
+        let query = request.uri.queryParameters
+        let reference = query["external_reference"].map(String.init)
+        let token = query["token"].map(String.init)
+        let found: LifecycleView?
+        do {
+            switch (reference, token) {
+            case (let reference?, nil) where (1...255).contains(reference.unicodeScalars.count):
+                found = try await updates.view(of: .reference(CleanText.withoutControls(reference)), tenant: tenant.id)
+            case (nil, let token?): found = try await updates.view(ofToken: CleanText.withoutControls(token), tenant: tenant.id)
+            default:
+                throw Problem(
+                    400, "invalid-search", "Invalid search", "Give one of external_reference (1 to 255 characters) and token.")
+            }
+        } catch let problem as Problem {
+            throw problem
+        } catch let error as StorageError {
+            throw Self.problem(.storage(error))
+        } catch {
+            throw Self.problem(.storage(StorageError(.internalFault)))
+        }
+        return Self.json(.ok) { writer in
+            writer.name("service_requests")
+            writer.beginArray()
+            if let found {
+                writer.beginObject()
+                LifecycleDocuments.write(found, &writer)
+                writer.endObject()
+            }
+            writer.endArray()
+        }
+    }
+
+    private func received(_ segment: Substring, _ tenant: Tenant) async throws(Problem) -> Response {
+        let id = try await existing(segment, tenant)
+        let kept: [KeptUpdate]
+        do { kept = try await updates.received(for: id, tenant: tenant.id) } catch { throw Self.problem(.storage(error)) }
+        return Self.json(.ok) { writer in
+            writer.name("service_request_id")
+            writer.quoted(id.rawValue)
+            writer.name("updates")
+            writer.beginArray()
+            for update in kept {
+                writer.beginObject()
+                LifecycleDocuments.write(update, &writer)
+                writer.endObject()
+            }
+            writer.endArray()
+        }
+    }
+
+    private func received(_ segment: Substring, _ updateID: String, _ tenant: Tenant) async throws(Problem) -> Response {
+        let id = try await existing(segment, tenant)
+        let kept: KeptUpdate?
+        do { kept = try await updates.received(for: id, update: updateID, tenant: tenant.id).first } catch {
+            throw Self.problem(.storage(error))
+        }
+        guard let kept else {
+            throw Problem(
+                404, "unknown-update", "Unknown update",
+                "No update of this id was accepted for this request. What was refused is not kept: send it again.")
+        }
+        return Self.json(.ok) { LifecycleDocuments.write(kept, &$0) }
+    }
+
+    private func existing(_ segment: Substring, _ tenant: Tenant) async throws(Problem) -> ServiceRequestID {
+        let address = try address(segment)
+        return try await view { () async throws(StorageError) in try await updates.view(of: address, tenant: tenant.id) }.id
+    }
+
+    static func json(_ status: HTTPResponse.Status, _ members: (inout JSONWriter) -> Void) -> Response {
+        var writer = JSONWriter(capacity: 512)
+        writer.beginObject()
+        members(&writer)
+        writer.endObject()
+        var headers = HTTPFields()
+        headers[.contentType] = "application/json; charset=utf-8"
+        headers[.cacheControl] = "no-store"
+        return Response(status: status, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
+    }
+}

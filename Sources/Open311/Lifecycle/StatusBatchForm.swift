@@ -1,0 +1,62 @@
+import Foundation
+
+/// Many lifecycle updates in one body: `{"updates": [{"service_request_id": …, "update_id": …, …}]}`. Each stands for itself.
+public struct StatusBatchForm {
+    public static let maximumCount = 1_000
+    /// Of a body, in bytes.
+    public static let maximumSize = 8_388_608
+
+    /// One update of a batch, or why it is none.
+    public struct Item: Sendable {
+        /// As far as they can be told, for the answer.
+        public let updateID: String?
+        public let requestText: String?
+        public let content: Result<(update: StatusUpdate, address: RequestAddress), StatusUpdateFault>
+    }
+
+    private let list: [Any]
+
+    /// - Throws: ``StatusUpdateFault`` when it is no batch, or too large a one: nothing of it is looked at then.
+    public init(parsing bytes: [UInt8]) throws(StatusUpdateFault) {
+        // As for one update; but for what strings hold.
+        guard bytes.count(where: { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "[") }) <= 100_000,
+            let parsed = try? JSONSerialization.jsonObject(with: Data(bytes)), let members = parsed as? [String: Any]
+        else { throw StatusUpdateFault("malformed-json", "Malformed JSON", "The body must be one JSON object in UTF-8.") }
+        guard let list = members["updates"] as? [Any] else {
+            throw .invalid([StatusUpdateFault.Member(pointer: "/updates", text: "updates must be a list of updates.")])
+        }
+        guard !list.isEmpty else { throw .invalid([StatusUpdateFault.Member(pointer: "/updates", text: "updates is empty.")]) }
+        guard list.count <= Self.maximumCount else { throw .tooManyUpdates(list.count) }
+        self.list = list
+    }
+
+    /// - Parameters: as of ``StatusUpdateForm/update(id:receivedAt:mapping:)``.
+    public func items(receivedAt: Timestamp, mapping: StatusMapping) -> [Item] {
+        list.enumerated().map { index, value in
+            let place = "/updates/\(index)"
+            guard let members = value as? [String: Any] else {
+                let fault = StatusUpdateFault.invalid([
+                    StatusUpdateFault.Member(pointer: place, text: "Each update must be an object.")
+                ])
+                return Item(updateID: nil, requestText: nil, content: .failure(fault))
+            }
+            let form = StatusUpdateForm(members, at: place)
+            return Item(
+                updateID: (members["update_id"] as? String).map { String($0.prefix(128)) },
+                requestText: (members["service_request_id"] as? String).map { String($0.prefix(64)) },
+                content: Self.content(form, receivedAt, mapping))
+        }
+    }
+
+    private static func content(
+        _ form: StatusUpdateForm, _ receivedAt: Timestamp, _ mapping: StatusMapping
+    ) -> Result<(update: StatusUpdate, address: RequestAddress), StatusUpdateFault> {
+        do {
+            let id = try form.updateID()
+            let address = try form.address()
+            return .success((try form.update(id: id, receivedAt: receivedAt, mapping: mapping), address))
+        } catch {
+            return .failure(error)
+        }
+    }
+}

@@ -1,0 +1,117 @@
+import Open311
+import Postgres
+import Storage
+import TestSupport
+import Testing
+
+@Suite("Lifecycles in the database")
+struct LifecycleStorageTests {
+    private let addresses: TestDatabase.Addresses
+    private let city: City
+
+    init() async throws {
+        addresses = try await TestDatabase.shared.fresh()
+        city = try await City(addresses, key: "valmont-7f3a9c", jurisdiction: "valmont.example")
+    }
+
+    private func request(_ city: City? = nil) async throws -> ServiceRequestID {
+        let city = city ?? self.city
+        return try await city.recorder.record(try Fixtures.submission(for: city.tenant), tenant: city.tenant).id
+    }
+
+    private func update(_ id: String, _ status: String?, at moment: Timestamp = .now, reference: String? = nil) throws -> StatusUpdate {
+        StatusUpdate(
+            id: id, occurredAt: moment, status: try status.map { try StatusUpdate.RequestedStatus(validating: $0) }, statusNotes: nil,
+            agencyResponsible: nil, expectedAt: nil, serviceNotice: nil, externalReference: reference)
+    }
+
+    @Test("updates of many tenants that come together share transactions, and none sees another's request")
+    func tenantsTogether() async throws {
+        let other = try await City(addresses, key: "orbe-1b2c3d", jurisdiction: "orbe.example")
+        var requests: [(city: City, id: ServiceRequestID)] = []
+        for number in 0..<40 {
+            let owner = number % 2 == 0 ? city : other
+            requests.append((owner, try await request(owner)))
+        }
+        let shared = city.updates
+        let outcomes = await withTaskGroup(of: Bool.self) { group in
+            for (number, one) in requests.enumerated() {
+                group.addTask {
+                    // Every fourth tries the other city's.
+                    let tenant = number % 4 == 3 ? city.tenant.id : one.city.tenant.id
+                    return (try? await shared.apply(try update("u", "closed"), to: one.id, of: tenant).outcome) == .applied
+                }
+            }
+            return await group.reduce(into: [Bool]()) { $0.append($1) }
+        }
+        #expect(outcomes.count { $0 } == 30)
+        let found = try await other.reader.find(requests.filter { $0.city.tenant.id == other.tenant.id }.map(\.id), of: other.tenant.id)
+        #expect(found.count { $0.status.publicStatus == .closed } == 10)
+    }
+
+    @Test("what the database refuses fails alone, its neighbours are applied")
+    func failsAlone() async throws {
+        let (good, bad) = (try await request(), try await request())
+        // The reader of bodies takes zero bytes out, so only a bug would send one.
+        let updates = [
+            AddressedUpdate(try update("u", "closed"), to: .number(good)),
+            AddressedUpdate(try update("u-\u{0}", "closed"), to: .number(bad)),
+            AddressedUpdate(try update("v", "open", at: Timestamp.now.adding(seconds: 1)), to: .number(good)),
+        ]
+        let outcomes = try await city.updates.apply(updates, of: city.tenant.id)
+        #expect((try? outcomes[0].get().outcome) == .applied && (try? outcomes[2].get().outcome) == .applied)
+        #expect(throws: StatusUpdateRefusal.self) { try outcomes[1].get() }
+    }
+
+    @Test("a late update that makes a newer one void is what the request shows; the void one is told as such")
+    func lateAndFinal() async throws {
+        let id = try await request()
+        let now = Timestamp.now
+        _ = try await city.updates.apply(try update("new", "IN_PROCESS", at: now), to: id, of: city.tenant.id)
+        let late = try await city.updates.apply(try update("old", "ARCHIVED", at: now.adding(seconds: -60)), to: id, of: city.tenant.id)
+        #expect(late.outcome == .superseded && late.status == DetailedStatus(.archived))
+        let kept = try await city.updates.received(for: id, tenant: city.tenant.id)
+        #expect(kept.map(\.id) == ["old", "new"] && kept.map(\.counts) == [true, false])
+        let history = try await city.reader.history(of: [id], of: city.tenant.id)
+        #expect(history[id]?.map(\.status) == [DetailedStatus(.archived)])
+    }
+
+    @Test("citizens' role cannot read internal notes, nor give itself names of requests")
+    func gatewayIsNarrow() async throws {
+        let gateway = try PostgresConnection(configuration: addresses.role("bus311_gateway"))
+        for forbidden in [
+            "select internal_notes from status_updates", "select * from status_updates",
+            "insert into request_names values (1, 'given', 'x', 1)", "delete from request_names",
+        ] {
+            await #expect(throws: PostgresError.self) {
+                try await gateway.run { (session) throws(PostgresError) in _ = try session.execute(Statement("forbidden", forbidden)) }
+            }
+        }
+        await gateway.close()
+    }
+
+    @Test("a mapping is published as a version and stands in the directory; a tenant's limits too")
+    func policies() async throws {
+        let administration = try AdministrationStore(configuration: addresses.role("bus311_admin"))
+        let mapping = StatusMapping([.init(code: "EC", status: DetailedStatus(.inProcess), statusNotes: "n")])
+        try await administration.setStatusMapping(mapping, of: city.tenant.id, by: "test")
+        try await administration.setLifecycleLimits(
+            LifecyclePolicy(tokenMinutes: 5, acknowledgementMinutes: 7), of: city.tenant.id)
+        let policy = try #require(try await administration.tenant(city.tenant.key)).policies.lifecycle
+        #expect(policy == LifecyclePolicy(mapping: mapping, tokenMinutes: 5, acknowledgementMinutes: 7))
+        let store = try ReferenceStore(configuration: addresses.role("bus311_admin"))
+        #expect(try await store.live(.statusMapping, of: city.tenant.id)?.version.number == 1)
+        await store.close()
+        await administration.close()
+    }
+
+    @Test("an erased request keeps no internal notes")
+    func erased() async throws {
+        let id = try await request()
+        var secret = try update("u", nil)
+        secret.internalNotes = "canary"
+        _ = try await city.updates.apply(secret, to: id, of: city.tenant.id)
+        _ = try await city.updates.erase(id, because: .dataSubjectRequest, by: "test", of: city.tenant, origin: Fixtures.origin)
+        #expect(try await city.updates.received(for: id, tenant: city.tenant.id).allSatisfy { $0.internalNotes == nil })
+    }
+}
