@@ -62,4 +62,7 @@ struct EndToEndTests {
 
     @Test("reference data from every door, as a whole or not at all: versions, tables, pulls, crashes, requests that come meanwhile")
     func referenceData() async throws { #expect(try await PythonScript.run("reference_data.py") == 0, "see its output above") }
+
+    @Test("places as JSON and as a spreadsheet, live counts, what is near, reports about them, and what is gone")
+    func places() async throws { #expect(try await PythonScript.run("places.py") == 0, "see its output above") }
 }

@@ -12,9 +12,10 @@ private struct Published {
     let counts: LiveCountStore
     let own: TenantID
     let other: TenantID
+    let addresses: TestDatabase.Addresses
 
     init() async throws {
-        let addresses = try await TestDatabase.shared.fresh()
+        addresses = try await TestDatabase.shared.fresh()
         let administration = try AdministrationStore(configuration: addresses.role("bus311_admin"))
         own = try await administration.createTenant(try Fixtures.newTenant("own-7f3a9c", jurisdiction: "own.example")).id
         other = try await administration.createTenant(try Fixtures.newTenant("other-7f3a9d", jurisdiction: "other.example")).id
@@ -157,6 +158,18 @@ struct PlaceTests {
         #expect(try await city.ids(everywhere, city.other) == [])
         #expect(try await city.store.find(try #require(PlaceID("mine")), of: city.other) == nil)
         #expect(try await city.store.categories(of: city.other).used.isEmpty)
+        // Row-level security, whatever a statement forgot.
+        for role in ["bus311_gateway", "bus311_status"] {
+            let connection = try PostgresConnection(configuration: city.addresses.role(role))
+            for table in ["places", "place_cells", "place_collections", "place_categories", "place_counts"] {
+                let seen = try await connection.run { [other = city.other] (session) throws(PostgresError) in
+                    try session.script("set bus311.tenant = \(other.rawValue)")
+                    return try session.execute(Statement("seen_\(table)", "select count(*) from \(table)")).first?.int64(0)
+                }
+                #expect(seen == 0, "\(role) sees another tenant's \(table)")
+            }
+            await connection.close()
+        }
         // Its test endpoint shows what production shows.
         #expect(try await city.ids(everywhere, city.own.test) == ["mine"])
         await city.close()

@@ -46,28 +46,28 @@ struct ReferenceStoreTests {
     }
 
     private func places(_ text: String) -> NewReference {
-        NewReference(kind: .pointsOfInterest, body: Array(text.utf8), author: "test", note: "why")
+        NewReference(kind: .placeCategories, body: Array(text.utf8), author: "test", note: "why")
     }
 
     @Test("versions count up, one is live, the same again makes none, and a former one comes back under a new number")
     func versions() async throws {
         try await withOffice { office in
             let (store, tenant) = (office.store, office.tenant.id)
-            #expect(try await store.live(.pointsOfInterest, of: tenant) == nil)
+            #expect(try await store.live(.placeCategories, of: tenant) == nil)
             #expect(try await store.put(places("[1]"), of: tenant) == ReferenceChange(outcome: .published, number: 1))
             #expect(try await store.put(places(" [ 1 ] "), of: tenant) == ReferenceChange(outcome: .unchanged, number: 1))
             #expect(try await store.put(places("[2]"), of: tenant) == ReferenceChange(outcome: .published, number: 2))
-            let live = try #require(try await store.live(.pointsOfInterest, of: tenant))
+            let live = try #require(try await store.live(.placeCategories, of: tenant))
             #expect(live.version.number == 2 && live.body == Array("[2]".utf8) && live.version.state == .published)
             #expect(live.version.author == "test" && live.version.note == "why" && live.version.base == 1)
             #expect(try await store.put(places("[3]"), at: .never, of: tenant) == ReferenceChange(outcome: .draft, number: 3))
-            #expect(try await store.rollBack(.pointsOfInterest, to: 1, by: "me", of: tenant).number == 4)
-            let all = try await store.versions(.pointsOfInterest, of: tenant)
+            #expect(try await store.rollBack(.placeCategories, to: 1, by: "me", of: tenant).number == 4)
+            let all = try await store.versions(.placeCategories, of: tenant)
             #expect(all.map(\.number) == [4, 3, 2, 1] && all.map(\.state) == [.published, .draft, .superseded, .superseded])
             #expect(all.first?.hash == all.last?.hash, "the same words")
-            #expect(try await store.versions(.pointsOfInterest, of: tenant, below: 3, limit: 1).map(\.number) == [2])
-            #expect(try await store.publish(.pointsOfInterest, 3, of: tenant) == ReferenceChange(outcome: .published, number: 3))
-            #expect(try await store.document(.pointsOfInterest, 4, of: tenant)?.version.state == .superseded)
+            #expect(try await store.versions(.placeCategories, of: tenant, below: 3, limit: 1).map(\.number) == [2])
+            #expect(try await store.publish(.placeCategories, 3, of: tenant) == ReferenceChange(outcome: .published, number: 3))
+            #expect(try await store.document(.placeCategories, 4, of: tenant)?.version.state == .superseded)
         }
     }
 
@@ -88,14 +88,14 @@ struct ReferenceStoreTests {
                 await refusal { () throws(ReferenceRefusal) in try await store.put(places("[3]"), expecting: 0, of: tenant) }
                     == .stale(live: 2))
             #expect(
-                await refusal { () throws(ReferenceRefusal) in try await store.publish(.pointsOfInterest, 1, of: tenant) } == .superseded)
+                await refusal { () throws(ReferenceRefusal) in try await store.publish(.placeCategories, 1, of: tenant) } == .superseded)
             #expect(
-                await refusal { () throws(ReferenceRefusal) in try await store.publish(.pointsOfInterest, 9, of: tenant) }
+                await refusal { () throws(ReferenceRefusal) in try await store.publish(.placeCategories, 9, of: tenant) }
                     == .unknownVersion)
             #expect(
-                await refusal { () throws(ReferenceRefusal) in try await store.rollBack(.pointsOfInterest, to: 9, by: "me", of: tenant) }
+                await refusal { () throws(ReferenceRefusal) in try await store.rollBack(.placeCategories, to: 9, by: "me", of: tenant) }
                     == .unknownVersion)
-            #expect(try await store.versions(.pointsOfInterest, of: tenant).count == 2)
+            #expect(try await store.versions(.placeCategories, of: tenant).count == 2)
         }
     }
 
@@ -103,9 +103,9 @@ struct ReferenceStoreTests {
     func sealedOff() async throws {
         try await withOffice { office in
             _ = try await office.store.put(places("[1]"), of: office.tenant.id)
-            #expect(try await office.store.live(.pointsOfInterest, of: office.other.id) == nil)
+            #expect(try await office.store.live(.placeCategories, of: office.other.id) == nil)
             #expect(try await office.store.put(places("[2]"), of: office.other.id).number == 1)
-            #expect(try await office.store.live(.pointsOfInterest, of: office.tenant.id)?.body == Array("[1]".utf8))
+            #expect(try await office.store.live(.placeCategories, of: office.tenant.id)?.body == Array("[1]".utf8))
             let connection = try PostgresConnection(configuration: office.owner)
             let seen = try await connection.run { (session) throws(PostgresError) in
                 try session.script("set role bus311_status; set bus311.tenant = '\(office.other.id.rawValue)'")
@@ -154,7 +154,7 @@ struct ReferenceStoreTests {
         try await withOffice { office in
             let (store, tenant) = (office.store, office.tenant.id)
             for number in 1...5 { _ = try await store.put(places("[\(number)]"), at: .at(.now.adding(seconds: 3_600)), of: tenant) }
-            #expect(try await store.live(.pointsOfInterest, of: tenant) == nil)
+            #expect(try await store.live(.placeCategories, of: tenant) == nil)
             #expect(try await office.watch.publishDue() == [])
             #expect(try #require(try await office.watch.nextDue()) > .now)
             // No array: the catalogue's own function cannot take it.
@@ -172,7 +172,7 @@ struct ReferenceStoreTests {
                 published += try await one + other
             }
             #expect(published.map(\.number).sorted() == [1, 2, 3, 4, 5])
-            #expect(try await store.live(.pointsOfInterest, of: tenant)?.version.number == 5)
+            #expect(try await store.live(.placeCategories, of: tenant)?.version.number == 5)
             let broken = try #require(try await store.document(.catalogue, 1, of: tenant)).version
             #expect(broken.state == .draft && broken.note?.hasPrefix("not published: ") == true)
             await second.close()

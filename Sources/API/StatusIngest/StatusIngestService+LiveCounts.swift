@@ -19,15 +19,17 @@ extension StatusIngestService {
         guard request.method == .put || words.count == 2 && request.method == .post else {
             throw Self.notAllowed(words.count == 2 ? "GET, POST, PUT" : "PUT")
         }
-        let kind = (request.headers[.contentType] ?? "").prefix { $0 != ";" }.lowercased().filter { $0 != " " }
-        guard kind == "application/json" else {
-            throw Problem(415, "unsupported-media-type", "Unsupported media type", "Content-Type must be application/json.")
+        let type = ReferenceSource.Format(contentType: request.headers[.contentType] ?? "")
+        guard let type, type == .json || words.count == 2 else {
+            throw Problem(
+                415, "unsupported-media-type", "Unsupported media type",
+                "Content-Type must be application/json\(words.count == 2 ? " or text/csv" : "").")
         }
         let body = try await collect(request, upTo: LiveCountForm.maximumSize)
         let form = LiveCountForm(receivedAt: .now)
         do {
             if words.count == 2 {
-                return try await record(try form.counts(json: body), of: tenant)
+                return try await record(try Self.counts(body, type, form), of: tenant)
             }
             guard let id = FormReader.pathSegment(words[2]).flatMap({ PlaceID($0) }) else { throw Self.unknownParking }
             return try await record(try form.count(of: id, json: body), of: tenant)
@@ -41,6 +43,15 @@ extension StatusIngestService {
             throw problem
         } catch {
             throw Problem(500, "internal", "Internal error", "An internal error occurred. Send the same counts again later.")
+        }
+    }
+
+    private static func counts(
+        _ body: [UInt8], _ type: ReferenceSource.Format, _ form: LiveCountForm
+    ) throws(ReferenceFaults) -> [GivenCount] {
+        switch type {
+        case .json: try form.counts(json: body)
+        case .csv(let charset): try form.counts(table: body, charset: charset)
         }
     }
 

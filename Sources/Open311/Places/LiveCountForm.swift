@@ -47,6 +47,23 @@ public struct LiveCountForm {
         return count
     }
 
+    /// - Parameter charset: as the sender names it; nil for UTF-8.
+    public func counts(table bytes: [UInt8], charset: String?) throws(ReferenceFaults) -> [GivenCount] {
+        let table = try Table(csv: bytes, charset: charset)
+        for (index, name) in table.columns.enumerated() where !["id", "free", "counted_datetime"].contains(name) {
+            throw Self.fault(
+                "#cell=1,\(index + 1)", "The column “\(name.prefix(64))” is unknown. Known: id, free, counted_datetime.")
+        }
+        let items = table.rows.map { row in
+            JSONValue.object(
+                zip(table.columns, row.cells).filter { !$0.1.isEmpty }.map { name, cell in
+                    .init(name, name == "free" ? DecimalText.number(cell).map { .number($0) } ?? .string(cell) : .string(cell))
+                })
+        }
+        var reader = self
+        return try reader.read(items, pointer: { "#row=\(table.rows[$0].number)" })
+    }
+
     private static func fault(_ pointer: String, _ text: String) -> ReferenceFaults { ReferenceFaults([ReferenceFault(pointer, text)]) }
 
     private mutating func refuse(_ pointer: String, _ member: String, _ text: String) {

@@ -6,6 +6,22 @@ public enum PlaceKind: String, Sendable, CaseIterable, Hashable {
     /// What requests are about and no visitor looks for: a lamp post, a bench.
     case object
 
+    /// The reference data that hold its places.
+    public var collection: ReferenceKind {
+        switch self {
+        case .pointOfInterest: .pointsOfInterest
+        case .parking: .parkings
+        case .facility: .facilities
+        case .object: .serviceObjects
+        }
+    }
+
+    /// Nil for reference data that hold no places.
+    public init?(collection: ReferenceKind) {
+        guard let kind = Self.allCases.first(where: { $0.collection == collection }) else { return nil }
+        self = kind
+    }
+
     /// Of a place that names none.
     public var usualCategory: String { self == .parking ? "parking" : "other" }
 }

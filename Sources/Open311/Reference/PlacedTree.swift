@@ -5,6 +5,11 @@ public struct PlacedTree: Sendable {
     /// By path: `/POTHOLE/attributes/depth`.
     fileprivate let cells: [String: ReferenceFault]
 
+    /// The same tree with other values in its entries; where they come from stays.
+    func mapping(_ transform: (JSONValue) -> JSONValue) -> PlacedTree {
+        PlacedTree(keyed: .object((keyed.object ?? []).map { .init($0.name, transform($0.value)) }), cells: cells)
+    }
+
     /// The tree with its lists as arrays, as a document has them.
     ///
     /// - Parameter key: of the entries.

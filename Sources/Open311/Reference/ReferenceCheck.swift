@@ -65,7 +65,11 @@ extension ReferenceKind {
         case .catalogue: CatalogueRules.self
         case .boundary: BoundaryRules.self
         case .statusMapping: StatusMappingRules.self
-        case .pointsOfInterest, .parkings, .facilities, .serviceObjects: nil
+        case .pointsOfInterest: PointOfInterestRules.self
+        case .parkings: ParkingRules.self
+        case .facilities: FacilityRules.self
+        case .serviceObjects: ServiceObjectRules.self
+        case .placeCategories: PlaceCategoryRules.self
         }
     }
 }

@@ -10,6 +10,8 @@ public enum ReferenceKind: String, Sendable, CaseIterable {
     case parkings
     case facilities
     case serviceObjects = "service_objects"
+    /// Of the places in the four before.
+    case placeCategories = "place_categories"
 
     /// As it stands in paths and on command lines: words joined by hyphens.
     public var pathName: String { String(rawValue.map { $0 == "_" ? "-" : $0 }) }
@@ -25,7 +27,7 @@ public enum ReferenceKind: String, Sendable, CaseIterable {
         case .catalogue: "service_code"
         case .boundary: nil
         case .statusMapping: "code"
-        case .pointsOfInterest, .parkings, .facilities, .serviceObjects: "id"
+        case .pointsOfInterest, .parkings, .facilities, .serviceObjects, .placeCategories: "id"
         }
     }
 }

@@ -144,6 +144,7 @@ public struct ReferencePuller: ServiceLifecycle.Service {
         } catch {
             switch error {
             case .storage(let error): throw error
+            case .idsTaken: return PullResult(.invalid, "an id is that of a place of another kind")
             case .tooMany: return PullResult(.invalid, "500 versions were made within a day")
             case .stale, .unknownVersion, .superseded: return PullResult(.invalid, "another version is live")
             }

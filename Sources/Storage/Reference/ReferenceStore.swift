@@ -145,7 +145,8 @@ public final class ReferenceStore: Sendable {
                 return (try row.text(0), row.isNull(1) ? nil : try row.int32(1))
             }
         } catch {
-            throw .storage(StorageError(error))
+            // Raised by bus311_project_places.
+            throw error.sqlState == "BU001" ? .idsTaken : .storage(StorageError(error))
         }
         switch (answer.word, answer.number) {
         case ("stale", let live): throw .stale(live: live)

@@ -135,12 +135,14 @@ public enum ReferenceRefusal: Error, Sendable, Equatable {
     case superseded
     /// 500 versions of one kind were made within a day.
     case tooMany
+    /// An id in it is another kind's by now.
+    case idsTaken
     case storage(StorageError)
 
     public static func == (left: ReferenceRefusal, right: ReferenceRefusal) -> Bool {
         switch (left, right) {
         case (.stale(let one), .stale(let other)): one == other
-        case (.unknownVersion, .unknownVersion), (.superseded, .superseded), (.tooMany, .tooMany): true
+        case (.unknownVersion, .unknownVersion), (.superseded, .superseded), (.tooMany, .tooMany), (.idsTaken, .idsTaken): true
         case (.storage(let one), .storage(let other)): one.kind == other.kind
         default: false
         }

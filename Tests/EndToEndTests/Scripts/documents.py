@@ -38,6 +38,9 @@ DOCUMENTS = (
     "docs/vendors/firewall.md",
     "docs/vendors/status.md",
     "docs/vendors/errors.md",
+    "docs/vendors/places.md",
+    # What the page before published is there to be asked for.
+    "docs/app-developers.md",
     "docs/operators/tenants.md",
     "docs/operators/rabbitmqctl.md",
     "docs/operators/runbooks/broker-down.md",

@@ -18,6 +18,9 @@ struct LiveCountFormTests {
     func momentOfNow() throws {
         let counts = try LiveCountForm(receivedAt: now).counts(json: Array(#"{"counts":[{"id":"k-1","free":80}]}"#.utf8))
         #expect(counts.count == 1 && counts[0].countedAt == now && counts[0].free == 80)
+        let table = "id;free;counted_datetime\nk-1;80;\nk-2;0;2026-01-01T10:00:00+01:00\n"
+        let read = try LiveCountForm(receivedAt: now).counts(table: Array(table.utf8), charset: nil)
+        #expect(read.map(\.free) == [80, 0] && read[1].countedAt == Timestamp(parsing: "2026-01-01T09:00:00Z"))
     }
 
     @Test("every fault by its pointer: twice the same, negative, fractions, booleans, clocks ahead")
@@ -32,6 +35,16 @@ struct LiveCountFormTests {
                 "/counts/1/id", "/counts/2/free", "/counts/3/free", "/counts/4/free", "/counts/5/counted_datetime",
                 "/counts/6/counted_datetime", "/counts/7/id", "/counts/8",
             ], "\(found)")
+    }
+
+    @Test("a table's faults name its row")
+    func tableFaults() {
+        let found = faults { form throws(ReferenceFaults) in
+            _ = try form.counts(table: Array("id;free\nk;1\nl;many\nk;2\n".utf8), charset: nil)
+        }
+        #expect(Set(found.keys) == ["#row=3", "#row=4"], "\(found)")
+        let column = faults { form throws(ReferenceFaults) in _ = try form.counts(table: Array("id;colour\nk;1\n".utf8), charset: nil) }
+        #expect(column["#cell=1,2"] != nil, "\(column)")
     }
 
     @Test("1,001 counts, none, or no object are refused")

@@ -157,7 +157,7 @@ struct Dice {
     }
 }
 
-private func randomPlace(_ index: Int, _ kind: PlaceKind, _ dice: inout Dice) -> Place {
+func randomPlace(_ index: Int, _ kind: PlaceKind, _ dice: inout Dice) -> Place {
     let words = ["Musée", "Parking \"A\"", "Halle; centre", "zone\u{2028}x", "Œuvre", "ligne"]
     func word() -> String { words[dice.number(words.count)] }
     let latitude = Double(dice.number(1_800_000) - 900_000) / 10_000

@@ -132,6 +132,11 @@ enum ReferenceDocuments {
                 "500 versions of \(kind.pathName) were made within a day: send it when it changes, not more often.")
             problem.headers[.retryAfter] = "3600"
             return problem
+        case .idsTaken:
+            return Problem(
+                409, "ids-taken", "Ids taken",
+                "Nothing was changed: an id of the \(kind.pathName) is that of a place of another kind by now. An id is of one kind of places."
+            )
         case .storage(let error): return StatusIngestService.problem(.storage(error))
         }
     }

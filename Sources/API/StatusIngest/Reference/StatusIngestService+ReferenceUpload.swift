@@ -55,6 +55,10 @@ extension StatusIngestService {
             let live = try await stored { () async throws(StorageError) in try await references.live(kind, of: tenant.id) }
             try precondition.check(live?.version, kind)
             let prepared = try await Self.prepared(bytes, format, kind, isPart, live, tenant)
+            let taken = try await stored { () async throws(StorageError) in
+                try await references.conflicts(prepared.checked.value, of: kind, tenant: tenant.id)
+            }
+            if !taken.isEmpty { throw ReferenceDocuments.problem(ReferenceFaults(taken), kind: kind) }
             if query.isDryRun { return Self.preview(prepared, kind, live?.version.number) }
             let new = NewReference(kind: kind, body: prepared.body, author: "crm:" + key, note: query.note)
             do throws(ReferenceRefusal) {

@@ -146,6 +146,9 @@ extension ReferenceCommand {
                 ValidationError("There is no such version of \(kind.pathName). List them: bus311 reference list \(tenant.key)")
             case .superseded:
                 ValidationError("It was live before. Make it live again: bus311 reference rollback \(tenant.key) \(kind.pathName) NUMBER")
+            case .idsTaken:
+                ValidationError(
+                    "An id of the \(kind.pathName) is that of a place of another kind: an id is of one kind of places. Change it.")
             case .tooMany: ValidationError("500 versions of \(kind.pathName) were made within a day: wait, and find out who makes them.")
             }
         }

@@ -1,0 +1,80 @@
+import Foundation
+import Testing
+
+@testable import Open311
+
+@Suite("Tables of places")
+struct PlaceTableTests {
+    private let table = """
+        id;name.fr;name.en;category;tags;lat;long;capacity;address;entrance.lat;entrance.long
+        k-1;Parking des Halles;Market Hall car park;couvert;centre,abrité;43,601;3,201;212;"Place ""du"" Marché; Valmont";43,602;3.202
+
+        k-2;Gare — nord;;;;43.65;3.2;;;;
+        """
+
+    private func tenant() throws -> Tenant {
+        Tenant(
+            id: TenantID(1), key: try TenantKey(validating: "valmont-7f3a9c"), name: "Valmont",
+            jurisdictions: [try JurisdictionID(validating: "valmont.example")], language: .french, timeZone: "Europe/Paris", shard: 0,
+            virtualHost: "open311", contact: "-", keyService: "-", policies: TenantPolicies())
+    }
+
+    private func places(_ bytes: [UInt8], charset: String? = nil) throws -> [Place] {
+        let checked = try ReferenceSource(bytes, .csv(charset: charset), kind: .parkings, tenant: try tenant()).whole(of: try tenant())
+        return try PlaceListReader(kind: .parking, language: .french).places(checked.value)
+    }
+
+    private func faults(_ text: String) throws -> [String: String] {
+        do {
+            _ = try places(Array(text.utf8))
+            return [:]
+        } catch let faults as ReferenceFaults {
+            return Dictionary(faults.listed.map { ($0.pointer, $0.text) }, uniquingKeysWith: { $0 + " " + $1 })
+        }
+    }
+
+    @Test("the same places in every way in which spreadsheets write them")
+    func encodings() throws {
+        let plain = try places(Array(table.utf8))
+        #expect(plain.map(\.id.rawValue) == ["k-1", "k-2"])
+        #expect(plain[0].name.translations == [.french: "Parking des Halles", .english: "Market Hall car park"])
+        #expect(plain[0].position == Coordinate(latitude: 43.601, longitude: 3.201) && plain[0].capacity == 212)
+        #expect(plain[0].entrance == Coordinate(latitude: 43.602, longitude: 3.202))
+        #expect(plain[0].tags == ["centre", "abrité"] && plain[0].address == "Place \"du\" Marché; Valmont")
+        #expect(plain[1].category == "parking" && plain[1].name.translations == [.french: "Gare — nord"])
+        #expect(try places([0xEF, 0xBB, 0xBF] + Array(table.utf8)) == plain)
+        #expect(try places(Array(table.replacing("\n", with: "\r\n").utf8)) == plain)
+        // Windows-1252: é is E9, the long dash 97.
+        let latin = table.unicodeScalars.map { $0 == "—" ? 0x97 : UInt8(truncatingIfNeeded: $0.value) }
+        #expect(try places(latin, charset: "windows-1252") == plain)
+        #expect(throws: ReferenceFaults.self) { try places(latin) }
+        #expect(throws: ReferenceFaults.self) { try places([0xEF, 0xBB, 0xBF] + latin) }
+    }
+
+    @Test("what is given back as a table is read as the same document")
+    func roundTrip() throws {
+        for seed in 1...100 {
+            var dice = Dice(state: UInt64(seed) &* 0x9E37_79B9_7F4A_7C15 | 1)
+            // Tables have no outlines.
+            let original = (0..<dice.number(8)).map { number -> Place in
+                var place = randomPlace(number, .parking, &dice)
+                place.outline = []
+                return place
+            }
+            let document = JSONValue.array(original.map(PlaceDocument.value))
+            guard !original.isEmpty else { continue }
+            #expect(try places(PlaceRules.csv(document)) == original, "seed \(seed)")
+        }
+    }
+
+    @Test("each fault is told with its cell")
+    func faultsHaveCells() throws {
+        let found = try faults("id;name;lat;long;capacity\nk-1;A;43.6;3.2;many\n\nk-2;;north;3.2;5\nk-1;B;1;2;3\n;C;1;2;3\n")
+        #expect(Set(found.keys).isSuperset(of: ["#cell=5,1", "#cell=6,1"]), "\(found)")
+        let values = try faults("id;name;lat;long;capacity\nk-1;A;43.6;3.2;many\n\nk-2;;north;3.2;5\n")
+        #expect(values["#cell=2,5"]?.contains("whole number") == true && values["#cell=4,3"]?.contains("degrees") == true, "\(values)")
+        #expect(values["#cell=4,1"]?.contains("name is required") == true, "\(values)")
+        #expect(try faults("id;colour\nx;red\n")["#cell=1,2"]?.contains("colour") == true)
+        #expect(try faults("name\nx\n")["#row=1"]?.contains("no column id") == true)
+    }
+}
