@@ -9,4 +9,5 @@ public enum Statements {
         + DeclarationSQL.all + OffboardingSQL.all + CredentialSQL.all + ReferenceSQL.all
         + AuditSQL.all + AlertSQL.all + AlertAdministrationSQL.all + AlertLinkSQL.all
         + PlaceSQL.all
+        + NoticeOutboxSQL.all + CitizenNoticeSQL.all + PersonSQL.all + ErasureRegisterSQL.all
 }

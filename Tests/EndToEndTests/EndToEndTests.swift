@@ -56,4 +56,7 @@ struct EndToEndTests {
 
     @Test("a tenant from its file to its closing, in a virtual host of its own; a password is changed under load without a gap")
     func tenants() async throws { #expect(try await PythonScript.run("tenants.py") == 0, "see its output above") }
+
+    @Test("citizens are written to once for each event whatever fails; by a signed link they see, withdraw and are forgotten")
+    func notices() async throws { #expect(try await PythonScript.run("notices.py") == 0, "see its output above") }
 }

@@ -77,6 +77,7 @@ public struct StatusIngestService: HTTPResponder {
             trail.request = id
             return method == .post ? try await moderate(id, request, tenant, key, trail) : try await erase(id, request, tenant, key, trail)
         }
+        if let response = try await erasureAcknowledgement(request, words, trail) { return response }
         guard words.count == 5, words[0] == "v1", words[1] == "service-requests", words[3] == "updates",
             let requestText = FormReader.pathSegment(words[2]), let updateID = FormReader.pathSegment(words[4])
         else {
