@@ -10,4 +10,5 @@ public enum Statements {
         + ReferenceSQL.all + ReferencePullSQL.all
         + AuditSQL.all + AlertSQL.all + AlertAdministrationSQL.all + AlertLinkSQL.all
         + PlaceSQL.all
+        + NoticeOutboxSQL.all + CitizenNoticeSQL.all + PersonSQL.all + ErasureRegisterSQL.all
 }

@@ -18,12 +18,15 @@ struct Bus311: AsyncParsableCommand {
         version: Settings.version,
         subcommands: [
             Demo.self, DemoCertificate.self, All.self, Gateway.self, Relay.self, StatusIngest.self, WatchCommand.self, PhotosCommand.self,
+            MailerCommand.self,
             Migrate.self,
             TenantCommand.self, KeyCommand.self, CatalogueCommand.self, ReferenceCommand.self, CredentialCommand.self, Doctor.self,
             DeadLetterCommand.self,
             ReplayCommand.self,
-            AlertCommand.self, IncidentCommand.self, ParkedCommand.self, TimelineCommand.self, NoticeCommand.self, PhotoCommand.self,
-            Netcheck.self, ModerateCommand.self, EraseCommand.self, ContractCommand.self, AuditCommand.self,
+            AlertCommand.self, IncidentCommand.self, ParkedCommand.self, TimelineCommand.self, NoticeCommand.self, NoticesCommand.self,
+            PhotoCommand.self,
+            Netcheck.self, ModerateCommand.self, EraseCommand.self, PersonCommand.self, ErasuresCommand.self, ContractCommand.self,
+            AuditCommand.self,
         ]
     )
 

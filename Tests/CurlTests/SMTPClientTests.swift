@@ -1,5 +1,6 @@
 import Curl
 import Foundation
+import NIOConcurrencyHelpers
 import Testing
 
 @Suite("The mail client", .timeLimit(.minutes(1)))
@@ -92,6 +93,22 @@ struct SMTPClientTests {
         try await withClient({ $0 == word ? answer : nil }) { client, _ in
             let error = try #require(await failure(client, try message(), timeout: .seconds(1)))
             #expect(error.kind == kind && error.mayHaveArrived == mayHaveArrived, "\(error)")
+        }
+    }
+
+    @Test("a connection that was kept and says nothing any more costs the mail's time and no more; the next mail takes a new one")
+    func silentConnection() async throws {
+        let isSilent = NIOLockedValueBox(false)
+        try await withClient({ word in isSilent.withLockedValue { $0 } && word != "greeting" ? .silence : nil }) { client, server in
+            try await client.send(try message())
+            isSilent.withLockedValue { $0 = true }
+            let mail = try message("again")
+            let start = ContinuousClock.now
+            #expect(await failure(client, mail, timeout: .seconds(1))?.kind == .timedOut)
+            #expect(start.duration(to: .now) < .seconds(3))
+            isSilent.withLockedValue { $0 = false }
+            try await client.send(mail)
+            #expect(server.mails.last?.connection == 2)
         }
     }
 

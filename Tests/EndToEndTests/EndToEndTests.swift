@@ -65,4 +65,6 @@ struct EndToEndTests {
 
     @Test("places as JSON and as a spreadsheet, live counts, what is near, reports about them, and what is gone")
     func places() async throws { #expect(try await PythonScript.run("places.py") == 0, "see its output above") }
+    @Test("citizens are written to once for each event whatever fails; by a signed link they see, withdraw and are forgotten")
+    func notices() async throws { #expect(try await PythonScript.run("notices.py") == 0, "see its output above") }
 }

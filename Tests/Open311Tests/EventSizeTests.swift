@@ -23,7 +23,7 @@ struct EventSizeTests {
         var fields: [(name: String, value: String)] = [
             ("lat", "-48.123456789012345"), ("long", "-122.12345678901234"), ("description", full(4_000)), ("title", full(255)),
             ("address_string", full(1_000)), ("address_id", full(255)), ("zipcode", full(20)), ("service_object_type", full(1_000)),
-            ("service_object_id", full(255)), ("first_name", full(255)), ("last_name", full(255)), ("email", full(320)),
+            ("service_object_id", full(255)), ("first_name", full(255)), ("last_name", full(255)), ("email", full(159) + "@" + full(160)),
             ("phone", full(64)), ("account_id", full(255)), ("device_id", full(255)), ("organisation", full(255)),
             ("siret", "73282932000074"),
         ]

@@ -36,7 +36,7 @@ struct CitizenUpdateForm {
         }
         for url in urls where !WebAddress.isAbsolute(url) { refuse("media_url", .notAnAbsoluteURL) }
         let author = Reporter(
-            firstName: text("first_name", 255), lastName: text("last_name", 255), email: text("email", 320), phone: text("phone", 64),
+            firstName: text("first_name", 255), lastName: text("last_name", 255), email: email(), phone: text("phone", 64),
             accountID: text("account_id", 255), deviceID: nil)
         return CitizenUpdate(
             id: id, occurredAt: occurredAt ?? .now, status: status, description: description, mediaURLs: urls,
@@ -49,6 +49,13 @@ struct CitizenUpdateForm {
         let text = CleanText.singleSpaced(fields[name] ?? "")
         if text.unicodeScalars.count > maximum { refuse(name, .tooLong(maximum: maximum)) }
         return text.isEmpty ? nil : text
+    }
+
+    private mutating func email() -> String? {
+        do { return try ReporterEmail.read(fields["email"]) } catch {
+            faults.append(error)
+            return nil
+        }
     }
 
     private mutating func required(_ name: String, maximum: Int) -> String {

@@ -64,6 +64,8 @@ public struct GeoReportGateway: HTTPResponder {
     let photos: PhotoAnswers?
     /// Nil where alerts have no links.
     let alerts: AlertPages?
+    /// Nil where an installation signs no links.
+    let links: LinkAnswers?
     let limits: CallerLimits
     let catalogueAnswers = CatalogueAnswers()
     let shortcuts = CatalogueShortcuts()
@@ -73,7 +75,9 @@ public struct GeoReportGateway: HTTPResponder {
     public init(
         directory: TenantDirectory, recorder: SubmissionRecorder, reader: ServiceRequestReader, keyUses: KeyUseRecorder,
         citizenUpdates: CitizenUpdateStore, places: PlaceStore, photos: (media: any MediaStore, reader: PhotoReader)?,
-        alerts: AlertLinkStore? = nil, configuration: GatewayConfiguration, logger: Logger, audit: AuditRecorder? = nil
+        alerts: AlertLinkStore? = nil,
+        links: (secret: LinkSecret, people: PersonStore, decisions: StatusUpdateStore, origin: ServiceRequestEvent.Origin)? = nil,
+        configuration: GatewayConfiguration, logger: Logger, audit: AuditRecorder? = nil
     ) {
         self.audit = audit
         self.directory = directory
@@ -85,6 +89,9 @@ public struct GeoReportGateway: HTTPResponder {
         self.configuration = configuration
         self.photos = photos.map { PhotoAnswers(media: $0.media, reader: $0.reader) }
         self.alerts = alerts.map { AlertPages(links: $0, logger: logger) }
+        self.links = links.map {
+            LinkAnswers(secret: $0.secret, people: $0.people, decisions: $0.decisions, origin: $0.origin, logger: logger)
+        }
         self.logger = logger
         limits = CallerLimits(configuration)
         discoveryAnswers = DiscoveryAnswers(configuration)
@@ -104,6 +111,7 @@ public struct GeoReportGateway: HTTPResponder {
         if let alerts, AlertPages.isAlert(request.uri.path) {
             return await alertPage(alerts, request, since: start)
         }
+        if let links, LinkAnswers.isLink(request.uri.path) { return await answer(request, context, links, start) }
         let target = GeoReportTarget(path: request.uri.path)
         let page = target == nil ? StaticPage(path: request.uri.path) : nil
         let isPhoto = PhotoAnswers.isPhoto(request.uri.path)
@@ -166,6 +174,31 @@ public struct GeoReportGateway: HTTPResponder {
         var random = SystemRandomNumberGenerator()
         if let given = request.headers[HTTPAudit.traceparent].flatMap({ TraceContext(parsing: $0) }) { return given.child(using: &random) }
         return request.method == .post ? TraceContext.random(using: &random) : nil
+    }
+
+    /// A page for one person: no other site may read it, so nothing opens it to other origins.
+    private func answer(
+        _ request: Request, _ context: Context, _ links: LinkAnswers, _ start: ContinuousClock.Instant
+    ) async -> Response {
+        let trail = RequestTrail()
+        var response: Response
+        do throws(GeoReportError) {
+            _ = try limits.admit(limits.caller(request, context), nil, in: directory.current)
+            response = await links.response(to: request, in: directory.current, trail)
+        } catch {
+            response = Self.response(to: error, .json)
+        }
+        if request.method == .head {
+            let length = response.headers[.contentLength]
+            response.body = ResponseBody()
+            response.headers[.contentLength] = length
+        }
+        let requestID = HTTPMetrics.requestID(of: request)
+        response.headers[HTTPMetrics.requestID] = requestID
+        HTTPMetrics.record("link", request.method, Int(response.status.code), since: start)
+        trail.log(logger, "link", request.method, Int(response.status.code), requestID, since: start)
+        await HTTPAudit.record(.inHTTP, "link", request, response, requestID, trail, since: start, in: audit)
+        return response
     }
 
     /// The answer to an address that was asked before, for a caller without a key who may still ask.

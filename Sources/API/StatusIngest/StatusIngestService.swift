@@ -64,6 +64,7 @@ public struct StatusIngestService: HTTPResponder {
         if words.count == 4, words[1] == "service-requests", words[3] == "service" {
             return try await requestedService(request, words[2], trail)
         }
+        if let answer = try await erasureAcknowledgement(request, words, trail) { return answer }
         if let answer = try await lifecycle(words.dropFirst(), request, trail) { return answer }
         if words == ["v1", "audit"] {
             trail.route = "audit"

@@ -33,7 +33,8 @@ public actor SMTPClient {
     ///
     /// Cancelling the task ends what is under way within about a second.
     ///
-    /// - Parameter timeout: of the whole exchange; the connection has to stand within ten seconds of it.
+    /// - Parameter timeout: of the whole exchange; the connection has to stand within ten seconds of it. A goodbye on a connection that is
+    ///   given up may take as long again.
     /// - Throws: ``MailError``; its `mayHaveArrived` says whether the server may have taken the mail all the same.
     public nonisolated func send(_ message: MailMessage, timeout: Duration = .seconds(60)) async throws(MailError) {
         guard message.text.utf8.count <= MailMessage.maximumBytes else {

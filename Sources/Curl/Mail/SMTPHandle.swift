@@ -40,6 +40,8 @@ final class SMTPHandle {
         }
         set(CURLOPT_CONNECTTIMEOUT_MS, min(10_000, timeout.milliseconds))
         set(CURLOPT_TIMEOUT_MS, timeout.milliseconds)
+        // The goodbye on a connection that is given up has two minutes otherwise, beyond the timeout.
+        set(CURLOPT_SERVER_RESPONSE_TIMEOUT, (timeout.milliseconds + 999) / 1_000)
         set(CURLOPT_MAXAGE_CONN, Self.maximumRest)
         set(CURLOPT_TCP_KEEPALIVE, 1)
         set(CURLOPT_MAIL_FROM, "<\(message.from)>")

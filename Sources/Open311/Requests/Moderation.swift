@@ -37,6 +37,8 @@ public enum DecisionDoor: String, Sendable {
     case `operator`
     /// The tenant's CRM, over status-ingest.
     case crm
+    /// A citizen with the signed link of his own report.
+    case citizen
 }
 
 /// Why personal data were erased. A code and never a sentence: it is kept, and a sentence might name the person.

@@ -32,6 +32,8 @@ extension Fault {
             "\(field): pages beyond request \(maximum) are not reached by their number. Follow the Link header's next page instead."
         case .notACursor: "\(field) is none that the Link header of this search gave: begin again without it."
         case .notARadius(let maximum): "\(field) must be a number of metres from 0 to \(maximum)."
+        case .notAnEmailAddress:
+            "\(field) must be one e-mail address, as in name@example.org, without spaces, line breaks or a second address. Leave it out if there is none."
         case .notASIRET: "\(field) must be the 14 digits of a SIRET number with a valid check digit."
         case .unknownObject(let id, isRetired: false):
             "\(field) not found: the city has no object “\(id)” of this service_object_type. See the list of service_objects."
@@ -73,6 +75,8 @@ extension Fault {
             "\(field) : au-delà de \(maximum) demandes, une page ne s’atteint pas par son numéro. Suivez la page « next » de l’en-tête Link."
         case .notACursor: "\(field) ne vient pas de l’en-tête Link de cette recherche : recommencez sans lui."
         case .notARadius(let maximum): "\(field) doit être un nombre de mètres entre 0 et \(maximum)."
+        case .notAnEmailAddress:
+            "\(field) doit être une seule adresse électronique, par exemple nom@exemple.fr, sans espace, saut de ligne ni seconde adresse. Omettez-le s’il n’y en a pas."
         case .notASIRET: "\(field) doit être les 14 chiffres d’un numéro SIRET dont la clé est juste."
         case .unknownObject(let id, isRetired: false):
             "\(field) introuvable : la ville n’a pas d’objet « \(id) » de ce service_object_type. Voyez la liste service_objects."

@@ -37,6 +37,8 @@ public struct Fault: Error, Sendable, Equatable {
         /// In metres.
         case notARadius(maximum: Int)
         case notABox
+        /// Not one address, or with something in it that no address has.
+        case notAnEmailAddress
         /// The check digit is wrong, or there are not 14.
         case notASIRET
         /// None of the city's published objects has this id, or none any more.

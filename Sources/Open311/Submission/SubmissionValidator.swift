@@ -150,13 +150,20 @@ public struct SubmissionValidator: Sendable {
         Reporter(
             firstName: text("first_name", in: fields, maximum: 255),
             lastName: text("last_name", in: fields, maximum: 255),
-            email: text("email", in: fields, maximum: 320),
+            email: email(fields),
             phone: text("phone", in: fields, maximum: 64),
             accountID: text("account_id", in: fields, maximum: 255),
             deviceID: text("device_id", in: fields, maximum: 255),
             organisation: text(fields["organisation"] == nil ? "organization" : "organisation", in: fields, maximum: 255),
             siret: siret(fields)
         )
+    }
+
+    private mutating func email(_ fields: FormFields) -> String? {
+        do { return try ReporterEmail.read(fields["email"]) } catch {
+            faults.append(error)
+            return nil
+        }
     }
 
     private mutating func siret(_ fields: FormFields) -> String? {

@@ -5,6 +5,7 @@ public enum RolePasswords {
     /// The roles that migrations make, one per service.
     public static let roles = [
         "bus311_ingest", "bus311_gateway", "bus311_status", "bus311_relay", "bus311_watch", "bus311_admin", "bus311_photos",
+        "bus311_mailer",
     ]
 
     /// - Parameters:

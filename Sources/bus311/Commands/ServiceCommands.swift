@@ -88,6 +88,13 @@ struct Services {
                 (media: media, reader: try PhotoReader(configuration: try settings.database(.gateway)))
             },
             alerts: try AlertLinkStore(configuration: try settings.database(.gateway)),
+            links: try settings.linkSecret.map { secret in
+                (
+                    secret: secret, people: try PersonStore(configuration: try settings.database(.gateway)),
+                    decisions: try StatusUpdateStore(configuration: try settings.database(.gateway), connections: 1),
+                    origin: settings.origin
+                )
+            },
             configuration: GatewayConfiguration(
                 publicURL: settings.gatewayURL, maximumBodyBytes: settings.maximumBodyBytes,
                 trustedProxies: try settings.trustedProxies, addressLimit: settings.addressLimit, keyLimit: settings.keyLimit,
@@ -195,6 +202,19 @@ struct Services {
                 authorities: settings.linkAuthorities, logger: logger("photos"), report: report("photos")))
     }
 
+    mutating func addMailer() throws {
+        guard let server = try settings.mailServer else {
+            throw ValidationError("mail.url is not set: the server that takes mails over. \(Settings.place(of: "mail.url"))")
+        }
+        // Its own role may not write into the audit.
+        if settings.isSet("database.watch") { _ = try audit(.watch, of: "mailer") }
+        list.append(
+            try NoticeMailer(
+                outbox: try NoticeOutbox(configuration: try settings.database(.mailer)), server: server,
+                composer: try settings.noticeComposer, secret: try settings.requiredLinkSecret, plan: settings.noticePlan,
+                failPoint: settings.noticeFailPoint, logger: logger("mailer"), report: report("mailer")))
+    }
+
     /// Runs until SIGTERM or SIGINT, then stops in order.
     func run() async throws {
         // Three C libraries write to sockets that may close.
@@ -288,6 +308,15 @@ struct PhotosCommand: ServiceCommand {
     func add(to services: inout Services) async throws { try services.addPhotos() }
 }
 
+struct MailerCommand: ServiceCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "mailer", abstract: "Send notices to citizens by e-mail.",
+        discussion: "Example: bus311 mailer --config /etc/bus311/mailer.json")
+    @OptionGroup var common: CommonOptions
+
+    func add(to services: inout Services) async throws { try services.addMailer() }
+}
+
 struct All: ServiceCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run every service in one process: for a small city.", discussion: "Example: bus311 all --config bus311.json")
@@ -299,5 +328,8 @@ struct All: ServiceCommand {
         try services.addRelay()
         try services.addWatch()
         try services.addPhotos()
+        // Mails may be the alerts' only.
+        let settings = try await common.settings()
+        if settings.isSet("mail.url"), settings.isSet("links.secret"), settings.isSet("database.mailer") { try services.addMailer() }
     }
 }

@@ -87,6 +87,14 @@ struct DemoCity {
         return passwords
     }
 
+    /// Kept, because links go on to open after the next start.
+    private func linkSecret() throws -> String {
+        if let kept = try? String(contentsOf: home.folder("links.secret"), encoding: .utf8), kept.utf8.count >= 32 { return kept }
+        let secret = BrokerPassword.random().clearText
+        try home.writeSecret(Data(secret.utf8), to: "links.secret")
+        return secret
+    }
+
     private func writeSettings(_ passwords: [String: String]) throws {
         func uri(_ role: String) -> String {
             "postgresql://\(role):\(passwords[role] ?? "")@127.0.0.1:\(home.ports.postgresql)/\(Self.database)"
@@ -98,11 +106,12 @@ struct DemoCity {
                 "status": ["port": home.ports.statusIngest, "url": statusIngestURL],
                 "health": ["port": home.ports.health],
                 "media": ["directory": home.folder("media").path],
+                "links": ["secret": try linkSecret()],
                 "migrations": home.repository.appendingPathComponent("migrations").path,
                 "database": [
                     "ingest": uri("bus311_ingest"), "gateway": uri("bus311_gateway"), "status": uri("bus311_status"),
                     "relay": uri("bus311_relay"), "watch": uri("bus311_watch"), "admin": uri("bus311_admin"),
-                    "photos": uri("bus311_photos"),
+                    "photos": uri("bus311_photos"), "mailer": uri("bus311_mailer"),
                     "owner": try postgres.uri(database: Self.database),
                 ],
                 "broker": [

@@ -41,6 +41,9 @@ struct DemoHome: Sendable {
         else { throw DemoError.cannotWrite(root.appendingPathComponent(name).path) }
     }
 
+    /// What these settings begin with is the caller's to choose.
+    private static let passedOn = ["BUS311_MEDIA_", "BUS311_MAIL_", "BUS311_NOTICES_", "BUS311_ALERTS_"]
+
     /// A service of ours as a process of its own, with the settings in this folder.
     ///
     /// - Parameters:
@@ -49,8 +52,8 @@ struct DemoHome: Sendable {
     func service(_ command: String, name: String, log: String, health: Int, settings: [String: String] = [:]) -> PrivateCommand {
         let passedOn = ["BUS311_FAILPOINT", "BUS311_LOG_LEVEL", "BUS311_GATEWAY_KEY_LIMIT", "BUS311_GATEWAY_ADDRESS_LIMIT"]
         var environment = ProcessInfo.processInfo.environment.filter {
-            !$0.key.hasPrefix("BUS311_") || passedOn.contains($0.key)
-                || ["BUS311_MEDIA_", "BUS311_ALERTS_", "BUS311_MAIL_"].contains(where: $0.key.hasPrefix)
+            let key = $0.key
+            return !key.hasPrefix("BUS311_") || passedOn.contains(key) || Self.passedOn.contains { key.hasPrefix($0) }
         }
         environment["BUS311_CONFIG"] = root.appendingPathComponent("settings.json").path
         environment.merge(settings) { $1 }

@@ -31,7 +31,7 @@ struct Settings: Sendable {
         "alerts.administrator", "alerts.language", "alerts.timeZone", "alerts.interval", "alerts.rules", "alerts.runbooks",
         "alerts.heartbeat", "alerts.webhook.url", "alerts.webhook.secret", "alerts.webhook.allow", "alerts.webhook.authorities",
         "events.schemaBase", "mail.url", "mail.user", "mail.password", "mail.from", "mail.authorities", "mail.allowCleartext",
-        "metrics.tenantLabel", "log.level",
+        "metrics.tenantLabel", "database.mailer", "links.secret", "links.previousSecret", "notices.minuteMilliseconds", "log.level",
         "migrations", "failpoint",
     ]
 
@@ -102,6 +102,7 @@ struct Settings: Sendable {
         ("media.maximumBytes", 1...Int(Int32.max)),
         ("media.maximumPhotos", 1...20),
         ("media.maximumPixels", 1...200_000_000),
+        ("notices.minuteMilliseconds", 1...60_000),
     ]
 
     /// The reader answers the default for a value that it cannot read: a mistyped port would silently open another one.
@@ -195,7 +196,7 @@ struct Settings: Sendable {
         return PostgresConfiguration(connectionString: text, applicationName: "bus311-\(role.rawValue)")
     }
 
-    enum DatabaseRole: String { case ingest, gateway, status, relay, watch, admin, photos, owner }
+    enum DatabaseRole: String { case ingest, gateway, status, relay, watch, admin, photos, mailer, owner }
 
     var relay: RelayConfiguration {
         get throws {

@@ -72,6 +72,8 @@ DOCUMENTS = (
     "docs/operators/audit.md",
     "docs/operators/monitoring.md",
     "docs/operators/tls.md",
+    "docs/operators/notices.md",
+    "docs/operators/citizen-rights.md",
     # It ends the credential that the others work with.
     "docs/operators/credentials.md",
 )

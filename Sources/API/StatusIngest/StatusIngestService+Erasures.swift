@@ -1,0 +1,87 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Open311
+import Storage
+
+extension StatusIngestService {
+    /// `PUT /v1/service-requests/{id}/personal-data/acknowledgement` with `{"outcome": "erased"}`, or `{"outcome": "kept", "reason":
+    /// "legal_obligation"}`: the CRM's answer to `service_request.erased`. `GET` shows how it stands.
+    ///
+    /// - Returns: nil for another path.
+    func erasureAcknowledgement(
+        _ request: Request, _ words: [Substring], _ trail: RequestTrail
+    ) async throws(Problem) -> Response? {
+        guard words.count == 5, words[0] == "v1", words[1] == "service-requests", words[3] == "personal-data", words[4] == "acknowledgement"
+        else { return nil }
+        guard request.method == .put || request.method == .get else { throw Self.notAllowed("GET, PUT") }
+        trail.route = "erasure acknowledgement"
+        let tenant = try await authenticated(request, trail)
+        guard let id = FormReader.pathSegment(words[2]).flatMap({ ServiceRequestID(parsing: $0) }) else {
+            throw Problem(404, .unknownRequest)
+        }
+        trail.request = id
+        let found: RegisteredErasure?
+        if request.method == .put {
+            let answer = try Self.answer(in: try await collect(request, trail))
+            do { found = try await updates.acknowledgeErasure(of: id, answer, tenant: tenant.id) } catch {
+                throw Self.problem(.storage(error))
+            }
+        } else {
+            do { found = try await updates.erasure(of: id, tenant: tenant.id) } catch { throw Self.problem(.storage(error)) }
+        }
+        guard let found else {
+            throw Problem(
+                404, "unknown-erasure", "Unknown erasure",
+                "Nothing of this service request was erased here, or it is not yours: only service_request.erased is answered.")
+        }
+        return Self.response(found)
+    }
+
+    private static func answer(in body: [UInt8]) throws(Problem) -> CRMErasureAnswer {
+        guard let parsed = try? JSONSerialization.jsonObject(with: Data(body)), let members = parsed as? [String: Any] else {
+            throw Problem(400, "malformed-json", "Malformed JSON", "The body must be one JSON object in UTF-8.")
+        }
+        func invalid(_ pointer: String, _ text: String) -> Problem {
+            Problem(
+                400,
+                StatusUpdateFault(
+                    "invalid-acknowledgement", "Invalid acknowledgement", "Nothing was changed: correct the members listed.",
+                    members: [StatusUpdateFault.Member(pointer: pointer, text: text)]))
+        }
+        guard let outcome = (members["outcome"] as? String).flatMap({ CRMErasureOutcome(rawValue: $0) }) else {
+            throw invalid("/outcome", "outcome must be one of: \(CRMErasureOutcome.allCases.map(\.rawValue).joined(separator: ", ")).")
+        }
+        let reason = members["reason"]
+        guard reason == nil || reason is NSNull || reason is String else { throw invalid("/reason", "reason must be a string.") }
+        do { return try CRMErasureAnswer(outcome: outcome, reason: reason as? String) } catch {
+            throw invalid("/\(error.name)", "\(error).")
+        }
+    }
+
+    private static func response(_ erasure: RegisteredErasure) -> Response {
+        var writer = JSONWriter(capacity: 256)
+        writer.beginObject()
+        writer.name("service_request_id")
+        writer.quoted(erasure.request.rawValue)
+        writer.name("erased_datetime")
+        writer.value(erasure.erasedAt)
+        writer.name("reason")
+        writer.value(erasure.reason)
+        writer.name("acknowledgement")
+        writer.beginObject()
+        writer.name("state")
+        writer.value(erasure.crmOutcome?.rawValue ?? "awaited")
+        writer.name("reason")
+        writer.value(erasure.crmReason)
+        writer.name("acknowledged_datetime")
+        writer.value(erasure.crmAnsweredAt)
+        writer.endObject()
+        writer.endObject()
+        var headers = HTTPFields()
+        headers[.contentType] = "application/json; charset=utf-8"
+        headers[.cacheControl] = "no-store"
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
+    }
+}

@@ -1,0 +1,158 @@
+import Open311
+import Postgres
+import Storage
+import TestSupport
+import Testing
+
+@Suite("The outbox of notices")
+struct NoticeTests {
+    private let city: City
+    private let updates: StatusUpdateStore
+    private let administration: AdministrationStore
+    private let owner: PostgresConnection
+
+    init() async throws {
+        let addresses = try await TestDatabase.shared.fresh()
+        city = try await City(addresses, key: "valmont-7f3a9c", jurisdiction: "valmont.example")
+        updates = try StatusUpdateStore(configuration: addresses.role("bus311_status"))
+        administration = try AdministrationStore(configuration: addresses.role("bus311_admin"))
+        owner = try PostgresConnection(configuration: addresses.owner)
+    }
+
+    private func submit(_ email: String? = "ada@mail.example", to tenant: Tenant? = nil) async throws -> ServiceRequestID {
+        let reporter = Reporter(firstName: "Ada", lastName: nil, email: email, phone: nil, accountID: nil, deviceID: nil)
+        let tenant = tenant ?? city.tenant
+        return try await city.recorder.record(try Fixtures.submission(for: tenant, description: "x", reporter: reporter), tenant: tenant).id
+    }
+
+    private func run(_ sql: String) async throws {
+        try await owner.run { (session) throws(PostgresError) in try session.script(sql, within: .seconds(30)) }
+    }
+
+    private func texts(_ sql: String) async throws -> [String] {
+        try await owner.run { (session) throws(PostgresError) in
+            try session.execute(Statement("test_\(abs(sql.hashValue))", sql)).map { (row) throws(PostgresError) in try row.text(0) }
+        }
+    }
+
+    private func move(_ request: ServiceRequestID, _ status: String, _ at: String) async throws {
+        try await run(
+            "update service_requests set status = '\(status)', status_occurred_at = '\(at)', status_notes = 'n' where id = \(request)")
+    }
+
+    @Test("a report and each move write one notice, where there is an address and the city wants it; a test endpoint none")
+    func written() async throws {
+        _ = try await submit()
+        #expect(try await texts("select kind from notices") == [])
+        try await administration.setNoticePolicy(try NoticePolicy(kinds: [.received, .done, .rejected]), of: city.tenant.id)
+        let request = try await submit()
+        _ = try await submit(nil)
+        _ = try await submit(to: city.tenant.testEndpoint)
+        try await move(request, "IN_PROCESS", "2026-11-25T10:00:00Z")
+        try await move(request, "PROCESSED,CLOSED", "2026-11-25T11:00:00Z")
+        try await move(request, "PROCESSED", "2026-11-25T11:00:00Z")
+        try await move(request, "IN_PROCESS", "2026-11-25T12:00:00Z")
+        try await move(request, "PROCESSED", "2026-11-25T11:00:00Z")
+        try await move(request, "REJECTED", "2026-11-25T13:00:00Z")
+        #expect(
+            try await texts("select kind || ' ' || coalesce(note, '-') from notices order by id") == ["received -", "done n", "rejected n"])
+    }
+
+    @Test("mailers side by side take each notice once, and those of one request in their order")
+    func takers() async throws {
+        try await administration.setNoticePolicy(try NoticePolicy(kinds: [.received, .accepted, .done]), of: city.tenant.id)
+        for _ in 0..<12 {
+            let request = try await submit()
+            try await move(request, "IN_PROCESS", "2026-11-25T10:00:00Z")
+            try await move(request, "PROCESSED", "2026-11-25T11:00:00Z")
+        }
+        let addresses = city.addresses
+        let taken = try await withThrowingTaskGroup(of: [Int64].self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    let outbox = try NoticeOutbox(configuration: addresses.role("bus311_mailer"))
+                    var mine: [Int64] = []
+                    while let notice = try await outbox.take(lease: .seconds(60)) {
+                        mine.append(notice.id)
+                        #expect(notice.content?.email == "ada@mail.example" && notice.doubts == 0 && notice.attempts == 1)
+                        _ = try await outbox.settle(notice.id, .sent, because: nil, address: [UInt8](repeating: 1, count: 32))
+                    }
+                    await outbox.close()
+                    return mine
+                }
+            }
+            return try await group.reduce(into: []) { $0 += $1 }
+        }
+        // A mailer that finds the next one of a request in another's hands goes away: the last ones wait.
+        let outbox = try NoticeOutbox(configuration: addresses.role("bus311_mailer"))
+        var rest: [Int64] = []
+        while let notice = try await outbox.take(lease: .seconds(60)) {
+            rest.append(notice.id)
+            _ = try await outbox.settle(notice.id, .sent, because: nil, address: nil)
+        }
+        #expect(Set(taken + rest).count == 36 && (taken + rest).count == 36)
+        #expect(
+            try await texts(
+                """
+                select 'out of order' from notices a join notices b on b.request_id = a.request_id and b.id > a.id
+                where b.settled_at < a.settled_at
+                """) == [])
+        #expect(try await outbox.standing(of: [UInt8](repeating: 1, count: 32), tenant: city.tenant.id).sentToday == Int64(taken.count))
+        await outbox.close()
+    }
+
+    @Test("what was in somebody's hands for too long comes with a doubt; what is settled is not settled again")
+    func leases() async throws {
+        try await administration.setNoticePolicy(try NoticePolicy(kinds: [.received]), of: city.tenant.id)
+        _ = try await submit()
+        let outbox = try NoticeOutbox(configuration: city.addresses.role("bus311_mailer"))
+        let first = try #require(try await outbox.take(lease: .seconds(60)))
+        #expect(try await outbox.take(lease: .seconds(60)) == nil)
+        // Its holder died a minute ago.
+        try await run("update notices set next_attempt_at = now() - interval '1 second'")
+        let second = try #require(try await outbox.take(lease: .seconds(60)))
+        #expect(second.id == first.id && second.doubts == 1 && second.attempts == 2)
+        #expect(try await outbox.settle(first.id, .sent, because: nil, address: nil))
+        #expect(try await !outbox.settle(first.id, .failed, because: "x", address: nil))
+        #expect(try await administration.retryNotice(first.id) == .refused(state: "sent", reason: nil))
+        await outbox.close()
+    }
+
+    @Test("an erasure takes the notices' words, drops what waits, and whoever holds one settles nothing")
+    func erased() async throws {
+        try await administration.setNoticePolicy(try NoticePolicy(kinds: [.received, .rejected]), of: city.tenant.id)
+        let request = try await submit()
+        try await move(request, "REJECTED", "2026-11-25T10:00:00Z")
+        let outbox = try NoticeOutbox(configuration: city.addresses.role("bus311_mailer"))
+        let held = try #require(try await outbox.take(lease: .seconds(60)))
+        _ = try await updates.erase(request, because: .dataSubjectRequest, by: "test", of: city.tenant, origin: Fixtures.origin)
+        #expect(try await !outbox.settle(held.id, .sent, because: nil, address: [UInt8](repeating: 1, count: 32)))
+        #expect(
+            try await texts("select state || ' ' || reason || ' ' || coalesce(note, '-') || coalesce(address::text, '-') from notices")
+                == ["dropped erased --", "dropped erased --"])
+        #expect(try await outbox.take(lease: .seconds(60)) == nil)
+        await outbox.close()
+    }
+
+    @Test("the gateway's role erases and withdraws for a signed link, and reads no address but the link's own")
+    func gateway() async throws {
+        let decisions = try StatusUpdateStore(configuration: city.addresses.role("bus311_gateway"), connections: 1)
+        let people = try PersonStore(configuration: city.addresses.role("bus311_gateway"))
+        let (first, second) = (try await submit(), try await submit("ADA@mail.example"))
+        let other = try await submit("bob@mail.example")
+        #expect(try await people.requests(ofAuthorOf: first, tenant: city.tenant.id) == [second, first])
+        #expect(try await people.requests(ofAuthorOf: other, tenant: city.tenant.id) == [other])
+        let foreign = try await City(city.addresses, key: "orbe-1b2c3d", jurisdiction: "orbe.example")
+        #expect(try await people.requests(ofAuthorOf: first, tenant: foreign.tenant.id) == [])
+        #expect(try await people.subject(first, of: foreign.tenant.id) == nil)
+        #expect(try await people.export([first], tenant: foreign.tenant.id, reader: "link") == [])
+        let moderation = try Moderation(.hide, because: "withdrawn by its author", at: .now, through: .citizen)
+        #expect(try await decisions.moderate(first, moderation, by: "link", of: city.tenant, origin: Fixtures.origin).isChange)
+        #expect(
+            try await decisions.erase(first, because: .dataSubjectRequest, by: "link", of: city.tenant, origin: Fixtures.origin).isChange)
+        #expect(try await people.subject(first, of: city.tenant.id)?.erasedAt != nil)
+        #expect(try await people.requests(ofAuthorOf: second, tenant: city.tenant.id) == [second])
+        await people.close()
+        await decisions.close()
+    }
+}
