@@ -74,8 +74,8 @@ public struct AlertWatch: ServiceLifecycle.Service {
         var nextCleaning: Timestamp?
     }
 
-    /// Looks from one look at what changes slowly to the next: five minutes' worth.
-    private static let looksPerHistory: Int64 = 20
+    /// Looks from one look at what changes slowly to the next: two and a half minutes' worth.
+    private static let looksPerHistory: Int64 = 10
     private static let oldestInterval: Int64 = 60
     private static let horizonDays: Int64 = 120
 

@@ -168,9 +168,13 @@ class Play:
     # MARK: one after the other
 
     def before(self):
-        """The neighbour's queue gets little room, and nearly no room is left."""
+        """The neighbour's queue gets little room, and nearly no room is left; then its exchange goes. Its citizens fell silent last week."""
         self.scene.override(f"o311.{self.other}.requests", max_length=30)
         self.old, self.feed = self.post(8), self.post(25, neighbour=True)
+        wait_until(lambda: self.scene.sql("select count(*) from outbox where state = 'pending'") == "0", 20, "everything is in the queues")
+        self.scene.broker("DELETE", "exchanges", "open311", f"o311.{self.other}.out")
+        for place, request in enumerate(self.feed + self.post(2, neighbour=True)):
+            self.scene.sql(f"update service_requests set requested_at = now() - interval '6 days' - interval '{12 * place} hours' where id = {request}")
 
     def nobody_connected(self):
         """The CRM never came. One watch evaluates, another takes over in the middle: nothing is told twice, nothing is forgotten."""
@@ -230,7 +234,7 @@ class Play:
         step("somebody came: over")
 
     def time_passes(self):
-        """What lasts for days: requests made old, as if the CRM had fallen silent two weeks ago and citizens last week."""
+        """What lasts for days: requests made old, as if the CRM had fallen silent two weeks ago."""
         *spoken, still, late = self.old
         for place, request in enumerate(spoken):
             self.scene.sql(f"update service_requests set requested_at = now() - interval '30 days', status = 'IN_PROCESS', status_occurred_at = now(),"
@@ -239,8 +243,6 @@ class Play:
                        f" updated_at = now() - interval '40 days' where id = {still}")
         self.scene.sql(f"update service_requests set requested_at = now() - interval '13 days' where id = {late}; update outbox o set"
                        f" created_at = r.requested_at, confirmed_at = r.requested_at from service_requests r where r.id = {late} and o.request_id = r.id")
-        for place, request in enumerate(self.feed):
-            self.scene.sql(f"update service_requests set requested_at = now() - interval '6 days' - interval '{12 * place} hours' where id = {request}")
         self.still, self.late, self.spoken = still, late, spoken
         # The neighbour empties its own queue; somebody tries passwords.
         connection = pika.BlockingConnection(pika.URLParameters(self.neighbour.amqp_uri))
@@ -252,12 +254,6 @@ class Play:
                 raise AssertionError("a wrong password opened")
             except pika.exceptions.AMQPError:
                 pass
-        # And deletes nothing, but an operator does: the neighbour's events have nowhere to go.
-        self.scene.broker("DELETE", "exchanges", "open311", f"o311.{self.other}.out")
-        self.stranded = self.post(2, neighbour=True)
-        # They are of last week too: the feed stays empty.
-        for request in self.stranded:
-            self.scene.sql(f"update service_requests set requested_at = now() - interval '7 days' where id = {request}")
 
     def hangs(self):
         """It holds what it gets: another alert than nobody. It refuses: another again."""
