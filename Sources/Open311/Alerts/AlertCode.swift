@@ -34,7 +34,7 @@ public enum AlertCode: String, Sendable, Hashable, CaseIterable {
         case .noConsumer, .consumerStuck, .queueFill, .feedEmpty: [.brokerDown, .nodeDown, .brokerAlarm]
         case .backlogAge, .responseDelayAck, .statusSilent: [.brokerDown, .nodeDown, .brokerAlarm, .relayDown, .noConsumer]
         case .outboxAge: [.brokerDown, .nodeDown, .brokerAlarm, .relayDown]
-        case .repeatedFailures: [.brokerDown, .nodeDown, .brokerAlarm, .queueFill]
+        case .repeatedFailures: [.brokerDown, .nodeDown, .brokerAlarm]
         case .responseDelayProgress: [.noConsumer]
         case .nodeDown, .brokerAlarm, .quorumCritical, .certExpiry: [.brokerDown]
         case .deadLetters, .purgeSuspected, .configDrift, .relayDown, .brokerDown, .disk, .deadman: []

@@ -64,7 +64,7 @@ public struct AlertEngine: Sendable {
     }
 
     private static func order(_ key: AlertKey) -> (Int, Int32, String) {
-        let causes: [AlertCode] = [.brokerDown, .nodeDown, .brokerAlarm, .relayDown, .noConsumer, .queueFill]
+        let causes: [AlertCode] = [.brokerDown, .nodeDown, .brokerAlarm, .relayDown, .noConsumer]
         return (causes.firstIndex(of: key.code) ?? causes.count, key.tenant?.rawValue ?? 0, key.code.rawValue)
     }
 

@@ -74,7 +74,8 @@ public struct AlertWatch: ServiceLifecycle.Service {
         var nextCleaning: Timestamp?
     }
 
-    private static let slowInterval: Int64 = 600
+    /// Looks from one look at what changes slowly to the next: two and a half minutes' worth.
+    private static let looksPerHistory: Int64 = 10
     private static let oldestInterval: Int64 = 60
     private static let horizonDays: Int64 = 120
 
@@ -176,7 +177,7 @@ public struct AlertWatch: ServiceLifecycle.Service {
                 horizon: now.adding(days: -Self.horizonDays))
         }
         memory.histories = histories
-        memory.nextHistories = now.adding(seconds: Self.slowInterval)
+        memory.nextHistories = now.adding(seconds: Self.looksPerHistory * max(1, interval.components.seconds))
     }
 
     // MARK: Words
@@ -190,7 +191,9 @@ public struct AlertWatch: ServiceLifecycle.Service {
             writer.deliveries(
                 notice, tenant: notice.episode.key.tenant.flatMap { tenants[$0] }, signatures: signatures, expires: expires.seconds)
         }
-        for notice in outcome.notices where notice.audience == .administrator || outcome.notices.count == 1 {
+        var logged: Set<AlertKey> = []
+        // One line for each alert, however many hear of it.
+        for notice in outcome.notices where logged.insert(notice.episode.key).inserted {
             let episode = notice.episode
             logger.log(
                 level: notice.kind == .recovered ? .notice : .error, "alert",
@@ -199,9 +202,11 @@ public struct AlertWatch: ServiceLifecycle.Service {
                     "tenant": "\(episode.key.tenant.flatMap { tenants[$0]?.key.rawValue } ?? "-")", "since": "\(episode.since.iso8601)",
                     "runbook": "\(episode.key.code.runbook)",
                 ])
+        }
+        for notice in outcome.notices {
             Counter(
                 label: "o311_alert_notices_total",
-                dimensions: [("code", episode.key.code.rawValue), ("kind", notice.kind.rawValue)]
+                dimensions: [("code", notice.episode.key.code.rawValue), ("kind", notice.kind.rawValue)]
             ).increment()
         }
     }

@@ -77,7 +77,8 @@ extension Settings {
             guard LinkAddress(url) != nil else {
                 throw ValidationError("alerts.heartbeat is no http or https address. \(Self.place(of: "alerts.heartbeat"))")
             }
-            return try AlertHeartbeat(url: url, authorities: reader.string(forKey: "alerts.webhook.authorities"))
+            return try AlertHeartbeat(
+                url: url, period: Int64(4 * alertInterval), authorities: reader.string(forKey: "alerts.webhook.authorities"))
         }
     }
 

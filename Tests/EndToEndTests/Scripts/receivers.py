@@ -58,10 +58,11 @@ class MailServer:
 
 
 class Hook:
-    """Checks the signature of each alert; answers 503 the first time."""
+    """Checks the signature of each alert; answers 503 the first time. Does not take heartbeats until told to."""
 
     def __init__(self, secret):
         self.alerts, self.beats, self.faults, self.refused = [], 0, [], 0
+        self.hears_beats = False
         owner = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -69,7 +70,7 @@ class Hook:
                 body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
                 if self.path == "/beat":
                     owner.beats += 1
-                    return self.answer(200)
+                    return self.answer(200 if owner.hears_beats else 500)
                 parts = dict(part.split("=", 1) for part in self.headers["X-Bus311-Signature"].split(","))
                 wanted = hmac.new(secret.encode(), parts["t"].encode() + b"." + body, hashlib.sha256).hexdigest()
                 if not hmac.compare_digest(wanted, parts["v1"]) or abs(int(parts["t"]) - time.time()) > 30:
@@ -94,5 +95,6 @@ class Hook:
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def told(self, code, kind, audience="administrator"):
-        return [alert for alert in list(self.alerts) if (alert["code"], alert["kind"], alert["audience"]) == (code, kind, audience)]
+    def told(self, code, kind, tenant=None, audience="administrator"):
+        return [alert for alert in list(self.alerts)
+                if (alert["code"], alert["kind"], alert["tenant"], alert["audience"]) == (code, kind, tenant, audience)]
