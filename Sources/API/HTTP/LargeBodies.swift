@@ -34,13 +34,16 @@ final class UploadCrowd: Sendable {
 }
 
 /// Reads a large body in large pieces while few arrive, and in small ones in a crowd: a connection keeps about twelve pieces that
-/// nobody has taken yet, so a thousand uploads in pieces of 64 KiB would hold a gigabyte.
+/// nobody has taken yet, so a thousand uploads in pieces of 64 KiB would hold a gigabyte. Each piece costs a hop to the disk's thread
+/// and back, so one or two uploads are read in pieces of 256 KiB.
 final class ReadSizing: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
 
     private static let large = 65_536
+    private static let loneUploads = 2
     private static let fewUploads = 16
+    private static let largePiece = 262_144
     private static let smallPiece = 4_096
 
     private let crowd: UploadCrowd
@@ -74,8 +77,11 @@ final class ReadSizing: ChannelInboundHandler, RemovableChannelHandler {
     private func enter(_ channel: any Channel) {
         guard !isCounted else { return }
         isCounted = true
-        guard crowd.enter() > Self.fewUploads else { return }
-        setPieces(FixedSizeRecvByteBufferAllocator(capacity: Self.smallPiece), atOnce: 2, of: channel)
+        switch crowd.enter() {
+        case ...Self.loneUploads: setPieces(FixedSizeRecvByteBufferAllocator(capacity: Self.largePiece), atOnce: 4, of: channel)
+        case ...Self.fewUploads: break
+        default: setPieces(FixedSizeRecvByteBufferAllocator(capacity: Self.smallPiece), atOnce: 2, of: channel)
+        }
     }
 
     private func leave(_ channel: (any Channel)?) {
