@@ -42,7 +42,8 @@ struct StatusIngestDescriptionTests {
         let listed = Set(catalogue.matches(of: /(?m)^\| `([a-z-]+)` \|/).map { String($0.1) })
         var inCode: Set<String> = []
         for folder in ["Sources/API/StatusIngest", "Sources/Open311/Requests", "Sources/Open311/Lifecycle", "Sources/Open311/Submission"] {
-            for file in try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: folder).path) {
+            for file in try FileManager.default.subpathsOfDirectory(atPath: Self.root.appending(path: folder).path)
+            where file.hasSuffix(".swift") {
                 let text = try String(contentsOf: Self.root.appending(path: "\(folder)/\(file)"), encoding: .utf8)
                 let found = text.matches(of: /(?:StatusUpdateFault|Problem)\(\s*(?:\d+,\s*)?"([a-z-]+)"/)
                 inCode.formUnion(found.map { String($0.1) })

@@ -48,7 +48,7 @@ struct PublishedContractTests {
         #expect(Set(Self.known.keys) == Set(Self.publications))
     }
 
-    private static let known = ["2026-11-25": "ab8c9cd817ec8c06"]
+    private static let known = ["2026-11-25": "ab8c9cd817ec8c06", "2026-11-26": "e04a4e02c39d2753"]
 
     // MARK: The check itself
 

@@ -1,3 +1,4 @@
+import Configuration
 import Curl
 
 /// Where tenants' reference data may be fetched from.
