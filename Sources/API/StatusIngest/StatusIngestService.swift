@@ -12,6 +12,8 @@ public struct StatusIngestService: HTTPResponder {
     let directory: TenantDirectory
     let updates: StatusUpdateStore
     let liveCountStore: LiveCountStore
+    /// Nil where photos are not stored.
+    let workPhotos: WorkPhotos?
     let keyUses: KeyUseRecorder
     /// Nil only in tests of something else.
     let audit: AuditRecorder?
@@ -26,9 +28,11 @@ public struct StatusIngestService: HTTPResponder {
     public init(
         directory: TenantDirectory, updates: StatusUpdateStore, liveCounts: LiveCountStore, keyUses: KeyUseRecorder,
         references: ReferenceStore,
-        origin: ServiceRequestEvent.Origin, logger: Logger, audit: AuditRecorder? = nil, auditStore: AuditStore? = nil
+        origin: ServiceRequestEvent.Origin, logger: Logger, audit: AuditRecorder? = nil, auditStore: AuditStore? = nil,
+        workPhotos: WorkPhotos? = nil
     ) {
         self.audit = audit
+        self.workPhotos = workPhotos
         self.auditStore = auditStore
         self.references = references
         self.origin = origin

@@ -118,7 +118,9 @@ struct Services {
             directory: directory, updates: updates, liveCounts: try LiveCountStore(configuration: try settings.database(.status)),
             keyUses: keyUses, references: try ReferenceStore(configuration: try settings.database(.status)), origin: settings.origin,
             logger: logger("status-ingest"),
-            audit: audit, auditStore: try AuditStore(configuration: try settings.database(.status)))
+            audit: audit, auditStore: try AuditStore(configuration: try settings.database(.status)),
+            workPhotos: try settings.media.map { WorkPhotos(media: $0, limits: settings.photoLimits) })
+        if let media = try settings.media { list.append(IncomingSweep(media: media, logger: logger("status-ingest"))) }
         list.append(http(service, host: settings.host, port: settings.statusIngestPort, "status-ingest"))
         guard let broker = try settings.statusBroker else { return }
         let inbox = try StatusInbox(configuration: try settings.database(.status), origin: settings.origin) { tenant, delay in
