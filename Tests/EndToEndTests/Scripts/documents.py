@@ -36,6 +36,7 @@ DOCUMENTS = (
     "docs/operators/media-storage.md",
     "docs/operators/photos.md",
     "docs/vendors/firewall.md",
+    "docs/vendors/reference-data.md",
     "docs/vendors/status.md",
     "docs/vendors/errors.md",
     "docs/vendors/places.md",
