@@ -403,6 +403,7 @@ def rights(bench):
     for one in [*numbers, *(erased["service_request_id"] for erased in register)]:
         assert acknowledge(one, {"outcome": "erased"}, 200)["acknowledgement"]["state"] == "erased"
     assert acknowledge(number, {"outcome": "kept", "reason": "legal_obligation"}, 200)["acknowledgement"]["state"] == "erased"
+    wait_until(lambda: f'o311_erasures_awaited{{tenant="{bench.tenant}"}} 0' in metrics(bench).decode(), 10, "the watch counts")
     assert bench.run("erasures", "--awaited") == [] and "confirmed the erasure" in bench.page(url)[1][0]
     assert bench.ingest("GET", f"/v1/service-requests/{number}/personal-data/acknowledgement")[1]["acknowledgement"]["state"] == "erased"
 
