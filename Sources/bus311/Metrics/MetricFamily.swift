@@ -53,6 +53,11 @@ enum MetricFamily {
         "o311_audit_slowed_total": "Times that a caller waited because the audit's buffer was full.",
         "o311_audit_write_duration_seconds": "Time that writing a group of rows took.",
         "o311_audit_sealed_timestamp_seconds": "When the watch last found every day that is over sealed, since 1970.",
+        "o311_notices_waiting": "E-mails to citizens that wait.",
+        "o311_notices_oldest_age_seconds": "Age of the oldest e-mail to a citizen that waits.",
+        "o311_notices_total": "E-mails to citizens: sent, put off, or ended otherwise.",
+        "o311_erasures_awaited": "Erasures that the CRM has not answered.",
+        "o311_erasures_oldest_age_seconds": "Age of the oldest erasure that the CRM has not answered.",
         "o311_build_info": "The version that runs.",
     ]
 }
