@@ -144,7 +144,7 @@ public struct StatusIngestService: HTTPResponder {
                 let tenant = snapshot.tenant(key.tenant)
             {
                 keyUses.note(key, at: .now)
-                trail.tenant = tenant
+                trail.note(tenant)
                 trail.actor = key.publicID
                 return (tenant, key.publicID)
             }

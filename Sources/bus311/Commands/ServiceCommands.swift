@@ -208,8 +208,7 @@ struct Services {
         guard let server = try settings.mailServer else {
             throw ValidationError("mail.url is not set: the server that takes mails over. \(Settings.place(of: "mail.url"))")
         }
-        // Its own role may not write into the audit.
-        if settings.isSet("database.watch") { _ = try audit(.watch, of: "mailer") }
+        _ = try audit(.mailer, of: "mailer")
         list.append(
             try NoticeMailer(
                 outbox: try NoticeOutbox(configuration: try settings.database(.mailer)), server: server,
