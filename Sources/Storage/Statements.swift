@@ -9,6 +9,6 @@ public enum Statements {
         + LifecycleViewSQL.all + TokenSQL.all + LifecyclePolicySQL.all + DeclarationSQL.all + OffboardingSQL.all + CredentialSQL.all
         + ReferenceSQL.all + ReferencePullSQL.all
         + AuditSQL.all + AlertSQL.all + AlertAdministrationSQL.all + AlertLinkSQL.all
-        + PlaceSQL.all
+        + PlaceSQL.all + UsageSQL.all
         + NoticeOutboxSQL.all + CitizenNoticeSQL.all + PersonSQL.all + ErasureRegisterSQL.all
 }

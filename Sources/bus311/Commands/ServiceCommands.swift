@@ -118,7 +118,8 @@ struct Services {
             directory: directory, updates: updates, liveCounts: try LiveCountStore(configuration: try settings.database(.status)),
             keyUses: keyUses, references: try ReferenceStore(configuration: try settings.database(.status)), origin: settings.origin,
             logger: logger("status-ingest"),
-            audit: audit, auditStore: try AuditStore(configuration: try settings.database(.status)))
+            audit: audit, auditStore: try AuditStore(configuration: try settings.database(.status)),
+            usage: try UsageStore(configuration: try settings.database(.status)))
         list.append(http(service, host: settings.host, port: settings.statusIngestPort, "status-ingest"))
         guard let broker = try settings.statusBroker else { return }
         let inbox = try StatusInbox(configuration: try settings.database(.status), origin: settings.origin) { tenant, delay in
@@ -145,6 +146,7 @@ struct Services {
                 partitions: try PartitionKeeper(configuration: try settings.database(.watch)),
                 outbox: try OutboxStore(configuration: try settings.database(.watch)), logger: logger("watch"),
                 report: report("watch")))
+        list.append(UsageCounter(store: try UsageStore(configuration: try settings.database(.watch)), logger: logger("watch")))
         try addAlerts()
         list.append(
             ReferenceClock(
