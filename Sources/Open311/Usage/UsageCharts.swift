@@ -8,13 +8,14 @@ struct UsageCharts {
 
     /// Pairs of columns, this period's and that of a year before.
     func columns(_ values: [(label: String, title: String, now: Int64, before: Int64)], label: String) -> String {
-        var drawing = SVGDrawing(width: 720, height: 250)
-        let (left, right, top, bottom) = (48.0, 8.0, 10.0, 26.0)
+        var drawing = SVGDrawing(width: 720, height: 268)
+        let (left, right, top, bottom) = (48.0, 8.0, 28.0, 26.0)
         let largest = max(1, values.flatMap { [$0.now, $0.before] }.max() ?? 1)
         let step = SVGDrawing.step(for: largest)
         let ceiling = (largest + step - 1) / step * step
         let (width, height) = (drawing.width - left - right, drawing.height - top - bottom)
         func y(_ value: Int64) -> Double { top + height * (1 - Double(value) / Double(ceiling)) }
+        legend(&drawing, [("b1", words("cette période", "this period")), ("b0", words("un an avant", "a year before"))])
         for tick in stride(from: 0, through: ceiling, by: Int(step)) {
             drawing.line(left, y(tick), drawing.width - right, y(tick), tick == 0 ? "ax" : "gr")
             drawing.text(words.number(tick), left - 6, y(tick) + 4, "end")
@@ -35,20 +36,32 @@ struct UsageCharts {
         return drawing.svg(label: label)
     }
 
+    /// Squares with their meaning, at the right above.
+    private func legend(_ drawing: inout SVGDrawing, _ entries: [(style: String, text: String)]) {
+        var x = drawing.width
+        for entry in entries.reversed() {
+            drawing.text(entry.text, x, 11, "end")
+            // About the width of a letter at this size.
+            x -= Double(entry.text.count) * 6.2 + 16
+            drawing.bar(x, 2, 10, 10, entry.style)
+            x -= 14
+        }
+    }
+
     /// Bars with a mark where they were a year before.
     func bars(_ values: [(name: String, now: Int64, before: Int64?, note: String)], label: String) -> String {
-        let row = 34.0
+        let row = 37.0
         var drawing = SVGDrawing(width: 520, height: row * Double(max(1, values.count)) + 4)
         let largest = Double(max(1, values.flatMap { [$0.now, $0.before ?? 0] }.max() ?? 1))
         let width = drawing.width - 84
         for (index, value) in values.enumerated() {
             let y = Double(index) * row
             drawing.text(clipped(value.name), 0, y + 13, style: "t n")
-            drawing.bar(0, y + 18, width, 9, "tr", radius: 4)
+            drawing.bar(0, y + 19, width, 9, "tr", radius: 4)
             let title = "\(value.name)\u{202F}: \(words.number(value.now))" + (value.before.map { " (\(words("un an avant", "a year before"))\u{202F}: \(words.number($0)))" } ?? "")
-            drawing.bar(0, y + 18, max(value.now > 0 ? 2 : 0, width * Double(value.now) / largest), 9, "b1", title: title, radius: 4)
-            if let before = value.before, before > 0 { drawing.bar(width * Double(before) / largest - 1.5, y + 15, 3, 15, "mk", radius: 1) }
-            drawing.text(words.number(value.now), drawing.width, y + 27, "end", style: "t v")
+            drawing.bar(0, y + 19, max(value.now > 0 ? 2 : 0, width * Double(value.now) / largest), 9, "b1", title: title, radius: 4)
+            if let before = value.before, before > 0 { drawing.bar(width * Double(before) / largest - 1.5, y + 17, 3, 13, "mk", radius: 1) }
+            drawing.text(words.number(value.now), drawing.width, y + 28, "end", style: "t v")
             if !value.note.isEmpty { drawing.text(value.note, width, y + 13, "end", style: "t") }
         }
         return drawing.svg(label: label)
@@ -106,7 +119,8 @@ struct UsageCharts {
     /// Half, nine of ten and ninety-nine of a hundred on a scale from a millisecond to three months, each step ten times the last.
     func delays(_ values: [(name: String, histogram: DurationHistogram, before: DurationHistogram)], label: String) -> String {
         let row = 46.0
-        var drawing = SVGDrawing(width: 720, height: row * Double(max(1, values.count)) + 26)
+        let head = 20.0
+        var drawing = SVGDrawing(width: 720, height: row * Double(max(1, values.count)) + 26 + head)
         let (left, right) = (8.0, 8.0)
         let ticks: [(seconds: Double, text: String)] = [
             (0.001, "1 ms"), (0.01, "10 ms"), (0.1, "100 ms"), (1, "1 s"), (10, "10 s"), (60, "1 min"), (600, "10 min"), (3_600, "1 h"),
@@ -120,13 +134,17 @@ struct UsageCharts {
             let place: Double = log(min(longest, max(shortest, seconds)) / shortest)
             return left + width * place / decades
         }
+        legend(&drawing, [
+            ("b1", words("de la moitié à 90\u{202F}%", "half to 90%")), ("h2", words("jusqu’à 99\u{202F}%", "up to 99%")),
+            ("mk", words("la moitié, un an avant", "half, a year before")),
+        ])
         for (index, tick) in ticks.enumerated() {
-            drawing.line(x(tick.seconds), 2, x(tick.seconds), drawing.height - 20, "gr")
+            drawing.line(x(tick.seconds), head, x(tick.seconds), drawing.height - 20, "gr")
             let anchor = index == 0 ? "start" : index == ticks.count - 1 ? "end" : "middle"
             drawing.text(tick.text.replacing(" ", with: "\u{202F}"), x(tick.seconds), drawing.height - 6, anchor)
         }
         for (index, value) in values.enumerated() {
-            let y = Double(index) * row + 30
+            let y = Double(index) * row + 30 + head
             guard let half = value.histogram.percentile(0.5), let most = value.histogram.percentile(0.9),
                 let all = value.histogram.percentile(0.99)
             else {

@@ -9,7 +9,7 @@ extension UsagePageWriter {
         header,main,footer{max-width:1120px;margin:0 auto;padding:0 20px}header{padding-top:36px}header p{color:var(--soft);margin:.2em 0 1.4em}
         .o{text-transform:uppercase;letter-spacing:.09em;font-size:.78rem;margin:0}h1{font-size:2.3rem;line-height:1.15;margin:0;letter-spacing:-.02em}
         h2{font-size:1.05rem;margin:0 0 14px}main{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:18px}
-        section{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:20px 22px;min-width:0}.w{grid-column:1/-1}
+        section{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:20px 22px;min-width:0}.w{grid-column:1/-1}.tall{grid-row:span 2}
         .k{grid-column:1/-1;display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:8px 22px}.k p{margin:0}
         .k .n{color:var(--soft);font-size:.85rem}.big{font-size:1.85rem;font-weight:650;line-height:1.25;letter-spacing:-.02em}.d{color:var(--soft);font-size:.8rem}
         figure{margin:0}svg{display:block;width:100%;height:auto;overflow:visible}.cal figure{overflow-x:auto}.cal svg{min-width:640px}

@@ -36,13 +36,14 @@ struct UsagePageWriter {
         html += "<header><p class=\"o\">\(words("Signalements des citoyens", "Citizens’ service requests"))</p><h1>\(HTMLText.escaped(report.city))</h1><p>"
         html += words("Du ", "From ") + "<strong>\(words.day(report.period.from))</strong>" + words(" au ", " to ")
         html += "<strong>\(words.day(last))</strong>. "
-        html += words("En gris\u{202F}: la même période un an avant.", "In grey: the same days a year before.") + "</p></header>\n<main>\n"
+        html += words("À côté, ou marqué d’un trait\u{202F}: la même période un an avant.", "Beside, or marked by a stroke: the same days a year before.") + "</p></header>\n<main>\n"
         html += cards()
         html += requests()
         if !isPublic || now.profile.contains(where: { $0 > 0 }) { html += rhythm() }
         html += services()
+        html += apps()
         html += delays()
-        html += ways()
+        html += statuses()
         if !isPublic { html += exchange() }
         html += "</main>\n<footer><p>" + notes() + "</p></footer>\n</body></html>\n"
         return html
@@ -150,7 +151,7 @@ struct UsagePageWriter {
         return figure(
             words("Services", "Services"), charts.bars(shown, label: label),
             [words("Service", "Service"), words("Demandes", "Requests"), words("Un an avant", "A year before"), words("Closes en (médiane)", "Closed in (median)")],
-            sorted.map { [name($0.key), words.number($0.value), past[$0.key].map { words.number($0) } ?? "–", half($0.key)] }, "")
+            sorted.map { [name($0.key), words.number($0.value), past[$0.key].map { words.number($0) } ?? "–", half($0.key)] }, "tall")
     }
 
     private func name(_ code: String) -> String {
@@ -173,9 +174,16 @@ struct UsagePageWriter {
             values.map { [$0.name, words.number($0.histogram.count)] + cells($0.histogram) + [cells($0.before)[0]] }, "w")
     }
 
-    private func ways() -> String {
-        list(words("Applications", "Apps"), now.by(.channel, .requests), before.by(.channel, .requests)) { $0 == UsageFigures.others ? words("Autres", "Others") : $0 }
-            + list(words("Statuts donnés par le CRM", "Statuses given by the CRM"), now.by(.detail, .statuses), before.by(.detail, .statuses)) { words.status($0) }
+    private func apps() -> String {
+        list(words("Applications", "Apps"), now.by(.channel, .requests), before.by(.channel, .requests)) {
+            $0 == UsageFigures.others ? words("Autres", "Others") : $0
+        }
+    }
+
+    private func statuses() -> String {
+        list(words("Statuts donnés par le CRM", "Statuses given by the CRM"), now.by(.detail, .statuses), before.by(.detail, .statuses)) {
+            words.status($0)
+        }
     }
 
     /// Bars of one dimension; nothing when there is nothing.

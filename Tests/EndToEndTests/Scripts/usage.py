@@ -177,7 +177,7 @@ def as_text_and_table(statistics):
 
 class Page(html.parser.HTMLParser):
     """What a browser would make of it."""
-    VOID = {"meta", "line", "rect", "circle", "br"}
+    VOID = {"meta", "br"}
 
     def __init__(self, text):
         super().__init__()
