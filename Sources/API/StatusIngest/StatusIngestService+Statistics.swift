@@ -67,9 +67,15 @@ extension StatusIngestService {
         _ tenant: Tenant, _ period: UsagePeriod, _ report: UsageReport, by text: String?, _ usage: UsageStore
     ) async throws(Problem) -> [UInt8] {
         guard let step = UsageTable.Step(rawValue: text ?? "month") else { throw Self.unusable("by must be hour, day or month.") }
-        let longest = switch step { case .hour: 31 case .day: 366 case .month: UsagePeriod.longestDays }
+        let longest =
+            switch step {
+            case .hour: 31
+            case .day: 366
+            case .month: UsagePeriod.longestDays
+            }
         guard period.to.number - period.from.number <= longest else {
-            throw Self.unusable("from and to may be at most \(longest) days apart with by=\(step.rawValue). Ask for one part after the other.")
+            throw Self.unusable(
+                "from and to may be at most \(longest) days apart with by=\(step.rawValue). Ask for one part after the other.")
         }
         var bytes = UsageTable.heading
         do {

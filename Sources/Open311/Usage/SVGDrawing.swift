@@ -10,13 +10,18 @@ struct SVGDrawing {
     }
 
     /// - Parameter title: shown by browsers under the pointer; needs no script.
-    mutating func bar(_ x: Double, _ y: Double, _ width: Double, _ height: Double, _ style: String, title: String = "", radius: Double = 2) {
-        body += "<rect x=\"\(Self.short(x))\" y=\"\(Self.short(y))\" width=\"\(Self.short(max(0, width)))\" height=\"\(Self.short(max(0, height)))\""
-        body += " rx=\"\(Self.short(radius))\" class=\"\(style)\"" + (title.isEmpty ? "/>" : "><title>\(HTMLText.escaped(title))</title></rect>")
+    mutating func bar(_ x: Double, _ y: Double, _ width: Double, _ height: Double, _ style: String, title: String = "", radius: Double = 2)
+    {
+        body +=
+            "<rect x=\"\(Self.short(x))\" y=\"\(Self.short(y))\" width=\"\(Self.short(max(0, width)))\" height=\"\(Self.short(max(0, height)))\""
+        body +=
+            " rx=\"\(Self.short(radius))\" class=\"\(style)\""
+            + (title.isEmpty ? "/>" : "><title>\(HTMLText.escaped(title))</title></rect>")
     }
 
     mutating func line(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, _ style: String) {
-        body += "<line x1=\"\(Self.short(x1))\" y1=\"\(Self.short(y1))\" x2=\"\(Self.short(x2))\" y2=\"\(Self.short(y2))\" class=\"\(style)\"/>"
+        body +=
+            "<line x1=\"\(Self.short(x1))\" y1=\"\(Self.short(y1))\" x2=\"\(Self.short(x2))\" y2=\"\(Self.short(y2))\" class=\"\(style)\"/>"
     }
 
     mutating func circle(_ x: Double, _ y: Double, _ radius: Double, _ style: String, title: String) {
@@ -26,7 +31,8 @@ struct SVGDrawing {
 
     /// - Parameter anchor: start, middle or end.
     mutating func text(_ text: String, _ x: Double, _ y: Double, _ anchor: String = "start", style: String = "t") {
-        body += "<text x=\"\(Self.short(x))\" y=\"\(Self.short(y))\" text-anchor=\"\(anchor)\" class=\"\(style)\">\(HTMLText.escaped(text))</text>"
+        body +=
+            "<text x=\"\(Self.short(x))\" y=\"\(Self.short(y))\" text-anchor=\"\(anchor)\" class=\"\(style)\">\(HTMLText.escaped(text))</text>"
     }
 
     /// - Parameter label: what it shows in one sentence, for those who do not see it.

@@ -26,10 +26,14 @@ struct UsageCharts {
         for (index, value) in values.enumerated() {
             let middle = left + slot * (Double(index) + 0.5)
             if value.before > 0 {
-                drawing.bar(middle - bar - 1, y(value.before), bar, top + height - y(value.before), "b0", title: "\(value.title)\u{202F}: \(words.number(value.before)) (\(words("un an avant", "a year before")))")
+                drawing.bar(
+                    middle - bar - 1, y(value.before), bar, top + height - y(value.before), "b0",
+                    title: "\(value.title)\u{202F}: \(words.number(value.before)) (\(words("un an avant", "a year before")))")
             }
             if value.now > 0 {
-                drawing.bar(middle + 1, y(value.now), bar, top + height - y(value.now), "b1", title: "\(value.title)\u{202F}: \(words.number(value.now))")
+                drawing.bar(
+                    middle + 1, y(value.now), bar, top + height - y(value.now), "b1",
+                    title: "\(value.title)\u{202F}: \(words.number(value.now))")
             }
             if index % every == 0 { drawing.text(value.label, middle, drawing.height - 8, "middle") }
         }
@@ -58,7 +62,9 @@ struct UsageCharts {
             let y = Double(index) * row
             drawing.text(clipped(value.name), 0, y + 13, style: "t n")
             drawing.bar(0, y + 19, width, 9, "tr", radius: 4)
-            let title = "\(value.name)\u{202F}: \(words.number(value.now))" + (value.before.map { " (\(words("un an avant", "a year before"))\u{202F}: \(words.number($0)))" } ?? "")
+            let title =
+                "\(value.name)\u{202F}: \(words.number(value.now))"
+                + (value.before.map { " (\(words("un an avant", "a year before"))\u{202F}: \(words.number($0)))" } ?? "")
             drawing.bar(0, y + 19, max(value.now > 0 ? 2 : 0, width * Double(value.now) / largest), 9, "b1", title: title, radius: 4)
             if let before = value.before, before > 0 { drawing.bar(width * Double(before) / largest - 1.5, y + 17, 3, 13, "mk", radius: 1) }
             drawing.text(words.number(value.now), drawing.width, y + 28, "end", style: "t v")
@@ -83,7 +89,9 @@ struct UsageCharts {
             let day = CivilDay(number: number)
             let week = (number - start.number) / 7
             let (x, y) = (left + Double(week) * cell, top + Double(day.weekday - 1) * cell)
-            drawing.bar(x, y, cell - 2, cell - 2, "h\(level(count(day)))", title: "\(words.day(day))\u{202F}: \(words.number(count(day)))", radius: 2.5)
+            drawing.bar(
+                x, y, cell - 2, cell - 2, "h\(level(count(day)))", title: "\(words.day(day))\u{202F}: \(words.number(count(day)))",
+                radius: 2.5)
             if day.civil.day == 1 && week < weeks - 1 { drawing.text(words.shortMonth(day), x, top - 6) }
         }
         return drawing.svg(label: label)
@@ -94,7 +102,9 @@ struct UsageCharts {
         let (left, top, cell, row) = (70.0, 18.0, 18.5, 18.0)
         var drawing = SVGDrawing(width: left + 24 * cell, height: top + 7 * row + 2)
         let level = levels(profile)
-        for hour in stride(from: 0, to: 24, by: 3) { drawing.text("\(hour)\u{202F}h", left + Double(hour) * cell + cell / 2, top - 6, "middle") }
+        for hour in stride(from: 0, to: 24, by: 3) {
+            drawing.text("\(hour)\u{202F}h", left + Double(hour) * cell + cell / 2, top - 6, "middle")
+        }
         for weekday in 0..<7 {
             drawing.text(words.weekdays[weekday], left - 8, top + Double(weekday) * row + 13, "end")
             for hour in 0..<24 {
@@ -134,10 +144,12 @@ struct UsageCharts {
             let place: Double = log(min(longest, max(shortest, seconds)) / shortest)
             return left + width * place / decades
         }
-        legend(&drawing, [
-            ("b1", words("de la moitié à 90\u{202F}%", "half to 90%")), ("h2", words("jusqu’à 99\u{202F}%", "up to 99%")),
-            ("mk", words("la moitié, un an avant", "half, a year before")),
-        ])
+        legend(
+            &drawing,
+            [
+                ("b1", words("de la moitié à 90\u{202F}%", "half to 90%")), ("h2", words("jusqu’à 99\u{202F}%", "up to 99%")),
+                ("mk", words("la moitié, un an avant", "half, a year before")),
+            ])
         for (index, tick) in ticks.enumerated() {
             drawing.line(x(tick.seconds), head, x(tick.seconds), drawing.height - 20, "gr")
             let anchor = index == 0 ? "start" : index == ticks.count - 1 ? "end" : "middle"
@@ -152,7 +164,8 @@ struct UsageCharts {
                 continue
             }
             drawing.text(
-                "\(value.name)\u{202F}: \(words.duration(half)) · \(words.duration(most)) · \(words.duration(all))", left, y - 14, style: "t n bg")
+                "\(value.name)\u{202F}: \(words.duration(half)) · \(words.duration(most)) · \(words.duration(all))", left, y - 14,
+                style: "t n bg")
             drawing.bar(x(half), y - 2, x(all) - x(half), 4, "h2")
             drawing.bar(x(half), y - 4, x(most) - x(half), 8, "b1", radius: 4)
             if let before = value.before.percentile(0.5) { drawing.bar(x(before) - 1.5, y - 9, 3, 18, "mk", radius: 1) }

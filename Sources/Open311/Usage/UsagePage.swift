@@ -33,10 +33,14 @@ struct UsagePageWriter {
         html += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
         if !isPublic { html += "<meta name=\"robots\" content=\"noindex\">" }
         html += "<title>\(HTMLText.escaped(title))</title>\n<style>\(Self.style)</style></head>\n<body>\n"
-        html += "<header><p class=\"o\">\(words("Signalements des citoyens", "Citizens’ service requests"))</p><h1>\(HTMLText.escaped(report.city))</h1><p>"
+        html +=
+            "<header><p class=\"o\">\(words("Signalements des citoyens", "Citizens’ service requests"))</p><h1>\(HTMLText.escaped(report.city))</h1><p>"
         html += words("Du ", "From ") + "<strong>\(words.day(report.period.from))</strong>" + words(" au ", " to ")
         html += "<strong>\(words.day(last))</strong>. "
-        html += words("À côté, ou marqué d’un trait\u{202F}: la même période un an avant.", "Beside, or marked by a stroke: the same days a year before.") + "</p></header>\n<main>\n"
+        html +=
+            words(
+                "À côté, ou marqué d’un trait\u{202F}: la même période un an avant.",
+                "Beside, or marked by a stroke: the same days a year before.") + "</p></header>\n<main>\n"
         html += cards()
         html += requests()
         if !isPublic || now.profile.contains(where: { $0 > 0 }) { html += rhythm() }
@@ -54,15 +58,19 @@ struct UsagePageWriter {
     private func cards() -> String {
         var html = "<section class=\"k\" aria-label=\"\(words("L’essentiel", "In short"))\">"
         func card(_ name: String, _ value: String, _ note: String) {
-            html += "<div><p class=\"n\">\(HTMLText.escaped(name))</p><p class=\"big\">\(HTMLText.escaped(value))</p><p class=\"d\">\(note)</p></div>"
+            html +=
+                "<div><p class=\"n\">\(HTMLText.escaped(name))</p><p class=\"big\">\(HTMLText.escaped(value))</p><p class=\"d\">\(note)</p></div>"
         }
         let total = now[.requests]
         let fewest = UsageFigures.smallestPublic
         card(
-            words("Demandes", "Requests"), isPublic && total == 0 ? words("moins de \(fewest)", "fewer than \(fewest)") : words.number(total),
+            words("Demandes", "Requests"),
+            isPublic && total == 0 ? words("moins de \(fewest)", "fewer than \(fewest)") : words.number(total),
             change(total, before[.requests]))
         if let share = UsageFigures.share(now[.withPhoto], of: total), !isPublic || now.totals[.withPhoto] != nil {
-            card(words("Avec photo", "With a photo"), words.percent(share), past(UsageFigures.share(before[.withPhoto], of: before[.requests])))
+            card(
+                words("Avec photo", "With a photo"), words.percent(share),
+                past(UsageFigures.share(before[.withPhoto], of: before[.requests])))
         }
         if let share = UsageFigures.share(now[.identified], of: total), !isPublic || now.totals[.identified] != nil {
             card(
@@ -72,10 +80,13 @@ struct UsagePageWriter {
         if let half = now.histogram(.closing).percentile(0.5) {
             card(
                 words("Closes en (médiane)", "Closed in (median)"), words.duration(half),
-                before.histogram(.closing).percentile(0.5).map { words("un an avant\u{202F}: ", "a year before: ") + words.duration($0) } ?? "")
+                before.histogram(.closing).percentile(0.5).map { words("un an avant\u{202F}: ", "a year before: ") + words.duration($0) }
+                    ?? "")
         }
         if now.histogram(.closing).count > 0 {
-            card(words("Clôtures", "Closed"), words.number(now.histogram(.closing).count), change(now.histogram(.closing).count, before.histogram(.closing).count))
+            card(
+                words("Clôtures", "Closed"), words.number(now.histogram(.closing).count),
+                change(now.histogram(.closing).count, before.histogram(.closing).count))
         }
         if !isPublic, let share = now.availability {
             card(words("CRM à l’écoute", "CRM listening"), words.percent(share), past(before.availability))
@@ -120,13 +131,16 @@ struct UsagePageWriter {
             return words("Demandes par jour\u{202F}: aucune", "Requests by day: none")
         }
         let count = words.number(most.value[.requests] ?? 0)
-        return words("Demandes par jour\u{202F}; le plus\u{202F}: \(count), le \(words.day(most.key))", "Requests by day; most: \(count), on \(words.day(most.key))")
+        return words(
+            "Demandes par jour\u{202F}; le plus\u{202F}: \(count), le \(words.day(most.key))",
+            "Requests by day; most: \(count), on \(words.day(most.key))")
     }
 
     private func rhythm() -> String {
         let hours = (0..<24).map { hour in (0..<7).reduce(Int64(0)) { $0 + now.profile[$1 * 24 + hour] } }
         let top = hours.indices.max { (hours[$0], $1) < (hours[$1], $0) } ?? 0
-        let label = words("Demandes par heure de la semaine\u{202F}; surtout vers \(top) h", "Requests by hour of the week; most around \(top):00")
+        let label = words(
+            "Demandes par heure de la semaine\u{202F}; surtout vers \(top) h", "Requests by hour of the week; most around \(top):00")
         return figure(
             words("Heures de la semaine", "Hours of the week"), charts.week(now.profile, label: label),
             [words("Jour", "Day")] + (0..<24).map { "\($0)\u{202F}h" },
@@ -142,15 +156,19 @@ struct UsagePageWriter {
         var shown = sorted.prefix(12).map { (name: name($0.key), now: $0.value, before: past[$0.key], note: "") }
         let rest = sorted.dropFirst(12)
         if !rest.isEmpty {
-            shown.append((
-                words("\(rest.count) autres services", "\(rest.count) other services"), rest.reduce(0) { $0 + $1.value },
-                rest.reduce(0) { $0 + (past[$1.key] ?? 0) }, ""
-            ))
+            shown.append(
+                (
+                    words("\(rest.count) autres services", "\(rest.count) other services"), rest.reduce(0) { $0 + $1.value },
+                    rest.reduce(0) { $0 + (past[$1.key] ?? 0) }, ""
+                ))
         }
         let label = words("Demandes par service\u{202F}; d’abord \(shown[0].name)", "Requests by service; first \(shown[0].name)")
         return figure(
             words("Services", "Services"), charts.bars(shown, label: label),
-            [words("Service", "Service"), words("Demandes", "Requests"), words("Un an avant", "A year before"), words("Closes en (médiane)", "Closed in (median)")],
+            [
+                words("Service", "Service"), words("Demandes", "Requests"), words("Un an avant", "A year before"),
+                words("Closes en (médiane)", "Closed in (median)"),
+            ],
             sorted.map { [name($0.key), words.number($0.value), past[$0.key].map { words.number($0) } ?? "–", half($0.key)] }, "tall")
     }
 
@@ -170,7 +188,10 @@ struct UsagePageWriter {
         }
         return figure(
             words("Délais\u{202F}: la moitié, 90\u{202F}%, 99\u{202F}%", "Delays: half, 90%, 99%"), charts.delays(values, label: label),
-            [words("Délai depuis le dépôt", "Delay since submission"), words("Nombre", "Count"), "50\u{202F}%", "90\u{202F}%", "95\u{202F}%", "99\u{202F}%", words("50\u{202F}% un an avant", "50% a year before")],
+            [
+                words("Délai depuis le dépôt", "Delay since submission"), words("Nombre", "Count"), "50\u{202F}%", "90\u{202F}%",
+                "95\u{202F}%", "99\u{202F}%", words("50\u{202F}% un an avant", "50% a year before"),
+            ],
             values.map { [$0.name, words.number($0.histogram.count)] + cells($0.histogram) + [cells($0.before)[0]] }, "w")
     }
 
@@ -192,7 +213,9 @@ struct UsagePageWriter {
         let sorted = UsageReport.sorted(counts)
         let shown = sorted.prefix(10).map { (name: name($0.key), now: $0.value, before: past[$0.key], note: "") }
         return figure(
-            title, charts.bars(Array(shown), label: "\(title)\u{202F}: \(shown.map { "\($0.name) \(words.number($0.now))" }.joined(separator: ", "))"),
+            title,
+            charts.bars(
+                Array(shown), label: "\(title)\u{202F}: \(shown.map { "\($0.name) \(words.number($0.now))" }.joined(separator: ", "))"),
             [title, words("Nombre", "Count"), words("Un an avant", "A year before")],
             sorted.map { [name($0.key), words.number($0.value), past[$0.key].map { words.number($0) } ?? "–"] }, "")
     }
@@ -201,27 +224,40 @@ struct UsagePageWriter {
         var html = list(words("Refus", "Refusals"), now.by(.detail, .refusals), before.by(.detail, .refusals)) { words.refusal($0) }
         let keys = UsageReport.sorted(now.by(.key, .calls))
         if !keys.isEmpty {
-            html += "<section class=\"w\"><h2>\(words("Appels par clé", "Calls by key"))</h2>" + table(
-                [words("Clé", "Key"), words("Nom", "Name"), words("Appels", "Calls"), words("Un an avant", "A year before"), words("Demandes prises", "Requests taken"), words("Répétitions", "Repetitions"), words("Refus", "Refusals"), words("Pannes", "Failures")],
-                keys.prefix(30).map { key, count in
-                    [key, report.keyLabels[key] ?? (key == "crm" ? words("CRM, par AMQP", "CRM, over AMQP") : ""), words.number(count)]
-                        + [before.by(.key, .calls), now.by(.key, .taken), now.by(.key, .duplicates), now.by(.key, .refusals), now.by(.key, .failures)].map { words.number($0[key] ?? 0) }
-                }) + "</section>\n"
+            html +=
+                "<section class=\"w\"><h2>\(words("Appels par clé", "Calls by key"))</h2>"
+                + table(
+                    [
+                        words("Clé", "Key"), words("Nom", "Name"), words("Appels", "Calls"), words("Un an avant", "A year before"),
+                        words("Demandes prises", "Requests taken"), words("Répétitions", "Repetitions"), words("Refus", "Refusals"),
+                        words("Pannes", "Failures"),
+                    ],
+                    keys.prefix(30).map { key, count in
+                        [key, report.keyLabels[key] ?? (key == "crm" ? words("CRM, par AMQP", "CRM, over AMQP") : ""), words.number(count)]
+                            + [
+                                before.by(.key, .calls), now.by(.key, .taken), now.by(.key, .duplicates), now.by(.key, .refusals),
+                                now.by(.key, .failures),
+                            ].map { words.number($0[key] ?? 0) }
+                    }) + "</section>\n"
         }
         let rows: [(String, UsageMeasure, Bool)] = [
             (words("Messages remis à la file du CRM", "Messages handed to the CRM’s queue"), .messages, false),
             (words("Essais de remise refusés", "Refused deliveries"), .messageFailures, false),
             (words("Mises à jour du CRM", "The CRM’s updates"), .updates, false),
             (words("Répétitions reconnues, comptées une fois", "Repetitions recognised, counted once"), .duplicates, false),
-            (words("Photos reçues", "Photos received"), .photos, false), (words("Volume des photos reçues", "Size of photos received"), .photoBytes, true),
-            (words("Volume des photos servies", "Size of photos served"), .mediaServed, true), (words("Octets reçus", "Bytes received"), .bytesIn, true),
+            (words("Photos reçues", "Photos received"), .photos, false),
+            (words("Volume des photos reçues", "Size of photos received"), .photoBytes, true),
+            (words("Volume des photos servies", "Size of photos served"), .mediaServed, true),
+            (words("Octets reçus", "Bytes received"), .bytesIn, true),
             (words("Octets envoyés", "Bytes sent"), .bytesOut, true),
         ]
-        html += "<section><h2>\(words("Échanges", "Exchanges"))</h2>" + table(
-            ["", words("Période", "Period"), words("Un an avant", "A year before")],
-            rows.map { name, measure, isBytes in
-                [name] + [now[measure], before[measure]].map { isBytes ? words.bytes($0) : words.number($0) }
-            }) + "</section>\n"
+        html +=
+            "<section><h2>\(words("Échanges", "Exchanges"))</h2>"
+            + table(
+                ["", words("Période", "Period"), words("Un an avant", "A year before")],
+                rows.map { name, measure, isBytes in
+                    [name] + [now[measure], before[measure]].map { isBytes ? words.bytes($0) : words.number($0) }
+                }) + "</section>\n"
         return html + presence()
     }
 
@@ -230,20 +266,27 @@ struct UsagePageWriter {
         guard now[.watched] > 0 else { return "" }
         let rows = report.period.months.compactMap { month -> (CivilDay, Double)? in
             let (from, to) = (max(month, report.period.from), min(month.addingMonths(1), report.period.to))
-            return UsageFigures.share(now.sum(.consuming, from: from, to: to), of: now.sum(.watched, from: from, to: to)).map { (month, $0) }
+            return UsageFigures.share(now.sum(.consuming, from: from, to: to), of: now.sum(.watched, from: from, to: to)).map {
+                (month, $0)
+            }
         }
-        let bars = rows.map { (name: words.month($0.0), now: Int64(($0.1 * 1_000).rounded()), before: Int64?.none, note: words.percent($0.1)) }
+        let bars = rows.map {
+            (name: words.month($0.0), now: Int64(($0.1 * 1_000).rounded()), before: Int64?.none, note: words.percent($0.1))
+        }
         var drawing = SVGDrawing(width: 520, height: 26 * Double(max(1, bars.count)) + 4)
         for (index, bar) in bars.enumerated() {
             let y = Double(index) * 26 + 4
             drawing.text(bar.name, 0, y + 13, style: "t n")
             drawing.bar(140, y + 3, 310, 12, "tr", radius: 4)
-            drawing.bar(140, y + 3, 310 * Double(bar.now) / 1_000, 12, bar.now >= 990 ? "ok" : "wa", title: "\(bar.name)\u{202F}: \(bar.note)", radius: 4)
+            drawing.bar(
+                140, y + 3, 310 * Double(bar.now) / 1_000, 12, bar.now >= 990 ? "ok" : "wa", title: "\(bar.name)\u{202F}: \(bar.note)",
+                radius: 4)
             drawing.text(bar.note, 520, y + 13, "end", style: "t v")
         }
         let title = words("CRM à l’écoute de sa file", "CRM listening to its queue")
         return figure(
-            title, drawing.svg(label: "\(title)\u{202F}: \(now.availability.map { words.percent($0) } ?? "–")"), [words("Mois", "Month"), words("Part du temps", "Share of the time")],
+            title, drawing.svg(label: "\(title)\u{202F}: \(now.availability.map { words.percent($0) } ?? "–")"),
+            [words("Mois", "Month"), words("Part du temps", "Share of the time")],
             bars.map { [$0.name, $0.note] }, "")
     }
 
@@ -254,11 +297,14 @@ struct UsagePageWriter {
         let error = words.percent(DurationHistogram.largestError)
         var text = words(
             "Compté jusqu’au \(words.day(local.day)) à \(time) (\(report.timeZone)). Un percentile s’écarte de moins de \(error) de la durée mesurée. Aucune donnée personnelle.",
-            "Counted to \(words.day(local.day)), \(time) (\(report.timeZone)). A percentile is less than \(error) away from what was measured. No personal data.")
+            "Counted to \(words.day(local.day)), \(time) (\(report.timeZone)). A percentile is less than \(error) away from what was measured. No personal data."
+        )
         if isPublic {
-            text += " " + words(
-                "Rien de ce qui est montré ne porte sur moins de \(UsageFigures.smallestPublic) demandes.",
-                "Nothing that is shown is about fewer than \(UsageFigures.smallestPublic) requests.")
+            text +=
+                " "
+                + words(
+                    "Rien de ce qui est montré ne porte sur moins de \(UsageFigures.smallestPublic) demandes.",
+                    "Nothing that is shown is about fewer than \(UsageFigures.smallestPublic) requests.")
         }
         return HTMLText.escaped(text)
     }
@@ -269,7 +315,8 @@ struct UsagePageWriter {
         guard before > 0 else { return words("rien un an avant", "nothing a year before") }
         let share = Double(now - before) / Double(before)
         let sign = share > 0 ? "+" : share < 0 ? "−" : "±"
-        return "\(sign)\(words.percent(min(999, abs(share))))" + words(" sur un an (\(words.number(before)))", " in a year (\(words.number(before)))")
+        return "\(sign)\(words.percent(min(999, abs(share))))"
+            + words(" sur un an (\(words.number(before)))", " in a year (\(words.number(before)))")
     }
 
     private func past(_ share: Double?) -> String {
@@ -282,7 +329,8 @@ struct UsagePageWriter {
     }
 
     private func table(_ heading: [String], _ rows: [[String]]) -> String {
-        var html = "<div class=\"tb\" tabindex=\"0\" role=\"region\" aria-label=\"\(HTMLText.escaped(heading.first { !$0.isEmpty } ?? ""))\"><table><thead><tr>"
+        var html =
+            "<div class=\"tb\" tabindex=\"0\" role=\"region\" aria-label=\"\(HTMLText.escaped(heading.first { !$0.isEmpty } ?? ""))\"><table><thead><tr>"
         for cell in heading { html += cell.isEmpty ? "<td></td>" : "<th scope=\"col\">\(HTMLText.escaped(cell))</th>" }
         html += "</tr></thead><tbody>"
         for row in rows {

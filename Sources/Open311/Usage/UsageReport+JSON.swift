@@ -72,7 +72,9 @@ extension UsageReport {
         }
         writer.name("crm")
         writer.beginObject()
-        for (name, measure) in [("watched_seconds", UsageMeasure.watched), ("consuming_seconds", .consuming), ("connected_seconds", .connected)] {
+        for (name, measure) in [
+            ("watched_seconds", UsageMeasure.watched), ("consuming_seconds", .consuming), ("connected_seconds", .connected),
+        ] {
             writer.name(escaping: name)
             writer.value((Double(figures[measure]) / 1e6).rounded())
         }
@@ -99,7 +101,8 @@ extension UsageReport {
     }
 
     private func rows(
-        _ name: String, _ measures: [UsageMeasure], _ dimension: UsageFigures.Dimension, _ figures: UsageFigures, to writer: inout JSONWriter
+        _ name: String, _ measures: [UsageMeasure], _ dimension: UsageFigures.Dimension, _ figures: UsageFigures,
+        to writer: inout JSONWriter
     ) {
         let values = measures.map { figures.by(dimension, $0) }
         writer.beginArray()

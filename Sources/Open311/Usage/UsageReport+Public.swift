@@ -44,7 +44,10 @@ extension UsageFigures {
         }
         // On the first day of each month, for the sums by month.
         let months = period.months.map { month in
-            (month: max(month, period.from), count: sum(.requests, from: max(month, period.from), to: min(month.addingMonths(1), period.to)))
+            (
+                month: max(month, period.from),
+                count: sum(.requests, from: max(month, period.from), to: min(month.addingMonths(1), period.to))
+            )
         }
         if months.allSatisfy({ $0.count == 0 || $0.count >= Self.smallestPublic }) {
             for (month, count) in months where count > 0 { shown.add(count, .requests, on: month) }

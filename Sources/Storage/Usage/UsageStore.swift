@@ -58,7 +58,8 @@ public final class UsageStore: Sendable {
             let answers = try session.pipeline(steps)
             func names(_ rows: Rows) throws(PostgresError) -> [String: String] {
                 Dictionary(
-                    try rows.map { (row) throws(PostgresError) in (try row.text(0), try row.text(1)) }, uniquingKeysWith: { first, _ in first })
+                    try rows.map { (row) throws(PostgresError) in (try row.text(0), try row.text(1)) },
+                    uniquingKeysWith: { first, _ in first })
             }
             return UsageReport(
                 tenant: tenant.key, city: tenant.name, timeZone: tenant.timeZone, language: language, period: period,
@@ -116,7 +117,12 @@ public final class UsageStore: Sendable {
         let clock = LocalClock(tenant.timeZone)
         // Parts of months are added up from their hours.
         let isMonths = step == .month && from.civil.day == 1 && to.civil.day == 1
-        let form = switch step { case .hour: "YYYY-MM-DD HH24:00" case .day: "YYYY-MM-DD" case .month: "YYYY-MM" }
+        let form =
+            switch step {
+            case .hour: "YYYY-MM-DD HH24:00"
+            case .day: "YYYY-MM-DD"
+            case .month: "YYYY-MM"
+            }
         let parameters: [Parameter] = [
             .int32(id.rawValue), .text(isMonths ? "month" : "hour"), .timestamp(clock.beginning(of: from).microseconds),
             .timestamp(clock.beginning(of: to).microseconds), .text(tenant.timeZone), .text(form),

@@ -5,7 +5,8 @@ import Storage
 
 struct StatisticsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "statistics", abstract: "Statistics of use: requests, delays, calls, the CRM's presence. See docs/operators/statistics.md.",
+        commandName: "statistics",
+        abstract: "Statistics of use: requests, delays, calls, the CRM's presence. See docs/operators/statistics.md.",
         subcommands: [Show.self, Export.self, Count.self])
 
     enum Form: String, ExpressibleByArgument, CaseIterable {
@@ -151,7 +152,9 @@ struct StatisticsCommand: AsyncParsableCommand {
                     while !last.isDone || last.countedTo == nil {
                         if last.countedTo == nil {
                             busy += 1
-                            guard busy < 300 else { throw ValidationError("Another process has been counting for a minute. Try again later.") }
+                            guard busy < 300 else {
+                                throw ValidationError("Another process has been counting for a minute. Try again later.")
+                            }
                             try await Task.sleep(for: .milliseconds(200))
                         }
                         if let moment = last.countedTo { PhotoSweepCommand.tell("counted to \(moment.iso8601)") }

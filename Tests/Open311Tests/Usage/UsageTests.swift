@@ -43,7 +43,10 @@ struct UsageTests {
         #expect("\(usual.yearBefore.from) \(usual.yearBefore.to)" == "2024-12-01 2025-12-01")
         let leap = try UsagePeriod(from: "2024-02-29", to: "2024-03-02", today: today)
         #expect("\(leap.yearBefore.from) \(leap.yearBefore.to)" == "2023-03-01 2023-03-02" && !leap.isWholeMonths)
-        for (from, to, name) in [("soon", "2026-01-01", "from"), ("2026-01-01", "2026-13-01", "to"), ("2026-01-02", "2026-01-02", "from"), ("1990-01-01", "2026-01-01", "from")] {
+        for (from, to, name) in [
+            ("soon", "2026-01-01", "from"), ("2026-01-01", "2026-13-01", "to"), ("2026-01-02", "2026-01-02", "from"),
+            ("1990-01-01", "2026-01-01", "from"),
+        ] {
             #expect { try UsagePeriod(from: from, to: to, today: today) } throws: { ($0 as? InvalidValue)?.name == name }
         }
     }
@@ -54,7 +57,10 @@ struct UsageTests {
     func smallGroups() {
         for seed in 0..<500 as Range<UInt64> {
             var random = SeededGenerator(seed: seed)
-            let counts = Dictionary(uniqueKeysWithValues: (0..<Int.random(in: 0...9, using: &random)).map { ("s\($0)", Int64.random(in: 0...14, using: &random)) })
+            let counts = Dictionary(
+                uniqueKeysWithValues: (0..<Int.random(in: 0...9, using: &random)).map {
+                    ("s\($0)", Int64.random(in: 0...14, using: &random))
+                })
             let shown = UsageFigures.gathered(counts)
             let total = counts.values.reduce(0, +)
             let hidden = total - shown.values.reduce(0, +)
@@ -84,7 +90,9 @@ struct UsageTests {
 
     @Test("the public report leaves out calls and keys, and shows photos only when with and without are enough")
     func publicReport() throws {
-        for (requests, withPhoto, isShown) in [(20, 8, true), (20, 3, false), (20, 17, false), (20, 20, true), (20, 0, true)] as [(Int64, Int64, Bool)] {
+        for (requests, withPhoto, isShown) in [(20, 8, true), (20, 3, false), (20, 17, false), (20, 20, true), (20, 0, true)]
+            as [(Int64, Int64, Bool)]
+        {
             let shown = try report(requests: requests, withPhoto: withPhoto).forPublic(other: "Autres").current
             #expect((shown.totals[.withPhoto] != nil) == isShown, "\(withPhoto) of \(requests)")
             #expect(shown.by(.key, .calls).isEmpty && shown[.calls] == 0 && shown[.closing] == 0)
@@ -100,7 +108,9 @@ struct UsageTests {
         for text in ["=1+1", "+1", "-1", "@A1", "\t=1", "＝1", "a\"b", "a,b"] {
             let line = UsageLine(starts: "2026-11", measure: .calls, service: "", channel: text, key: "", detail: text, value: 3)
             let csv = String(decoding: UsageTable.csv(line, tenant: tenant, names: [:], labels: [:]), as: UTF8.self)
-            #expect(!csv.contains("\"=") && !csv.contains("\"+") && !csv.contains("\"-") && !csv.contains("\"@") && !csv.contains("\"\t") && !csv.contains("\"＝"))
+            #expect(
+                !csv.contains("\"=") && !csv.contains("\"+") && !csv.contains("\"-") && !csv.contains("\"@") && !csv.contains("\"\t")
+                    && !csv.contains("\"＝"))
             #expect(csv.hasSuffix(",3\r\n") && csv.contains(text.replacing("\"", with: "\"\"")))
         }
     }
@@ -131,7 +141,9 @@ struct UsageTests {
         let (french, english) = (UsageWords(.french), UsageWords(.english))
         #expect(french.number(1_234_567) == "1\u{202F}234\u{202F}567" && english.number(-1_234) == "−1,234" && english.number(12) == "12")
         #expect(french.percent(0.9996) == "99,9\u{202F}%" && english.percent(1) == "100%" && english.percent(0.055) == "5.5%")
-        #expect(french.duration(0.0123) == "12,3\u{202F}ms" && french.duration(90) == "1,5\u{202F}min" && english.duration(86_400 * 12) == "12\u{202F}d")
+        #expect(
+            french.duration(0.0123) == "12,3\u{202F}ms" && french.duration(90) == "1,5\u{202F}min"
+                && english.duration(86_400 * 12) == "12\u{202F}d")
         #expect(french.bytes(1_234_567) == "1,2\u{202F}Mo" && english.bytes(999) == "999\u{202F}B")
         #expect(SVGDrawing.step(for: 1) == 1 && SVGDrawing.step(for: 26) == 10 && SVGDrawing.step(for: 1_000) == 200)
     }
