@@ -18,16 +18,11 @@ extension Fault.Problem {
         case .undeclaredAttribute: "undeclared-attribute"
         case .unknownValue: "unknown-value"
         case .malformed: "malformed"
-        case .windowTooLong: "window-too-long"
-        case .windowReversed: "window-reversed"
-        case .notAPage: "not-a-page"
-        case .pageTooFar: "page-too-far"
-        case .notACursor: "not-a-cursor"
-        case .notARadius: "not-a-radius"
-        case .notABox: "not-a-box"
         case .notASIRET: "not-a-siret"
         case .unknownObject: "unknown-object"
         case .outsideBoundary: "outside-boundary"
+        // Of searches, and what is seldom: the statistics need no more.
+        default: "malformed-query"
         }
     }
 }

@@ -10,9 +10,9 @@ extension UsagePageWriter {
         .o{text-transform:uppercase;letter-spacing:.09em;font-size:.78rem;margin:0}h1{font-size:2.3rem;line-height:1.15;margin:0;letter-spacing:-.02em}
         h2{font-size:1.05rem;margin:0 0 14px}main{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:18px}
         section{background:var(--card);border:1px solid var(--line);border-radius:14px;padding:20px 22px;min-width:0}.w{grid-column:1/-1}.tall{grid-row:span 2}
-        .k{grid-column:1/-1;display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:8px 22px}.k p{margin:0}
+        .k{grid-column:1/-1;display:grid;grid-template-columns:repeat(auto-fit,minmax(128px,1fr));gap:8px 22px}.k p{margin:0}
         .k .n{color:var(--soft);font-size:.85rem}.big{font-size:1.85rem;font-weight:650;line-height:1.25;letter-spacing:-.02em}.d{color:var(--soft);font-size:.8rem}
-        figure{margin:0}svg{display:block;width:100%;height:auto;overflow:visible}.cal figure{overflow-x:auto}.cal svg{min-width:640px}
+        figure{margin:0}svg{display:block;width:100%;height:auto;overflow:visible}.w figure{overflow-x:auto}.w svg{min-width:600px}
         .t{font-size:11px;fill:var(--soft)}.t.n,.t.v{font-size:12.5px;fill:var(--ink)}.t.v{font-weight:600}.t.bg{paint-order:stroke;stroke:var(--card);stroke-width:5px}
         .b1,.dt{fill:var(--a)}.b0{fill:var(--old)}.mk{fill:var(--ink);opacity:.72}.tr,.h0{fill:var(--h0)}.h1{fill:var(--h1)}.h2{fill:var(--h2)}.h3{fill:var(--h3)}.h4{fill:var(--h4)}
         .ok{fill:var(--ok)}.wa{fill:var(--wa)}.gr{stroke:var(--line)}.ax{stroke:var(--soft)}.dt{stroke:var(--card);stroke-width:2}

@@ -53,6 +53,7 @@ enum MetricFamily {
         "o311_audit_slowed_total": "Times that a caller waited because the audit's buffer was full.",
         "o311_audit_write_duration_seconds": "Time that writing a group of rows took.",
         "o311_audit_sealed_timestamp_seconds": "When the watch last found every day that is over sealed, since 1970.",
+        "o311_statistics_counted_timestamp_seconds": "Up to when the statistics of use are counted, since 1970.",
         "o311_build_info": "The version that runs.",
     ]
 }
