@@ -10,6 +10,6 @@ public enum Statements {
         + CredentialSQL.all
         + ReferenceSQL.all + ReferencePullSQL.all
         + AuditSQL.all + AlertSQL.all + AlertAdministrationSQL.all + AlertLinkSQL.all
-        + PlaceSQL.all
+        + PlaceSQL.all + UsageSQL.all
         + NoticeOutboxSQL.all + CitizenNoticeSQL.all + PersonSQL.all + ErasureRegisterSQL.all
 }

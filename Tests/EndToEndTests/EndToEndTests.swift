@@ -54,6 +54,10 @@ struct EndToEndTests {
 
     @Test("every call is a row that nobody changes, tampering is found, one trace from the POST to the status; Prometheus loads our rules")
     func audit() async throws { #expect(try await PythonScript.run("audit.py") == 0, "see its output above") }
+
+    @Test("statistics are counted once, equal their rows, and are told as text, JSON, CSV and a page that needs no script")
+    func usage() async throws { #expect(try await PythonScript.run("usage.py") == 0, "see its output above") }
+
     @Test("alerts of a real city: told once to those whom they concern, by mail and webhook, acknowledged by link, over when over")
     func alerts() async throws { #expect(try await PythonScript.run("alerts.py") == 0, "see its output above") }
 

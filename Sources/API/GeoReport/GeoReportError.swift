@@ -7,6 +7,8 @@ struct GeoReportError: Error {
     let descriptions: [String]
     var retryAfter: Int?
     var allow: String?
+    /// Of the first fault of a form, a code of ours: for the audit and the statistics.
+    var reason: String?
 
     init(_ status: Int, _ description: String) {
         self.status = status
@@ -16,6 +18,7 @@ struct GeoReportError: Error {
     init(_ faults: Faults, language: Language) {
         status = 400
         descriptions = faults.all.map { $0.text(in: language) }
+        reason = faults.all.first?.problem.code
     }
 
     /// In French or English, as the caller or the tenant speaks.

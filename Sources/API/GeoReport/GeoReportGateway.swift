@@ -140,6 +140,7 @@ public struct GeoReportGateway: HTTPResponder {
                 response = try await answer(request, target, format ?? .xml, limits.caller(request, context), trail)
             }
         } catch {
+            if let reason = error.reason, trail.objects == nil { trail.objects = "refused " + reason }
             response = tourism == nil ? Self.response(to: error, format ?? .xml) : TourismDocuments.response(to: error)
         }
         CrossOrigin.open(&response.headers)

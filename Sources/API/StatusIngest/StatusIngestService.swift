@@ -19,6 +19,8 @@ public struct StatusIngestService: HTTPResponder {
     let audit: AuditRecorder?
     /// What a tenant's CRM may read of it; nil where it may not.
     let auditStore: AuditStore?
+    /// Its statistics; nil where they are not served.
+    let usage: UsageStore?
     let references: ReferenceStore
     let room = ReferenceRoom()
     /// What events say of this installation.
@@ -29,8 +31,9 @@ public struct StatusIngestService: HTTPResponder {
         directory: TenantDirectory, updates: StatusUpdateStore, liveCounts: LiveCountStore, keyUses: KeyUseRecorder,
         references: ReferenceStore,
         origin: ServiceRequestEvent.Origin, logger: Logger, audit: AuditRecorder? = nil, auditStore: AuditStore? = nil,
-        workPhotos: WorkPhotos? = nil
+        workPhotos: WorkPhotos? = nil, usage: UsageStore? = nil
     ) {
+        self.usage = usage
         self.audit = audit
         self.workPhotos = workPhotos
         self.auditStore = auditStore
@@ -48,7 +51,11 @@ public struct StatusIngestService: HTTPResponder {
         let trail = RequestTrail()
         trail.trace = request.headers[HTTPAudit.traceparent].flatMap { TraceContext(parsing: $0) }
         var response: Response
-        do { response = try await answer(request, trail) } catch { response = error.response }
+        do { response = try await answer(request, trail) } catch {
+            // Why, for the audit and the statistics: a code of ours.
+            if trail.objects == nil { trail.objects = "refused " + error.code }
+            response = error.response
+        }
         let requestID = HTTPMetrics.requestID(of: request)
         response.headers[HTTPMetrics.requestID] = requestID
         HTTPMetrics.record("status_update", request.method, Int(response.status.code), since: start)
@@ -73,6 +80,10 @@ public struct StatusIngestService: HTTPResponder {
         if words == ["v1", "audit"] {
             trail.route = "audit"
             return try await auditRows(request, try await authenticated(request, trail))
+        }
+        if words == ["v1", "statistics"] {
+            trail.route = "statistics"
+            return try await statistics(request, try await authenticated(request, trail))
         }
         if words.count == 4, words[1] == "photos", words[3] == "redactions" {
             trail.route = "redactions"

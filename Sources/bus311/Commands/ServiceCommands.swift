@@ -119,7 +119,8 @@ struct Services {
             keyUses: keyUses, references: try ReferenceStore(configuration: try settings.database(.status)), origin: settings.origin,
             logger: logger("status-ingest"),
             audit: audit, auditStore: try AuditStore(configuration: try settings.database(.status)),
-            workPhotos: try settings.media.map { WorkPhotos(media: $0, limits: settings.photoLimits) })
+            workPhotos: try settings.media.map { WorkPhotos(media: $0, limits: settings.photoLimits) },
+            usage: try UsageStore(configuration: try settings.database(.status)))
         if let media = try settings.media { list.append(IncomingSweep(media: media, logger: logger("status-ingest"))) }
         list.append(http(service, host: settings.host, port: settings.statusIngestPort, "status-ingest"))
         guard let broker = try settings.statusBroker else { return }
@@ -147,6 +148,7 @@ struct Services {
                 partitions: try PartitionKeeper(configuration: try settings.database(.watch)),
                 outbox: try OutboxStore(configuration: try settings.database(.watch)), logger: logger("watch"),
                 report: report("watch")))
+        list.append(UsageCounter(store: try UsageStore(configuration: try settings.database(.watch)), logger: logger("watch")))
         try addAlerts()
         list.append(
             ReferenceClock(

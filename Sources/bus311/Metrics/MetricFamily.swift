@@ -64,6 +64,7 @@ enum MetricFamily {
         "o311_notices_total": "E-mails to citizens: sent, put off, or ended otherwise.",
         "o311_erasures_awaited": "Erasures that the CRM has not answered.",
         "o311_erasures_oldest_age_seconds": "Age of the oldest erasure that the CRM has not answered.",
+        "o311_statistics_counted_timestamp_seconds": "Up to when the statistics of use are counted, since 1970.",
         "o311_build_info": "The version that runs.",
     ]
 }

@@ -53,6 +53,7 @@ DOCUMENTS = (
     "docs/operators/runbooks/disk-full.md",
     "docs/operators/runbooks/crm-silent.md",
     "docs/operators/alerts.md",
+    "docs/operators/statistics.md",
     "docs/operators/runbooks/no-consumer.md",
     "docs/operators/runbooks/consumer-stuck.md",
     "docs/operators/runbooks/backlog-age.md",
