@@ -11,4 +11,5 @@ public enum Statements {
         + AuditSQL.all + AlertSQL.all + AlertAdministrationSQL.all + AlertLinkSQL.all
         + PlaceSQL.all
         + NoticeOutboxSQL.all + CitizenNoticeSQL.all + PersonSQL.all + ErasureRegisterSQL.all
+        + RetentionSQL.all
 }

@@ -145,6 +145,12 @@ struct Services {
                 partitions: try PartitionKeeper(configuration: try settings.database(.watch)),
                 outbox: try OutboxStore(configuration: try settings.database(.watch)), logger: logger("watch"),
                 report: report("watch")))
+        if settings.retentionIsAutomatic {
+            list.append(
+                RetentionKeeper(
+                    store: try RetentionStore(configuration: try settings.database(.watch)), origin: settings.origin,
+                    hour: settings.retentionHour, logger: logger("retention")))
+        }
         try addAlerts()
         list.append(
             ReferenceClock(
