@@ -92,7 +92,7 @@ struct PersonalDataWords {
             )
         case .notices:
             (
-                say("Courriels au déclarant : nature, état, empreinte de l'adresse", "Mails to reporters: kind, state, hash of the address"),
+                say("Courriels au déclarant : nature, état, empreinte d'adresse", "Mails to reporters: kind, state, hash of the address"),
                 say("Lui dire ce qu'il advient de sa demande, une fois", "To tell them what became of their request, once"),
                 say("Le déclarant ; l'exploitant, sans texte ni adresse", "The reporter; the operator, without words or addresses")
             )
