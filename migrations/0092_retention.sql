@@ -274,8 +274,11 @@ begin
     update outbox
     set body = '', next_attempt_at = null, confirmed_at = now(), last_error = 'erased', state = 'confirmed'
     where request_id = any (taken) and tenant_id = own and attempts > 0 and state in ('pending', 'parked');
-    insert into erasures (request_id, tenant_id, erased_at, reason, asked_by)
-    select t, own, now(), 'retention', 'retention run ' || run_number from unnest(taken) t on conflict do nothing;
+    -- A CRM that is not told, by its tenant's choice, is not waited for.
+    insert into erasures (request_id, tenant_id, erased_at, reason, asked_by, crm_outcome, crm_reason, crm_answered_at)
+    select t, own, now(), 'retention', 'retention run ' || run_number, case when cardinality(events) = 0 then 'kept' end,
+           case when cardinality(events) = 0 then 'not_told' end, case when cardinality(events) = 0 then now() end
+    from unnest(taken) t on conflict do nothing;
     if own > 0 and cardinality(events) > 0 then
         insert into outbox (event_id, tenant_id, shard, request_id, request_sequence, type, body, created_at)
         select given.event, own, event_shard, given.id, given.sequence + 1, kind, given.body, now()
