@@ -149,6 +149,12 @@ struct Services {
                 outbox: try OutboxStore(configuration: try settings.database(.watch)), logger: logger("watch"),
                 report: report("watch")))
         list.append(UsageCounter(store: try UsageStore(configuration: try settings.database(.watch)), logger: logger("watch")))
+        if settings.retentionIsAutomatic {
+            list.append(
+                RetentionKeeper(
+                    store: try RetentionStore(configuration: try settings.database(.watch)), origin: settings.origin,
+                    hour: settings.retentionHour, logger: logger("retention")))
+        }
         try addAlerts()
         list.append(
             ReferenceClock(

@@ -73,6 +73,7 @@ DOCUMENTS = (
     "docs/operators/runbooks/deadman.md",
     "docs/operators/audit.md",
     "docs/operators/monitoring.md",
+    "docs/operators/retention.md",
     "docs/operators/tls.md",
     "docs/operators/notices.md",
     "docs/operators/citizen-rights.md",
