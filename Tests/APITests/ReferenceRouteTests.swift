@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTypes
 import Open311
 import Testing
 
