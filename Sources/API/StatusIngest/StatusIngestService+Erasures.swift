@@ -18,9 +18,7 @@ extension StatusIngestService {
         guard request.method == .put || request.method == .get else { throw Self.notAllowed("GET, PUT") }
         trail.route = "erasure acknowledgement"
         let tenant = try await authenticated(request, trail)
-        guard let id = FormReader.pathSegment(words[2]).flatMap({ ServiceRequestID(parsing: $0) }) else {
-            throw Problem(404, .unknownRequest)
-        }
+        let id = try await number(words[2], tenant)
         trail.request = id
         let found: RegisteredErasure?
         if request.method == .put {
