@@ -59,7 +59,7 @@ struct RetentionTests {
             let wrong = try await past.number(
                 """
                 select count(*) from seeded s left join service_requests r on r.id = s.id
-                where (coalesce(r.erased_at is null, false)) <> (s.requested_at at time zone 'UTC' >= \(moment) - interval '12 months')
+                where (r.id is not null and r.erased_at is null) <> (s.requested_at at time zone 'UTC' >= \(moment) - interval '12 months')
                    or (r.id is not null) <> (s.requested_at at time zone 'UTC' >= \(moment) - interval '30 days' - interval '12 months')
                 """)
             #expect(wrong == 0, "\(days) days ago")
@@ -107,7 +107,7 @@ struct RetentionTests {
         try await past.add(daysAgo: 740...740, tenant: -own)
         try await past.retain()
         let left = try await past.texts(
-            "select service_code || ' ' || count(*) from service_requests where tenant_id = \(own) group by 1, service_code order by 1")
+            "select service_code || ' ' || count(*) from service_requests where tenant_id = \(own) group by service_code order by 1")
         #expect(left == ["LAMP 7", "NOISE 5"])
         #expect(try await past.number("select count(*) from service_requests where tenant_id = 4711 and erased_at is not null") == 1)
         #expect(try await past.number("select count(*) from service_requests where tenant_id < 0") == 0)
@@ -181,7 +181,7 @@ struct RetentionTests {
             ServiceRequestID(stored: ids[0]), because: .retention, by: "t", of: past.city.tenant, origin: Fixtures.origin)
         try await past.retain()
         let own =
-            "'{id,request_id,requested_at,updated_at,erased_at,number,seq,token,event_id,created_at,confirmed_at,occurred_at,received_at,decided_at,stored_at,cell}'::text[]"
+            "'{id,request_id,requested_at,updated_at,erased_at,number,seq,token,event_id,created_at,confirmed_at,occurred_at,received_at,decided_at,stored_at,cell,update_id}'::text[]"
         for (table, key) in [
             ("service_requests", "id"), ("status_updates", "request_id"), ("citizen_updates", "request_id"), ("moderations", "request_id"),
             ("photos", "request_id"), ("outbox", "request_id"),
@@ -203,7 +203,12 @@ struct RetentionTests {
         let number = try #require(try await past.store.begin(at: .now, by: "first", afterGap: false))
         let second = try RetentionStore(configuration: past.addresses.role("bus311_watch"))
         #expect(try await second.begin(at: .now, by: "second", afterGap: false) == nil)
-        try await past.run("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = 3110092")
+        // Of this database only: the server has others, whose tests run beside this one.
+        try await past.run(
+            """
+            select pg_terminate_backend(pid) from pg_locks
+            where locktype = 'advisory' and objid = 3110092 and database = (select oid from pg_database where datname = current_database())
+            """)
         let due = try? await past.store.due(at: .now, of: past.city.tenant.id, deletes: false, after: nil, limit: 10)
         _ = due
         let next = try #require(try await second.begin(at: .now, by: "second", afterGap: false))
