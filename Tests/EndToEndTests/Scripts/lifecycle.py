@@ -238,6 +238,14 @@ def photos(city, crm):
     codes = [send(pictures.photo(width=641 + number))[0] for number in range(5)]
     assert codes == [202] * 4 + [409], codes
 
+    def settled():
+        answer = subprocess.run(["psql", "-qtAX", "-d", city.settings["database_url"], "-c", "select count(*) from photos where state = 'received'"],
+                                check=True, timeout=30, stdout=subprocess.PIPE)
+        return int(answer.stdout) == 0
+
+    # Nothing is being cleaned when the city stops.
+    wait_until(settled, 90, "every photo is cleaned")
+
 
 def versions(city, crm):
     """ETag and If-Match: a decision on a version that is no longer the newest is refused; a repetition is not."""
