@@ -118,7 +118,11 @@ class Prometheus:
             raise AssertionError(f"{error}: {sorted(self.firing())} do") from None
 
     def clears(self, name):
-        wait_until(lambda: name not in self.firing(), 40, f"{name} clears")
+        # Whoever lost the broker tries again after up to a minute.
+        try:
+            wait_until(lambda: name not in self.firing(), 120, f"{name} clears")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.firing().get(name)}") from None
 
     def has_our_rules(self):
         groups = (self.ask("rules") or {}).get("groups", [])
