@@ -58,7 +58,7 @@ def check(text):
         assert re.search(rf"^{name} ", text, re.M), name
     labels = set(re.findall(r'(\w+)="', text))
     assert labels <= {"route", "method", "status_class", "tenant", "channel", "shard", "reason", "door", "result", "dependency", "kind",
-                      "outcome", "direction", "service", "version", "commit", "le", "code", "audience"}, labels
+                      "outcome", "direction", "service", "version", "commit", "le", "code", "audience", "relation", "action"}, labels
     return shown
 
 
