@@ -53,6 +53,8 @@ enum MetricFamily {
         "o311_reference_changes_total": "Reference documents that came.",
         "o311_reference_pulls_total": "Reference documents that were fetched.",
         "o311_reference_due_total": "Reference documents that went live at their moment.",
+        "o311_retention_last_run_timestamp_seconds": "When retention last ran, since 1970.",
+        "o311_retention_rows_total": "Rows that retention took away or made nobody's.",
         "o311_audit_written_total": "Calls written to the audit.",
         "o311_audit_waiting": "Rows of the audit that wait to be written.",
         "o311_audit_lost_total": "Rows of the audit that were given up.",

@@ -58,7 +58,7 @@ def check(text):
         assert re.search(rf"^{name} ", text, re.M), name
     labels = set(re.findall(r'(\w+)="', text))
     assert labels <= {"route", "method", "status_class", "tenant", "channel", "shard", "reason", "door", "result", "dependency", "kind",
-                      "outcome", "direction", "service", "version", "commit", "le", "code", "audience"}, labels
+                      "outcome", "direction", "service", "version", "commit", "le", "code", "audience", "relation", "action"}, labels
     return shown
 
 
@@ -118,7 +118,11 @@ class Prometheus:
             raise AssertionError(f"{error}: {sorted(self.firing())} do") from None
 
     def clears(self, name):
-        wait_until(lambda: name not in self.firing(), 40, f"{name} clears")
+        # Whoever lost the broker tries again after up to a minute.
+        try:
+            wait_until(lambda: name not in self.firing(), 120, f"{name} clears")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.firing().get(name)}") from None
 
     def has_our_rules(self):
         groups = (self.ask("rules") or {}).get("groups", [])
