@@ -172,14 +172,16 @@ struct UsageTests {
         #expect(try await sum("statuses", "and detail = 'IN_PROCESS'") == "\(spoken)")
         #expect(try await sum("taken", "and access_key = 'k1'") == "\((0...290).count { $0 % 2 == 1 && $0 % 29 > 0 && $0 % 7 > 0 })")
         #expect(try await sum("duplicates") == "\((0...290).count { $0 % 29 > 0 && $0 % 7 == 0 })")
-        #expect(
-            try await sum("refusals", "and detail = 'outside-boundary'") == "291"
-                && sum("refusals", "and detail = 'status_message'") == "291")
-        #expect(try await sum("calls", "and detail = 'GET services'") == "\(291 * 40)" && sum("failures") == "582")
-        #expect(try await sum("messages") == "582" && sum("delivery") == "291")
-        #expect(
-            try await numbers(addresses, "select bus311_usage_bucket(v)::text from unnest(array[0, 1, 2, 1000, 3780000000]) v")
-                == [0, 1, 2, 1_000, 3_780_000_000].map { "\(DurationHistogram.bucket(ofMicroseconds: $0))" })
+        #expect(try await sum("refusals", "and detail = 'outside-boundary'") == "291")
+        #expect(try await sum("refusals", "and detail = 'status_message'") == "291")
+        #expect(try await sum("calls", "and detail = 'GET services'") == "\(291 * 40)")
+        #expect(try await sum("failures") == "582")
+        #expect(try await sum("messages") == "582")
+        #expect(try await sum("delivery") == "291")
+        let values: [Int64] = [0, 1, 2, 1_000, 3_780_000_000]
+        let buckets = try await numbers(
+            addresses, "select bus311_usage_bucket(v)::text from unnest(array[0, 1, 2, 1000, 3780000000]::bigint[]) v")
+        #expect(buckets == values.map { "\(DurationHistogram.bucket(ofMicroseconds: $0))" })
     }
 
     @Test("the CRM's role reads its own tenant's statistics only, and nobody's role writes them")
