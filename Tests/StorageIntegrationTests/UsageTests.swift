@@ -135,7 +135,9 @@ struct UsageTests {
         #expect(try await numbers(addresses, requests) == [expected])
         try await countAll(store)
         #expect(try await numbers(addresses, requests) == ["281"])
-        let late = "select string_agg(grain || ' ' || n, ', ' order by grain) from usage_counts where service_code = 'LATE' and measure = 'requests'"
+        let late = """
+            select string_agg(grain || ' ' || n, ', ' order by grain) from usage_counts where service_code = 'LATE' and measure = 'requests'
+            """
         #expect(try await numbers(addresses, late) == ["hour 1, month 1"])
 
         // Retention.
