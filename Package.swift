@@ -130,7 +130,7 @@ let package = Package(
             "AccidentTests",
             ["TestSupport", "bus311", "AMQP", "Bus", "Curl", "Open311", "PrivateServers", "Storage", log, locks]),
         tests("StorageTests", ["Storage", "Open311", "Curl", crypto]),
-        tests("StorageIntegrationTests", ["Storage", "Open311", "Postgres", "TestSupport", log]),
+        tests("StorageIntegrationTests", ["Storage", "Operations", "Open311", "Postgres", "TestSupport", log]),
         .testTarget(
             name: "ConformanceIntegrationTests",
             dependencies: ["API", "Storage", "Operations", "Open311", "Postgres", "Curl", "TestSupport", hummingbird, log, locks],

@@ -61,6 +61,29 @@ def send_status(settings, event):
         return json.load(answer)
 
 
+def forget(settings, store, event):
+    """The person is to be forgotten: here too. Then Bus311 is told, which shows the person that it was done."""
+    data = event["data"]
+    with store:
+        store.execute("insert or ignore into seen values (?)", (event["id"],))
+        store.execute(
+            "insert or replace into requests values (?, ?, null)", (data["service_request_id"], data["sequence"]))
+    request = urllib.request.Request(
+        f"{settings['status_ingest_url']}/v1/service-requests/{data['service_request_id']}/personal-data/acknowledgement",
+        method="PUT",
+        headers={"Authorization": f"Bearer {settings['crm_token']}", "Content-Type": "application/json"},
+        # What the law has you keep: {"outcome": "kept", "reason": "legal_obligation"}
+        data=json.dumps({"outcome": "erased"}).encode(),
+    )
+    with urllib.request.urlopen(request, timeout=10):
+        pass
+
+
+def is_final(error):
+    """What is refused for what it says would be refused again: somebody erased the request meanwhile, or closed it."""
+    return isinstance(error, urllib.error.HTTPError) and error.code in (404, 409, 410)
+
+
 def consume(settings, store, count, answered):
     parameters = pika.URLParameters(settings["amqp_uri"])
     parameters.heartbeat = 15
@@ -73,6 +96,16 @@ def consume(settings, store, count, answered):
             if method is None:
                 continue
             event = json.loads(body)
+            if event["type"].endswith(".service_request.erased.v1"):
+                try:
+                    forget(settings, store, event)
+                except (urllib.error.URLError, OSError) as error:
+                    print(f"erasure not acknowledged, trying again: {error}", flush=True)
+                    channel.basic_nack(method.delivery_tag, requeue=True)
+                    time.sleep(1)
+                    continue
+                channel.basic_ack(method.delivery_tag)
+                continue
             if not event["type"].endswith(".service_request.created.v1"):
                 channel.basic_ack(method.delivery_tag)  # unknown types are acknowledged and ignored
                 continue
@@ -80,11 +113,12 @@ def consume(settings, store, count, answered):
             try:
                 send_status(settings, event)
             except (urllib.error.URLError, OSError) as error:
-                # Not acknowledged yet: it comes back, and the repetition is harmless.
-                print(f"status not sent, trying again: {error}", flush=True)
-                channel.basic_nack(method.delivery_tag, requeue=True)
-                time.sleep(1)
-                continue
+                if not is_final(error):
+                    # Not acknowledged yet: it comes back, and the repetition is harmless.
+                    print(f"status not sent, trying again: {error}", flush=True)
+                    channel.basic_nack(method.delivery_tag, requeue=True)
+                    time.sleep(1)
+                    continue
             channel.basic_ack(method.delivery_tag)
             if is_new:
                 answered += 1

@@ -59,5 +59,12 @@ public struct Watch: ServiceLifecycle.Service {
         for (tenant, count) in try await outbox.parked() {
             Gauge(label: "o311_outbox_parked", dimensions: [("tenant", tenant.rawValue)]).record(count)
         }
+        // A tenant without one goes back to nothing.
+        for backlog in try await outbox.awaitedErasures() {
+            let labels = [("tenant", backlog.tenant.rawValue)]
+            Gauge(label: "o311_erasures_awaited", dimensions: labels).record(backlog.count)
+            let age = backlog.oldest.map { Double(now.microseconds - $0.microseconds) / 1e6 } ?? 0
+            Gauge(label: "o311_erasures_oldest_age_seconds", dimensions: labels).record(max(0, age))
+        }
     }
 }

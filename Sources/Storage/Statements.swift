@@ -6,9 +6,11 @@ public enum Statements {
         DirectorySQL.all + IngestSQL.all + RequestSQL.all + CitizenUpdateSQL.all + StatusSQL.all + StatusInboxSQL.all + OutboxSQL.all
         + AdministrationSQL.all + AccessKeySQL.all + ReplaySQL.all + TimelineSQL.all + NoticeSQL.all + PhotoSQL.all
         + PhotoAdministrationSQL.all + DecisionSQL.all + ContractSQL.all + QueueWatchSQL.all
-        + LifecycleViewSQL.all + TokenSQL.all + LifecyclePolicySQL.all + DeclarationSQL.all + OffboardingSQL.all + CredentialSQL.all
+        + LifecycleViewSQL.all + TokenSQL.all + WorkPhotoSQL.all + LifecyclePolicySQL.all + DeclarationSQL.all + OffboardingSQL.all
+        + CredentialSQL.all
         + ReferenceSQL.all + ReferencePullSQL.all
         + AuditSQL.all + AlertSQL.all + AlertAdministrationSQL.all + AlertLinkSQL.all
         + PlaceSQL.all + UsageSQL.all
         + NoticeOutboxSQL.all + CitizenNoticeSQL.all + PersonSQL.all + ErasureRegisterSQL.all
+        + RetentionSQL.all
 }

@@ -4,7 +4,7 @@ import Open311
 extension TenantFileField {
     /// Every field, in the order of an export. A new policy is one line here: reading, writing, comparing and the JSON Schema
     /// follow from it (`make` the schema anew with `bus311 tenant schema`).
-    static let all: [TenantFileField] = identity + people + limits + credentials + policies + photos + time + [catalogue]
+    static let all: [TenantFileField] = identity + people + limits + credentials + policies + photos + time + retention + [catalogue]
 
     private static let identity: [TenantFileField] = [
         TenantFileField.text(
@@ -203,6 +203,28 @@ extension TenantFileField {
             \.declaration.service.progressWithinDays, in: 1...365),
     ]
 
+    private static let retention: [TenantFileField] = [
+        .number(
+            "retention.months", "Months after which the person behind a request is forgotten; 12 when it is not said.",
+            \.declaration.service.retention.months, in: RetentionPolicy.monthRange),
+        .texts(
+            "retention.services", "Services whose requests are kept for another time, in months, as in NOISE 6.",
+            \.declaration.service.retention.serviceList, count: 0...200,
+            parse: { (text) throws(Problem) in
+                guard let term = RetentionPolicy.ServiceTerm(text) else {
+                    throw Problem(
+                        text: "\(YAMLReader.shown(text)) is no service_code with its months, 1 to 24, as in NOISE 6")
+                }
+                return term
+            }, write: { $0.description }),
+        .flag(
+            "retention.tell_crm", "Whether the CRM gets service_request.erased when a request's time is over; true when it is not said.",
+            \.declaration.service.retention.tellsCRM),
+        .number(
+            "retention.rest_days", "Days after which the request's row goes, too, in which nobody is any more; 30 when it is not said.",
+            \.declaration.service.retention.restDays, in: RetentionPolicy.restRange),
+    ]
+
     private static let catalogue = TenantFileField.text(
         "catalogue", "JSON file of services, beside this one; the catalogue stays as it is when it is not said.", \.catalogue,
         maximum: 1_000, parse: { $0 }, write: { $0 })
@@ -240,6 +262,17 @@ extension TenantFileField {
         switch name {
         case .key(let key): key.rawValue
         case .stem(let stem): stem.isEmpty ? nil : stem
+        }
+    }
+}
+
+extension RetentionPolicy {
+    /// By code, each once, as the database has them: the last one counts.
+    fileprivate var serviceList: [ServiceTerm] {
+        get { services }
+        set {
+            let last = Dictionary(newValue.map { ($0.code.rawValue, $0) }, uniquingKeysWith: { _, last in last })
+            services = last.sorted { $0.key < $1.key }.map(\.value)
         }
     }
 }

@@ -26,7 +26,7 @@ struct Bus311: AsyncParsableCommand {
             AlertCommand.self, IncidentCommand.self, ParkedCommand.self, TimelineCommand.self, NoticeCommand.self, NoticesCommand.self,
             PhotoCommand.self,
             Netcheck.self, ModerateCommand.self, EraseCommand.self, PersonCommand.self, ErasuresCommand.self, ContractCommand.self,
-            AuditCommand.self, StatisticsCommand.self,
+            AuditCommand.self, StatisticsCommand.self, RetentionCommand.self, PrivacyCommand.self,
         ]
     )
 

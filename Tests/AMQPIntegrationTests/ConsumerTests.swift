@@ -76,7 +76,10 @@ extension BrokerTests {
                 }
                 await second.close()
                 let channel = try AMQPChannel(configuration: await (try PrivateBroker.shared.value).configuration())
-                #expect(try await channel.passiveDeclare(queue: queue) == QueueDepth(messages: 0, consumers: 0))
+                // The broker notices a moment later that the consumer is gone.
+                try await eventually("nothing is left") {
+                    try await channel.passiveDeclare(queue: queue) == QueueDepth(messages: 0, consumers: 0)
+                }
                 await channel.close()
             }
         }

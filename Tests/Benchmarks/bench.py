@@ -13,6 +13,7 @@ import photo_speed
 import pika
 import place_speed
 import reference_speed
+import retention_speed
 import usage_speed
 from measure import (
     BUILT, REPOSITORY, City, Service, bare_route, consumer, form_fields, hand_over, make_baseline_database, million, pgbench, post, psql,
@@ -329,7 +330,7 @@ def write(table, notes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, epilog="Example: make bench BENCH='relay latency'")
-    parser.add_argument("parts", nargs="*", help="ingest, audit, through, relay, reading, lists, latency, memory, photos, status, reference, places, statistics, fairness, idle; all of them when none is named")
+    parser.add_argument("parts", nargs="*", help="ingest, audit, through, relay, reading, lists, latency, memory, photos, status, reference, places, statistics, retention, fairness, idle; all of them when none is named")
     parts = parser.parse_args().parts
     table = Table()
     with City(servers_only=True) as city:
@@ -352,6 +353,8 @@ def main():
             place_speed.places(city, table, ROUNDS)
         if not parts or "statistics" in parts:
             usage_speed.year(city, table, ROUNDS)
+        if not parts or "retention" in parts:
+            retention_speed.retention(city, table)
         # Last: the tenants that they make stay.
         if not parts or "fairness" in parts:
             bus.fairness(city, table, ROUNDS)

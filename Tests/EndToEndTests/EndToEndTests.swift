@@ -61,6 +61,9 @@ struct EndToEndTests {
     @Test("alerts of a real city: told once to those whom they concern, by mail and webhook, acknowledged by link, over when over")
     func alerts() async throws { #expect(try await PythonScript.run("alerts.py") == 0, "see its output above") }
 
+    @Test("one rolling year: rehearsed, held, killed and gone on with, told to the CRM, photo files too; the register sheets")
+    func retention() async throws { #expect(try await PythonScript.run("retention.py") == 0, "see its output above") }
+
     @Test("a tenant from its file to its closing, in a virtual host of its own; a password is changed under load without a gap")
     func tenants() async throws { #expect(try await PythonScript.run("tenants.py") == 0, "see its output above") }
 

@@ -67,10 +67,14 @@ struct LifecycleStorageTests {
     func lateAndFinal() async throws {
         let id = try await request()
         let now = Timestamp.now
-        _ = try await city.updates.apply(try update("new", "IN_PROCESS", at: now), to: id, of: city.tenant.id)
+        var newer = try update("new", "IN_PROCESS", at: now)
+        newer.agencyResponsible = "Voirie"
+        _ = try await city.updates.apply(newer, to: id, of: city.tenant.id)
         let late = try await city.updates.apply(try update("old", "ARCHIVED", at: now.adding(seconds: -60)), to: id, of: city.tenant.id)
         #expect(late.outcome == .superseded && late.status == DetailedStatus(.archived))
         let kept = try await city.updates.received(for: id, tenant: city.tenant.id)
+        // With everything that it said.
+        #expect(try await city.reader.find([id], of: city.tenant.id).first?.agencyResponsible == nil)
         #expect(kept.map(\.id) == ["old", "new"] && kept.map(\.counts) == [true, false])
         let history = try await city.reader.history(of: [id], of: city.tenant.id)
         #expect(history[id]?.map(\.status) == [DetailedStatus(.archived)])

@@ -155,4 +155,24 @@ struct NoticeTests {
         await people.close()
         await decisions.close()
     }
+
+    @Test("the mailer finds what is due by an index, whatever has been sent before")
+    func index() async throws {
+        let plan = try await owner.run { (session) throws(PostgresError) in
+            try session.script("set enable_seqscan = off")
+            return try session.execute(
+                Statement(
+                    "explain_notices",
+                    """
+                    explain (format text) select n.id from notices n
+                    where n.state in ('waiting', 'sending') and n.next_attempt_at <= now()
+                      and not exists (
+                          select from notices e where e.request_id = n.request_id and e.id < n.id and e.state in ('waiting', 'sending'))
+                    order by n.next_attempt_at, n.id limit 1 for update of n skip locked
+                    """)
+            ).map { (row) throws(PostgresError) in try row.text(0) }
+        }
+        let text = plan.joined(separator: "\n")
+        #expect(text.contains("notices_waiting") && !text.contains("Seq Scan"), "\(text)")
+    }
 }

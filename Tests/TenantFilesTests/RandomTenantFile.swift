@@ -63,6 +63,11 @@ extension TenantFile {
             .compactMap { DayRange($0) }
         declared.service.acknowledgeWithinHours = Int.random(in: 1...2_000, using: &random)
         declared.service.progressWithinDays = Int.random(in: 1...365, using: &random)
+        declared.service.retention.months = Int.random(in: 1...24, using: &random)
+        declared.service.retention.services = ["LAMP 24", "Noise at night 6"].filter { _ in Bool.random(using: &random) }
+            .compactMap { RetentionPolicy.ServiceTerm($0) }
+        declared.service.retention.tellsCRM = Bool.random(using: &random)
+        declared.service.retention.restDays = Int.random(in: 0...90, using: &random)
         declared.credentials.slots = Int.random(in: 1...2, using: &random)
         declared.credentials.readsDeadLetters = Bool.random(using: &random)
         declared.policies.defersIdentifiers = Bool.random(using: &random)

@@ -12,15 +12,15 @@ extension GeoReportGateway {
         case .discovery:
             let tenant: Tenant?
             if target.tenant == nil { tenant = nil } else { tenant = try await self.tenant(of: target, jurisdiction: nil) }
-            trail.tenant = tenant
+            if let tenant { trail.note(tenant) }
             return discoveryAnswers.answer(for: tenant, in: directory.current, format)
         case .services:
             let tenant = try await tenant(of: target, jurisdiction: query["jurisdiction_id"])
-            trail.tenant = tenant
+            trail.note(tenant)
             return services(tenant, Languages(tenant: tenant, query, request), format)
         case .service(let code):
             let tenant = try await tenant(of: target, jurisdiction: query["jurisdiction_id"])
-            trail.tenant = tenant
+            trail.note(tenant)
             return try definition(code, tenant, Languages(tenant: tenant, query, request), format)
         default: return nil
         }

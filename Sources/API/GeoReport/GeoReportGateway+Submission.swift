@@ -46,7 +46,7 @@ extension GeoReportGateway {
         } else {
             tenant = try await self.tenant(of: target, jurisdiction: fields["jurisdiction_id"])
         }
-        trail.tenant = tenant
+        trail.note(tenant)
         let language = Languages(tenant: tenant, fields, request).wanted
         let posting = Posting(
             fields: fields, photos: photos, tenant: tenant, key: try mayPost(key, to: tenant, language), language: language,

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import Metrics
+import NIOConcurrencyHelpers
 import NIOCore
 import Open311
 import Storage
@@ -170,11 +171,14 @@ public struct GeoReportGateway: HTTPResponder {
         return response
     }
 
+    private static let random = NIOLockedValueBox(RandomBlock())
+
     /// The step of the caller's trace that is done here; a POST without one begins one.
     private static func trace(of request: Request) -> TraceContext? {
-        var random = SystemRandomNumberGenerator()
-        if let given = request.headers[HTTPAudit.traceparent].flatMap({ TraceContext(parsing: $0) }) { return given.child(using: &random) }
-        return request.method == .post ? TraceContext.random(using: &random) : nil
+        let given = request.headers[HTTPAudit.traceparent].flatMap { TraceContext(parsing: $0) }
+        guard given != nil || request.method == .post else { return nil }
+        // By the block: a system call for each number would cost more than the row.
+        return Self.random.withLockedValue { given?.child(using: &$0) ?? TraceContext.random(using: &$0) }
     }
 
     /// A page for one person: no other site may read it, so nothing opens it to other origins.
@@ -250,7 +254,7 @@ public struct GeoReportGateway: HTTPResponder {
         if let prepared = try await prepared(request, query, target, format, trail) {
             if callback == nil, query["api_key"] == nil {
                 shortcuts.keep(
-                    CatalogueShortcuts.Shortcut(answer: prepared, route: route, tenant: trail.tenant?.id), for: request, in: snapshot)
+                    CatalogueShortcuts.Shortcut(answer: prepared, route: route, tenant: trail.tenant), for: request, in: snapshot)
             }
             response = prepared.response(to: callback == nil ? request : ScriptCallback.plain(request))
         } else {
@@ -267,7 +271,7 @@ public struct GeoReportGateway: HTTPResponder {
         _ trail: RequestTrail
     ) async throws(GeoReportError) -> Response {
         let tenant = try await tenant(of: target, jurisdiction: query["jurisdiction_id"])
-        trail.tenant = tenant
+        trail.note(tenant)
         let languages = Languages(tenant: tenant, query, request)
         switch target.resource {
         case .token(let token): return try await resolve(token, tenant, languages.wanted, format)

@@ -9,7 +9,8 @@ import Storage
 /// What is found out about a request while it is answered, for its log line and for the audit.
 final class RequestTrail: Sendable {
     private struct State {
-        var tenant: Tenant?
+        var tenant: TenantID?
+        var tenantKey: TenantKey?
         var actor: String?
         var request: ServiceRequestID?
         var objects: String?
@@ -24,11 +25,15 @@ final class RequestTrail: Sendable {
     private let state = NIOLockedValueBox(State())
     let began = Timestamp.now
 
-    /// The tenant it turned out to be for.
-    var tenant: Tenant? {
-        get { state.withLockedValue { $0.tenant } }
-        set { state.withLockedValue { $0.tenant = newValue } }
+    /// The tenant it turned out to be for. Not kept whole: it is large to copy.
+    func note(_ tenant: Tenant) {
+        state.withLockedValue {
+            $0.tenant = tenant.id
+            $0.tenantKey = tenant.key
+        }
     }
+
+    var tenant: TenantID? { state.withLockedValue { $0.tenant } }
 
     /// The public id of a valid key.
     var actor: String? {
@@ -93,9 +98,9 @@ final class RequestTrail: Sendable {
         since start: ContinuousClock.Instant
     ) -> AuditEntry {
         let state = self.state.withLockedValue { $0 }
-        let isTest = state.tenant?.id.isTest ?? false
+        let isTest = state.tenant?.isTest ?? false
         return AuditEntry(
-            at: began, tenant: state.tenant?.id, direction: direction, actor: state.actor, operation: operation, request: state.request,
+            at: began, tenant: state.tenant, direction: direction, actor: state.actor, operation: operation, request: state.request,
             objects: isTest ? "test" + (state.objects.map { " " + $0 } ?? "") : state.objects, result: String(status),
             duration: start.duration(to: .now), bytesIn: state.bodyBytes, bytesOut: bytesOut, correlationID: requestID,
             traceID: state.trace?.traceID ?? state.requestTrace, bodyHash: state.bodyHash)
@@ -113,7 +118,7 @@ final class RequestTrail: Sendable {
             "request_id": "\(requestID)", "route": "\(route)", "method": "\(method.rawValue.prefix(16))", "status": "\(status)",
             "duration_ms": "\(start.duration(to: .now) / .milliseconds(1))",
         ]
-        if let tenant { metadata["tenant"] = "\(tenant.key)" }
+        if let tenant = state.withLockedValue({ $0.tenantKey }) { metadata["tenant"] = "\(tenant)" }
         if let trace { metadata["trace_id"] = "\(trace.description.dropFirst(3).prefix(32))" }
         logger.log(level: level, "request answered", metadata: metadata)
     }

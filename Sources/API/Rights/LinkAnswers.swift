@@ -46,7 +46,7 @@ struct LinkAnswers: Sendable {
         }
         guard var tenant = directory.tenant(link.tenant.production) else { return LinkPage.message(early, early.unknown).response(404) }
         if link.tenant.isTest { tenant = tenant.testEndpoint }
-        trail.tenant = tenant
+        trail.note(tenant)
         // Whoever holds a signed link.
         trail.actor = "link"
         trail.request = link.request

@@ -20,6 +20,9 @@ extension StatusIngestService {
         case ("service-requests", 3) where words[2] == "updates":
             let tenant = try await enter(request, trail, "updates", allowed: [.get])
             return try await received(words[1], tenant)
+        case ("service-requests", 3) where words[2] == "photos":
+            let tenant = try await enter(request, trail, "photos", allowed: [.post])
+            return try await addPhoto(request, words[1], tenant, trail)
         case ("service-requests", 4) where words[2] == "updates":
             let tenant = try await enter(request, trail, "updates", allowed: [.put, .get])
             guard let updateID = FormReader.pathSegment(words[3]), StatusUpdateForm.isUpdateID(updateID) else {
@@ -217,7 +220,7 @@ extension StatusIngestService {
         return Self.json(.ok) { LifecycleDocuments.write(kept, &$0) }
     }
 
-    private func existing(_ segment: Substring, _ tenant: Tenant) async throws(Problem) -> ServiceRequestID {
+    func existing(_ segment: Substring, _ tenant: Tenant) async throws(Problem) -> ServiceRequestID {
         let address = try address(segment)
         return try await view { () async throws(StorageError) in try await updates.view(of: address, tenant: tenant.id) }.id
     }

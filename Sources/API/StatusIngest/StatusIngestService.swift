@@ -12,6 +12,8 @@ public struct StatusIngestService: HTTPResponder {
     let directory: TenantDirectory
     let updates: StatusUpdateStore
     let liveCountStore: LiveCountStore
+    /// Nil where photos are not stored.
+    let workPhotos: WorkPhotos?
     let keyUses: KeyUseRecorder
     /// Nil only in tests of something else.
     let audit: AuditRecorder?
@@ -29,10 +31,11 @@ public struct StatusIngestService: HTTPResponder {
         directory: TenantDirectory, updates: StatusUpdateStore, liveCounts: LiveCountStore, keyUses: KeyUseRecorder,
         references: ReferenceStore,
         origin: ServiceRequestEvent.Origin, logger: Logger, audit: AuditRecorder? = nil, auditStore: AuditStore? = nil,
-        usage: UsageStore? = nil
+        workPhotos: WorkPhotos? = nil, usage: UsageStore? = nil
     ) {
         self.usage = usage
         self.audit = audit
+        self.workPhotos = workPhotos
         self.auditStore = auditStore
         self.references = references
         self.origin = origin
@@ -152,7 +155,7 @@ public struct StatusIngestService: HTTPResponder {
                 let tenant = snapshot.tenant(key.tenant)
             {
                 keyUses.note(key, at: .now)
-                trail.tenant = tenant
+                trail.note(tenant)
                 trail.actor = key.publicID
                 return (tenant, key.publicID)
             }

@@ -19,7 +19,7 @@ extension GeoReportGateway {
         guard let tenant = await lookUp({ snapshot in key.flatMap { snapshot.tenant($0) } }) else {
             throw GeoReportError(404, "Unknown tenant in the path: check the endpoint's URL.")
         }
-        trail.tenant = tenant
+        trail.note(tenant)
         let query: TourismQuery
         do {
             query = TourismQuery(

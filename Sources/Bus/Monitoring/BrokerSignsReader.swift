@@ -30,7 +30,7 @@ public struct BrokerSignsReader: Sendable {
         signs.nodesDown = nodes.filter { !$0.isRunning }.map(\.name).sorted()
         signs.nodesShortOfDisk = nodes.filter(\.isShortOfDisk).map(\.name).sorted()
         signs.hasAlarm = try await !broker.check(["health", "checks", "alarms"]).passed
-        signs.failedLogins = try await failedLogins(of: nodes.filter(\.isRunning).map(\.name), at: now, &counters)
+        signs.failedLogins = await failedLogins(of: nodes.filter(\.isRunning).map(\.name), at: now, &counters)
         guard isThorough || before == nil else { return signs }
         signs.isQuorumCritical = try await !broker.check(["health", "checks", "node-is-quorum-critical"]).passed
         signs.certificateDaysLeft = nil
@@ -42,12 +42,11 @@ public struct BrokerSignsReader: Sendable {
         return signs
     }
 
-    private func failedLogins(
-        of nodes: [String], at now: Timestamp, _ counters: inout Counters
-    ) async throws(BrokerAdministrationError) -> Int {
+    private func failedLogins(of nodes: [String], at now: Timestamp, _ counters: inout Counters) async -> Int {
         var sum = 0
         for node in nodes {
-            for attempts in try await broker.get([LoginAttempts].self, ["auth", "attempts", node]) ?? [] { sum += attempts.failed }
+            // One that has just come up does not count yet: the rest is no worse for that.
+            for attempts in (try? await broker.get([LoginAttempts].self, ["auth", "attempts", node])) ?? [] { sum += attempts.failed }
         }
         // A node that has started again counts from zero.
         if let last = counters.failedLogins.last, last.count > sum { counters.failedLogins = [] }

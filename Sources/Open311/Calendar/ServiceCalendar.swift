@@ -98,6 +98,7 @@ public struct ServiceTerms: Sendable, Equatable {
     public var acknowledgeWithinHours = 24
     /// Days, open ones, from there to the first progress that a citizen sees.
     public var progressWithinDays = 30
+    public var retention = RetentionPolicy()
 
     public init() {}
 }

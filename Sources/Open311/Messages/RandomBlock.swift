@@ -3,7 +3,7 @@
 #endif
 
 /// The system's random numbers, fetched by the block: one system call serves 32 numbers instead of one.
-public struct RandomBlock: RandomNumberGenerator {
+public struct RandomBlock: RandomNumberGenerator, Sendable {
     private var numbers: [UInt64] = []
 
     public init() {}

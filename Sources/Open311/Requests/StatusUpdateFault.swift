@@ -35,6 +35,10 @@ public struct StatusUpdateFault: Error, Sendable, Equatable {
         "The personal data of this service request were erased, and nothing more is kept of it. Erase it on your side too, or justify why not."
     )
 
+    public static let heldRequest = StatusUpdateFault(
+        "held-request", "Held service request",
+        "A legal hold keeps this service request: nothing of it is erased until the operator removes the hold. Ask the operator.")
+
     public static let invalidUpdateID = StatusUpdateFault(
         "invalid-update-id", "Invalid update id", "The update's id must be 1 to 128 characters without control characters.")
 

@@ -94,17 +94,7 @@ public final class AdministrationStore: Sendable {
     /// Every tenant, by key.
     public func tenants() async throws(StorageError) -> [Tenant] {
         try await run { (session) throws(PostgresError) in
-            let answers = try session.pipeline([(DirectorySQL.tenants, []), (DirectorySQL.jurisdictions, [])])
-            var jurisdictions: [TenantID: [JurisdictionID]] = [:]
-            for index in 0..<answers[1].count {
-                guard let id = try? JurisdictionID(validating: try answers[1][index].text(1)) else { continue }
-                jurisdictions[TenantID(try answers[1][index].int32(0)), default: []].append(id)
-            }
-            var tenants: [Tenant] = []
-            for index in 0..<answers[0].count {
-                if let tenant = try TenantRow.tenant(answers[0][index], jurisdictions: jurisdictions) { tenants.append(tenant) }
-            }
-            return tenants
+            try TenantRow.all(in: session)
         }
     }
 

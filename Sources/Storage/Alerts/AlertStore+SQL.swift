@@ -3,7 +3,7 @@ import Postgres
 enum AlertSQL {
     static let all = [
         lead, endOrphans, open, recentFirings, maintenance, mutes, insert, update, drop, sign, deliver, forgetAlerts, forgetDeliveries,
-        tenants, failures, rejections, incidents, history, confirmedSince, take, sent, failed, giveUp,
+        forgetMaintenance, forgetMutes, tenants, failures, rejections, incidents, history, confirmedSince, take, sent, failed, giveUp,
     ]
 
     /// Ends with the session: one process evaluates, another takes over when it is gone.
@@ -81,6 +81,10 @@ enum AlertSQL {
     static let forgetDeliveries = Statement(
         "alerts_forget_deliveries",
         "delete from alert_deliveries where created_at < now() - interval '90 days' and (sent_at is not null or given_up_at is not null)")
+
+    static let forgetMaintenance = Statement(
+        "alerts_forget_maintenance", "delete from alert_maintenance where to_at < now() - interval '400 days'")
+    static let forgetMutes = Statement("alerts_forget_mutes", "delete from alert_mutes where until < now() - interval '1 day'")
 
     // MARK: Signs
 

@@ -112,16 +112,18 @@ public final class AlertStore: Sendable {
         try await run { (session) throws(PostgresError) in
             try session.transaction { (session) throws(PostgresError) in
                 var numbers: [AlertKey: Int64] = [:]
-                for gone in outcome.dropped {
-                    if let number = gone.number { _ = try session.execute(AlertSQL.drop, [.int64(number)]) }
+                // A thousand tenants may be without a consumer at once: one round trip for what is known already.
+                var steps: [(statement: Statement, parameters: [Parameter])] = outcome.dropped.compactMap { gone in
+                    gone.number.map { (AlertSQL.drop, [.int64($0)]) }
                 }
                 for episode in outcome.episodes {
-                    if let number = episode.number {
-                        numbers[episode.key] = number
-                        _ = try session.execute(AlertSQL.update, Self.row(episode))
-                    } else {
-                        numbers[episode.key] = try session.execute(AlertSQL.insert, Self.row(episode)).first?.int64(0)
-                    }
+                    guard let number = episode.number else { continue }
+                    numbers[episode.key] = number
+                    steps.append((AlertSQL.update, Self.row(episode)))
+                }
+                if !steps.isEmpty { _ = try session.pipeline(steps) }
+                for episode in outcome.episodes where episode.number == nil {
+                    numbers[episode.key] = try session.execute(AlertSQL.insert, Self.row(episode)).first?.int64(0)
                 }
                 for notice in outcome.notices {
                     guard let number = numbers[notice.episode.key] else { continue }
@@ -139,7 +141,9 @@ public final class AlertStore: Sendable {
 
     public func forget() async throws(StorageError) {
         try await run { (session) throws(PostgresError) in
-            _ = try session.pipeline([(AlertSQL.forgetDeliveries, []), (AlertSQL.forgetAlerts, [])])
+            _ = try session.pipeline([
+                (AlertSQL.forgetDeliveries, []), (AlertSQL.forgetAlerts, []), (AlertSQL.forgetMaintenance, []), (AlertSQL.forgetMutes, []),
+            ])
         }
     }
 

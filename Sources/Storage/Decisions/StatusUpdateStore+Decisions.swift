@@ -101,7 +101,9 @@ extension StatusUpdateStore {
     ) async throws(StatusUpdateRefusal) -> Outcome {
         for _ in 0..<Self.attempts {
             let outcome: Result<Outcome?, StatusUpdateRefusal>
-            do { outcome = try await pool.run(attempt) } catch { throw .storage(StorageError(error)) }
+            do { outcome = try await pool.run(attempt) } catch {
+                throw error.sqlState == RetentionStore.isHeld ? .heldRequest : .storage(StorageError(error))
+            }
             if let done = try outcome.get() { return done }
         }
         throw .storage(StorageError(.overloaded, detail: "the request changes too fast"))

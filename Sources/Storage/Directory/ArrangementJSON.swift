@@ -29,6 +29,11 @@ enum ArrangementJSON {
         var closures: [String]?
         var acknowledge_within_hours: Int?
         var progress_within_days: Int?
+        // Read by the database too (bus311_retention_term).
+        var retention_months: Int?
+        var retention_services: [String: Int]?
+        var retention_tells_crm: Bool?
+        var retention_rest_days: Int?
     }
 
     static func bytes(
@@ -45,6 +50,14 @@ enum ArrangementJSON {
         stored.closures = terms.calendar.closures.map(\.description)
         stored.acknowledge_within_hours = terms.acknowledgeWithinHours
         stored.progress_within_days = terms.progressWithinDays
+        let standard = RetentionPolicy()
+        stored.retention_months = terms.retention.months == standard.months ? nil : terms.retention.months
+        stored.retention_services =
+            terms.retention.services.isEmpty
+            ? nil
+            : Dictionary(terms.retention.services.map { ($0.code.rawValue, $0.months) }, uniquingKeysWith: { _, last in last })
+        stored.retention_tells_crm = terms.retention.tellsCRM == standard.tellsCRM ? nil : terms.retention.tellsCRM
+        stored.retention_rest_days = terms.retention.restDays == standard.restDays ? nil : terms.retention.restDays
         do { return Array(try JSONEncoder().encode(stored)) } catch {
             throw StorageError(.internalFault, detail: "arrangement not encodable")
         }
@@ -73,6 +86,18 @@ enum ArrangementJSON {
         terms.calendar.closures = stored.closures?.compactMap { DayRange($0) } ?? []
         terms.acknowledgeWithinHours = stored.acknowledge_within_hours ?? terms.acknowledgeWithinHours
         terms.progressWithinDays = stored.progress_within_days ?? terms.progressWithinDays
+        terms.retention = retention(stored)
         return terms
+    }
+
+    private static func retention(_ stored: Stored) -> RetentionPolicy {
+        var policy = RetentionPolicy()
+        policy.months = stored.retention_months ?? policy.months
+        policy.services = (stored.retention_services ?? [:]).sorted { $0.key < $1.key }.compactMap { code, months in
+            (try? ServiceCode(validating: code)).map { RetentionPolicy.ServiceTerm($0, months: months) }
+        }
+        policy.tellsCRM = stored.retention_tells_crm ?? policy.tellsCRM
+        policy.restDays = stored.retention_rest_days ?? policy.restDays
+        return policy
     }
 }

@@ -33,6 +33,21 @@ enum TenantRow {
         )
     }
 
+    /// Every tenant, by key.
+    static func all(in session: Session) throws(PostgresError) -> [Tenant] {
+        let answers = try session.pipeline([(DirectorySQL.tenants, []), (DirectorySQL.jurisdictions, [])])
+        var jurisdictions: [TenantID: [JurisdictionID]] = [:]
+        for index in 0..<answers[1].count {
+            guard let id = try? JurisdictionID(validating: try answers[1][index].text(1)) else { continue }
+            jurisdictions[TenantID(try answers[1][index].int32(0)), default: []].append(id)
+        }
+        var tenants: [Tenant] = []
+        for index in 0..<answers[0].count {
+            if let tenant = try TenantRow.tenant(answers[0][index], jurisdictions: jurisdictions) { tenants.append(tenant) }
+        }
+        return tenants
+    }
+
     /// - Parameter defersIdentifiers: the tenant's policy, which makes realtime services batch ones.
     static func service(_ row: Row, _ code: ServiceCode, defersIdentifiers: Bool) throws(PostgresError) -> Service {
         let kind = ServiceKind(rawValue: try row.text(2)) ?? .realtime

@@ -72,6 +72,7 @@ public struct MigrationRunner: Sendable {
             }
             applied.append(file.name)
         }
+        try RetentionRule.write(in: session)
         try session.script("select pg_advisory_unlock(3110000)")
         return .success(applied)
     }

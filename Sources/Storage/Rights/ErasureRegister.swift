@@ -2,7 +2,7 @@ import Open311
 import Postgres
 
 enum ErasureRegisterSQL {
-    static let all = [answer, one, list]
+    static let all = [answer, one, list, awaited]
 
     /// A later answer replaces an earlier one: what was kept may be erased when its time is over; what is erased stays erased.
     static let answer = Statement(
@@ -16,6 +16,14 @@ enum ErasureRegisterSQL {
 
     static let one = Statement(
         "erasures_one", "select \(columns) from erasures e where e.tenant_id = $1::integer and e.request_id = $2::bigint")
+
+    /// Tenants that had any erasure: those whose CRM has answered them all with nothing.
+    static let awaited = Statement(
+        "erasures_awaited",
+        """
+        select t.key, count(*) filter (where e.crm_outcome is null), min(e.erased_at) filter (where e.crm_outcome is null)
+        from erasures e join tenants t on t.id = e.tenant_id group by t.key
+        """)
 
     static let list = Statement(
         "erasures_list",
@@ -91,6 +99,24 @@ extension AdministrationStore {
             try session.execute(
                 ErasureRegisterSQL.list, [tenant.map { .int32($0.rawValue) } ?? .null, .bool(onlyAwaited), .int32(limit)]
             ).map { (row) throws(PostgresError) in try RegisteredErasure(row, tenant: row.optionalText(6)) }
+        }
+    }
+}
+
+extension OutboxStore {
+    /// By tenant, how many erasures its CRM has not answered, and since when the oldest waits.
+    public func awaitedErasures() async throws(StorageError) -> [(tenant: TenantKey, count: Int64, oldest: Timestamp?)] {
+        try await storing { () async throws(PostgresError) in
+            try await connection.run { (session) throws(PostgresError) in
+                var found: [(tenant: TenantKey, count: Int64, oldest: Timestamp?)] = []
+                let rows = try session.execute(ErasureRegisterSQL.awaited)
+                for index in 0..<rows.count {
+                    guard let key = try? TenantKey(validating: try rows[index].text(0)) else { continue }
+                    let oldest = rows[index].optionalTimestamp(2).map { Timestamp(microseconds: $0) }
+                    found.append((key, try rows[index].int64(1), oldest))
+                }
+                return found
+            }
         }
     }
 }

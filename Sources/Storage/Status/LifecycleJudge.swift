@@ -28,6 +28,8 @@ struct LifecycleJudge {
         var acknowledgedAt: Timestamp?
         /// Only where an older update has come.
         var history: [LifecycleStep]?
+        /// Whether its history has updates of the time when only their statuses and notes were kept.
+        var isPartlyKnown = false
         var isChanged = false
 
         var shownVersion: String { "\(eventSequence)-\(version)" }
@@ -157,6 +159,7 @@ struct LifecycleJudge {
             let id = ServiceRequestID(stored: try row.int64(0))
             let step = try Self.step(row)
             works[id]?.history?.append(step)
+            if try row.bool(13) { works[id]?.isPartlyKnown = true }
             counting[Key(request: id, update: step.position.updateID)] = try row.bool(5)
         }
     }
@@ -276,10 +279,11 @@ struct LifecycleJudge {
         }
         let current = work.lifecycle
         work.lifecycle = end
-        // What was said before updates were kept whole.
-        work.lifecycle.agencyResponsible = end.agencyResponsible ?? current.agencyResponsible
-        work.lifecycle.expectedAt = end.expectedAt ?? current.expectedAt
-        work.lifecycle.serviceNotice = end.serviceNotice ?? current.serviceNotice
+        if work.isPartlyKnown {
+            work.lifecycle.agencyResponsible = end.agencyResponsible ?? current.agencyResponsible
+            work.lifecycle.expectedAt = end.expectedAt ?? current.expectedAt
+            work.lifecycle.serviceNotice = end.serviceNotice ?? current.serviceNotice
+        }
         work.history = steps
         for one in steps { counting[Key(request: work.id, update: one.position.updateID)] = !void.contains(one.position) }
     }

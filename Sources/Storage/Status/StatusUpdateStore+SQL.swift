@@ -35,7 +35,7 @@ enum StatusSQL {
         "status_history",
         """
         select request_id, update_id, occurred_at, source_sequence, received_at, applied, status, status_notes, agency_responsible,
-               expected_at, service_notice, external_reference, merged_into
+               expected_at, service_notice, external_reference, merged_into, door is null
         from status_updates where tenant_id = $1::integer and request_id = any($2::bigint[])
         """)
 

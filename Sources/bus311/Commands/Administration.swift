@@ -45,6 +45,24 @@ struct AuditFault: Error, CustomStringConvertible {
 }
 
 extension CommonOptions {
+    /// For a command that needs no database of its own to work: audited where one is set.
+    func audited(_ work: () async throws -> Void) async throws {
+        let trail = AdministrationTrail.current
+        if let trail { OutgoingCalls.observe { trail.note($0) } }
+        var failure: (any Error)?
+        do { try await work() } catch { failure = error }
+        let settings = try await settings()
+        if let database = (try? settings.database(.admin)) ?? (try? settings.database(.photos)) {
+            let store = try AdministrationStore(configuration: database)
+            do { try await store.audit(trail?.entries(failure) ?? []) } catch {
+                await store.close()
+                throw failure ?? AuditFault(detail: "\(error)")
+            }
+            await store.close()
+        }
+        if let failure { throw failure }
+    }
+
     func administer(_ work: (Administration) async throws -> Void) async throws {
         let administration = try Administration(try await settings())
         let trail = AdministrationTrail.current

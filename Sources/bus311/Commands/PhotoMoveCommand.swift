@@ -17,7 +17,9 @@ struct PhotoMoveCommand: AsyncParsableCommand {
 
     enum Target: String, ExpressibleByArgument { case s3, disk }
 
-    func run() async throws {
+    func run() async throws { try await common.audited { try await work() } }
+
+    private func work() async throws {
         let settings = try await common.settings()
         guard let service = try settings.media as? S3Store else {
             throw ValidationError(

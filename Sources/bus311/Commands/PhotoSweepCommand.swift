@@ -30,7 +30,9 @@ struct PhotoSweepCommand: AsyncParsableCommand {
         let verified: Verified?
     }
 
-    func run() async throws {
+    func run() async throws { try await common.audited { try await work() } }
+
+    private func work() async throws {
         guard let age = Self.age(olderThan) else {
             throw ValidationError("--older-than \(olderThan): write a number and s, m, h or d, as in 90s or 1h.")
         }

@@ -119,7 +119,9 @@ struct Services {
             keyUses: keyUses, references: try ReferenceStore(configuration: try settings.database(.status)), origin: settings.origin,
             logger: logger("status-ingest"),
             audit: audit, auditStore: try AuditStore(configuration: try settings.database(.status)),
+            workPhotos: try settings.media.map { WorkPhotos(media: $0, limits: settings.photoLimits) },
             usage: try UsageStore(configuration: try settings.database(.status)))
+        if let media = try settings.media { list.append(IncomingSweep(media: media, logger: logger("status-ingest"))) }
         list.append(http(service, host: settings.host, port: settings.statusIngestPort, "status-ingest"))
         guard let broker = try settings.statusBroker else { return }
         let inbox = try StatusInbox(configuration: try settings.database(.status), origin: settings.origin) { tenant, delay in
@@ -147,6 +149,12 @@ struct Services {
                 outbox: try OutboxStore(configuration: try settings.database(.watch)), logger: logger("watch"),
                 report: report("watch")))
         list.append(UsageCounter(store: try UsageStore(configuration: try settings.database(.watch)), logger: logger("watch")))
+        if settings.retentionIsAutomatic {
+            list.append(
+                RetentionKeeper(
+                    store: try RetentionStore(configuration: try settings.database(.watch)), origin: settings.origin,
+                    hour: settings.retentionHour, logger: logger("retention")))
+        }
         try addAlerts()
         list.append(
             ReferenceClock(
@@ -208,8 +216,7 @@ struct Services {
         guard let server = try settings.mailServer else {
             throw ValidationError("mail.url is not set: the server that takes mails over. \(Settings.place(of: "mail.url"))")
         }
-        // Its own role may not write into the audit.
-        if settings.isSet("database.watch") { _ = try audit(.watch, of: "mailer") }
+        _ = try audit(.mailer, of: "mailer")
         list.append(
             try NoticeMailer(
                 outbox: try NoticeOutbox(configuration: try settings.database(.mailer)), server: server,

@@ -32,7 +32,7 @@ struct Settings: Sendable {
         "alerts.heartbeat", "alerts.webhook.url", "alerts.webhook.secret", "alerts.webhook.allow", "alerts.webhook.authorities",
         "events.schemaBase", "mail.url", "mail.user", "mail.password", "mail.from", "mail.authorities", "mail.allowCleartext",
         "metrics.tenantLabel", "database.mailer", "links.secret", "links.previousSecret", "notices.minuteMilliseconds", "log.level",
-        "migrations", "failpoint",
+        "retention.automatic", "retention.hour", "migrations", "failpoint",
     ]
 
     /// - Parameters:
@@ -99,6 +99,7 @@ struct Settings: Sendable {
         ("gateway.addressLimit", 0...Int(Int32.max)),
         ("gateway.keyLimit", 0...Int(Int32.max)),
         ("alerts.interval", 1...15),
+        ("retention.hour", 0...23),
         ("media.maximumBytes", 1...Int(Int32.max)),
         ("media.maximumPhotos", 1...20),
         ("media.maximumPixels", 1...200_000_000),

@@ -8,7 +8,7 @@ import time
 import urllib.parse
 import urllib.request
 
-from city import PROGRAM, City
+from city import PROGRAM, City, wait_until
 from load import accident
 
 
@@ -65,6 +65,29 @@ def binding_removed(city):
     apply(city)
 
 
+def audited(city):
+    """After all of that: a row for each request that was taken in, as it was or recovered, and one for each event that was settled."""
+    def counts():
+        subprocess.run([PROGRAM, "audit", "recover", "--config", os.path.join(city.home, "settings.json")], check=True, timeout=60,
+                       stdout=subprocess.DEVNULL)
+        done = subprocess.run(
+            ["psql", "-XAtqd", city.settings["database_url"], "-c",
+             "select (select count(*) from service_requests), (select count(distinct request_id) from audit where direction = 'in.http' "
+             "and operation in ('POST requests', 'recovered')), (select count(*) from outbox where state = 'confirmed'), "
+             "(select count(*) from audit where direction = 'out.amqp' and result = 'confirmed')"],
+            check=True, timeout=60, stdout=subprocess.PIPE)
+        return [int(count) for count in done.stdout.decode().strip().split("|")]
+
+    def agree():
+        requests, rows, events, settled = counts()
+        return requests == rows > 0 and events == settled > 0
+
+    try:
+        wait_until(agree, 30, "the audit agrees")
+    except AssertionError as error:
+        raise AssertionError(f"{error}: requests, rows, events, rows of events: {counts()}") from None
+
+
 def main():
     with City() as city:
         accident(city, "kill -9 of every service", lambda _: city.kill("bus311 all"))
@@ -75,7 +98,8 @@ def main():
         accident(city, "memory alarm", lambda _: memory_alarm(city))
         accident(city, "binding removed", lambda _: binding_removed(city))
         accident(city, "exchange deleted", lambda _: exchange_deleted(city))
-    print("accidents: 7 passed, 0 failed")
+        audited(city)
+    print("accidents: 8 passed, 0 failed")
 
 
 main()

@@ -162,9 +162,22 @@ def commands_of_the_documents(city, brokers):
         print(f"{document}: {reader.ran} commands", *reader.left_out, sep="\n  ", flush=True)
 
 
+def alerts_told(city):
+    """Of the nodes that were down meanwhile: raised, and over."""
+    def over():
+        return psql(city, "select string_agg(distinct code, ' ' order by code) from alerts where fired_at is not null and ended_at is not null"
+                    " and code in ('NODE_DOWN', 'QUORUM_CRITICAL')") == "NODE_DOWN QUORUM_CRITICAL"
+
+    wait_until(over, 60, "NODE_DOWN and QUORUM_CRITICAL were raised, and are over")
+    print("alerts: NODE_DOWN and QUORUM_CRITICAL raised, and over", flush=True)
+
+
 def main():
     started = time.monotonic()
     passed = 0
+    os.environ["BUS311_ALERTS_INTERVAL"] = "1"
+    os.environ["BUS311_ALERTS_RULES"] = ("NODE_DOWN.after=1s, NODE_DOWN.clear_after=2s, QUORUM_CRITICAL.after=1s, QUORUM_CRITICAL.clear_after=2s,"
+                                         "BROKER_DOWN.clear_after=1s")
     with City(cluster=True) as city:
         brokers, relays = Brokers(city), Relays(city)
         print(f"three nodes after {time.monotonic() - started:.0f} s", flush=True)
@@ -188,6 +201,7 @@ def main():
             rolled = suffer("rolling restart of the three nodes", lambda _: rolling_restart(brokers))
             assert rolled["deliveries_silent_s"] <= 30, rolled
             suffer("two of three nodes killed", lambda load: two_down(city, brokers, load))
+        alerts_told(city)
         # Its requests are not the model's.
         gateways_see_changes(city)
         commands_of_the_documents(city, brokers)

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+import pictures
 import pika
 from city import PROGRAM, City, wait_until
 
@@ -196,6 +197,46 @@ def reopening(city, crm):
     assert crm.show(child)["merged_into"] is None
     crm.put(third, "4", {"merged_into": parent, "status": "PROCESSED,SAME_WORKS"})
     assert crm.show(third)["detailed_status"] == "PROCESSED,SAME_WORKS"
+
+
+def photos(city, crm):
+    """Photos after the work: cleaned as citizens' own, shown behind them; the same file is the same photo."""
+    (request,) = made(city)
+    root = city.settings["gateway_url"].removesuffix("/open311/v2")
+
+    def send(body, to=request):
+        return crm.call("POST", f"/v1/service-requests/{to}/photos", body, Content_Type="image/jpeg")
+
+    picture = pictures.photo()
+    version = crm.show(request)["version"]
+    code, _, first = send(picture)
+    assert code == 202 and first["outcome"] == "added", (code, first)
+    assert crm.show(request)["version"] != version
+    code, _, again = send(picture)
+    assert code == 200 and again == dict(first, outcome="repeated"), (code, again)
+
+    def ready():
+        try:
+            with urllib.request.urlopen(root + first["path"], timeout=10) as answer:
+                return answer.read()
+        except urllib.error.HTTPError:
+            return None
+
+    wait_until(ready, 60, "the photo is cleaned")
+    assert picture not in ready() and b"Exif" not in ready()
+    shown = seen(city, request, "?extensions=media")
+    assert shown["media_url"].endswith(first["path"]), shown
+    code, _, problem = send(b"GIF89a" + b"x" * 100)
+    assert (code, problem["code"]) == (415, "no-photo"), problem
+    code, _, problem = send(b"")
+    assert (code, problem["code"]) == (415, "no-photo"), problem
+    code, _, problem = send(picture, "2601999999999")
+    assert (code, problem["code"]) == (404, "unknown-request"), problem
+    code, _, problem = send(picture[:2_000] + b"x" * 11_000_000)
+    assert (code, problem["code"]) == (413, "too-large"), problem
+    # Five at most, and no more of the files that were refused or sent twice.
+    codes = [send(pictures.photo(width=641 + number))[0] for number in range(5)]
+    assert codes == [202] * 4 + [409], codes
 
 
 def versions(city, crm):
@@ -585,7 +626,7 @@ def described(city, crm):
             check=True, cwd=folder, timeout=180)
 
 
-PARTS = (moves, notes, reopening, versions, mapping, references, batches, interleaving, acknowledgement, tokens, refusals_again, described,
+PARTS = (moves, notes, reopening, photos, versions, mapping, references, batches, interleaving, acknowledgement, tokens, refusals_again, described,
          strangers)
 
 

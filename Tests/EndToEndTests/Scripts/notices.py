@@ -3,6 +3,7 @@ import html
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from city import PROGRAM, City, wait_until
+from city import PROGRAM, REPOSITORY, City, wait_until
 from mail_server import MailServer
 from photo_links import certificate
 
@@ -403,6 +404,7 @@ def rights(bench):
     for one in [*numbers, *(erased["service_request_id"] for erased in register)]:
         assert acknowledge(one, {"outcome": "erased"}, 200)["acknowledgement"]["state"] == "erased"
     assert acknowledge(number, {"outcome": "kept", "reason": "legal_obligation"}, 200)["acknowledgement"]["state"] == "erased"
+    wait_until(lambda: f'o311_erasures_awaited{{tenant="{bench.tenant}"}} 0' in metrics(bench).decode(), 10, "the watch counts")
     assert bench.run("erasures", "--awaited") == [] and "confirmed the erasure" in bench.page(url)[1][0]
     assert bench.ingest("GET", f"/v1/service-requests/{number}/personal-data/acknowledgement")[1]["acknowledgement"]["state"] == "erased"
 
@@ -421,6 +423,23 @@ def update(bench, number):
         first_name=WORD)
     return bench.answer(urllib.request.Request(
         bench.settings["gateway_url"] + "/servicerequestupdates.json", data=urllib.parse.urlencode(fields).encode()))
+
+
+def example(bench):
+    """A vendor's first consumer forgets what it has, and says so."""
+    number = bench.post("last@mail.example", f"Encore {WORD}")
+    bench.run("erase", number, "--reason", "sent_by_mistake")
+    store = os.path.join(bench.city.folder.name, "crm.sqlite3")
+    with subprocess.Popen(
+            [sys.executable, os.path.join(REPOSITORY, "examples", "consumer.py"), bench.city.settings_path, "--store", store],
+            stdout=subprocess.DEVNULL) as consumer:
+        try:
+            wait_until(lambda: bench.sql("select count(*) from erasures where crm_outcome is null") == "0", 30, "the CRM's answer")
+        finally:
+            consumer.terminate()
+    with sqlite3.connect(store) as kept:
+        (data,) = kept.execute("select data from requests where id = ?", (number,)).fetchone()
+    assert data is None, "the snapshot is gone, its number stays"
 
 
 def quiet(bench):
@@ -446,7 +465,7 @@ def main():
             bench = Bench(city, server)
             bench.pem = pem
             connection(bench, folder, pem)
-            for part in (words, injection, outage, verdicts, crash, leaving, rights, quiet):
+            for part in (words, injection, outage, verdicts, crash, leaving, rights, example, quiet):
                 if only and part.__name__ not in [*only, "words"]:
                     continue
                 start = time.monotonic()

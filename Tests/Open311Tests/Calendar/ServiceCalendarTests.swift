@@ -150,4 +150,16 @@ struct ServiceCalendarTests {
         let end = try moment("2026-11-26T00:00:00Z")
         #expect(never.moment(openSeconds: 1, before: end, in: LocalClock("Europe/Paris")) < end.adding(days: -729))
     }
+
+    @Test("any text is hours or days, or refused; what is read is written back and read the same")
+    func anything() {
+        var random = SystemRandomNumberGenerator()
+        let pieces = ["mon", "fri", "-", " ", "08:00", "18:00", "24:00", ":", "2026-12-24", "..", ".", "0", "9", "é", "\u{0}", "Sun"]
+        for _ in 0..<5_000 {
+            let text = (0..<Int.random(in: 0...7, using: &random)).map { _ in pieces.randomElement(using: &random) ?? "" }.joined()
+            if let hours = ServiceHours(text) { #expect(ServiceHours(hours.description) == hours) }
+            if let range = DayRange(text) { #expect(DayRange(range.description) == range) }
+            if let day = CivilDay(text) { #expect(CivilDay("\(day)") == day) }
+        }
+    }
 }

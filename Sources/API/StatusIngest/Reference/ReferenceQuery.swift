@@ -45,11 +45,11 @@ struct ReferenceQuery {
         isDryRun = flag("dry_run")
         if flag("draft") { moment = .never }
         if let text = fields["publish_at"] {
-            if let at = Timestamp(parsing: text), at < Timestamp.now.adding(days: 3_660) {
+            if let at = Timestamp(parsing: text), at < Timestamp.now.adding(days: 36_600) {
                 if moment == .never { fault("draft", "draft and publish_at contradict each other.") }
                 moment = .at(at)
             } else {
-                fault("publish_at", "publish_at must be a date and time within ten years, as in 2027-01-01T00:00:00Z.")
+                fault("publish_at", "publish_at must be a date and time within a hundred years, as in 2027-01-01T00:00:00Z.")
             }
         }
         if let text = fields["note"] {
