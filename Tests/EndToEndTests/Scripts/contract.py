@@ -564,17 +564,18 @@ def evolution():
         copied = os.path.join(folder, "contract")
         shutil.copytree(CONTRACT, copied)
         assert "Nothing breaks" in check("check", "--contract", copied, "--published")
-        path = os.path.join(copied, "schemas", "service_request.created", "1.0.json")
+        path = os.path.join(copied, "schemas", "service_request.created", "1.1.json")
+        next_path = path.replace("1.1.json", "1.2.json")
         with open(path, encoding="utf-8") as file:
             schema = json.load(file)
         later = copy.deepcopy(schema)
         later["properties"]["data"]["properties"]["priority"] = {"type": "string"}
-        with open(path.replace("1.0.json", "1.1.json"), "w", encoding="utf-8") as file:
+        with open(next_path, "w", encoding="utf-8") as file:
             json.dump(later, file)
         report = json.loads(check("check", "--contract", copied, "--format", "json"))
-        assert report["breaking"] == [] and "service_request.created 1.1" in report["additions"], report
+        assert report["breaking"] == [] and "service_request.created 1.2" in report["additions"], report
         del later["properties"]["data"]["properties"]["service_code"]
-        with open(path.replace("1.0.json", "1.1.json"), "w", encoding="utf-8") as file:
+        with open(next_path, "w", encoding="utf-8") as file:
             json.dump(later, file)
         report = json.loads(check("check", "--contract", copied, "--against", CONTRACT, "--format", "json", code=1))
         (finding,) = report["breaking"]
@@ -582,7 +583,7 @@ def evolution():
             "property-removed", "service_request.created", "/properties/data/properties/service_code"), finding
         assert "BREAKS" in check("check", "--contract", copied, code=1)
         assert "BREAKS" in check("publish", "2099-01-01", "--contract", copied, code=1)
-        os.remove(path.replace("1.0.json", "1.1.json"))
+        os.remove(next_path)
         check("publish", "2099-01-01", "--contract", copied)
         subprocess.run(["sha256sum", "--quiet", "--check", "SHA256SUMS"], cwd=os.path.join(copied, "published", "2099-01-01"), check=True)
         assert "holds no contract" in check("check", "--contract", folder, code=64)
