@@ -46,7 +46,8 @@ extension StatusIngestService {
         case .erasedRequest: throw Problem(410, .erasedRequest)
         case .full:
             throw Problem(
-                409, "too-many-photos", "Too many photos", "A request takes \(limits.maximumCount) photos of yours at most: revoke one first.")
+                409, "too-many-photos", "Too many photos",
+                "A request takes \(limits.maximumCount) photos of yours at most: revoke one first.")
         }
     }
 
