@@ -38,7 +38,8 @@ extension StatusUpdateStore {
                         WorkPhotoSQL.add,
                         [
                             .int64(request.rawValue), .text(photo.token.text), .text(photo.type.rawValue),
-                            .int32(Int32(clamping: photo.bytes)), .bytes(photo.sha256), .text(photo.metadata.takenAt), .int16(Int16(clamping: photo.metadata.orientation ?? 0)),
+                            .int32(Int32(clamping: photo.bytes)), .bytes(photo.sha256), .text(photo.metadata.takenAt),
+                            .int16(Int16(clamping: photo.metadata.orientation ?? 0)),
                             .int32(Int32(clamping: maximum)),
                         ]
                     ),
