@@ -194,9 +194,12 @@ extension Administration {
     /// The request that an operator names, and whose it is: its test endpoint for a request made there.
     func owned(_ text: String) async throws -> (ServiceRequestID, Tenant) {
         guard let id = ServiceRequestID(parsing: text) else { throw ValidationError("\(text) is no service_request_id.") }
-        guard let owner = try await store.owner(of: id),
-            let tenant = try await store.tenants().first(where: { $0.id == owner.production })
-        else { throw ValidationError("No tenant has a service request \(id).") }
+        let owner = try await store.owner(of: id)
+        // Apart from the look for the owner: in one condition, Swift 6.3's optimiser crashes over the two awaits.
+        let tenants = try await store.tenants()
+        guard let owner, let tenant = tenants.first(where: { $0.id == owner.production }) else {
+            throw ValidationError("No tenant has a service request \(id).")
+        }
         return (id, owner.isTest ? tenant.testEndpoint : tenant)
     }
 
