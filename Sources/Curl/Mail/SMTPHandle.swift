@@ -55,6 +55,7 @@ final class SMTPHandle {
         let code = withExtendedLifetime(exchange) { curl_easy_perform(handle) }
         // The callbacks' context ends with this call; libcurl says goodbye later, to nobody.
         set(CURLOPT_VERBOSE, 0)
+        set(CURLOPT_NOPROGRESS, 1)
         return code == CURLE_OK ? nil : failure(code, exchange)
     }
 

@@ -21,7 +21,7 @@ class Scene:
     """Stand-ins and what they become. The same text is always the same thing; another text of the same form is another one.
 
     valmont-7f3a9c            the city's tenant
-    26110000ddddd             a service request of its own
+    26110000ddddd             a service request of the page's own
     0192f0a1-....             the event of a dead letter of its own
     media/<32 hex>, photos/<32 hex>   a photo of its own
     tokens/<32 hex>           the token of a request of its own
@@ -29,7 +29,7 @@ class Scene:
     --resume NUMBER           an unfinished replay
     incident settle NUMBER    an open incident
     alert ack NUMBER          an open alert
-    --from and --to MOMENT    yesterday, and now
+    --from and --to MOMENT    yesterday, and now; days stay as they are
     rotate/revoke KEY         an API key of its own
     127.0.0.1:83xx ...        the city's ports
     """
@@ -60,8 +60,8 @@ class Scene:
             (re.compile(r"(?<=--resume )\d+"), self.replay),
             (re.compile(r"(?<=incident settle )\d+"), self.incident),
             (re.compile(r"(?<=alert ack )\d+"), self.alert),
-            (re.compile(r"(?<=--from )20\S+"), lambda _: self.moment(-86_400)),
-            (re.compile(r"(?<=--to )20\S+"), lambda _: self.moment(0)),
+            (re.compile(r"(?<=--from )20\S+T\S+"), lambda _: self.moment(-86_400)),
+            (re.compile(r"(?<=--to )20\S+T\S+"), lambda _: self.moment(0)),
             (re.compile(r"(?<=key rotate valmont-7f3a9c )\w+|(?<=key revoke valmont-7f3a9c )\w+"), self.key),
         ]
         base = urllib.parse.urlsplit(city.settings["gateway_url"]).port
@@ -82,6 +82,9 @@ class Scene:
 
     def prepare(self, document):
         """What must have happened before the document's first command."""
+        with self.lock:
+            # Of its own on each page: another page may have had it erased.
+            self.known = {key: real for key, real in self.known.items() if key[0] != self.request}
         if document.endswith("rabbitmqctl.md"):
             # Something to look at in the queue.
             self.event_of(self.request(document))
