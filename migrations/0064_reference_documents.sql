@@ -103,7 +103,8 @@ revoke execute on function bus311_make_live(integer, text, integer) from public;
 
 -- Keeps a new version of the tenant that the transaction names, and publishes it: at once when `moment` is null or past, then when it
 -- comes; never by itself when it is infinite. `expected` is the version that must be live, 0 for none, null for any.
--- Outcomes: published, scheduled, draft, unchanged (what is live says the same), stale.
+-- Outcomes: published, scheduled, draft, unchanged (what is live says the same), stale; full after 500 within a day: a program that
+-- runs wild fills no disk.
 create function bus311_put_reference(
     of_kind text, who text, why text, new_hash bytea, new_body jsonb, new_size integer, moment timestamptz, expected integer)
 returns table (outcome text, version integer) language plpgsql security definer set search_path = public as $$
@@ -124,6 +125,13 @@ begin
         return;
     end if;
     select coalesce(max(d.number), 0) + 1 into given from reference_documents d where d.tenant_id = own and d.kind = of_kind;
+    if exists (
+        select from reference_documents d
+        where d.tenant_id = own and d.kind = of_kind and d.number = given - 500 and d.created_at > now() - interval '1 day')
+    then
+        return query select 'full', live.number;
+        return;
+    end if;
     insert into reference_documents (tenant_id, kind, number, state, author, note, base, publish_at, hash, size, body)
     values (own, of_kind, given, case when moment > now() and isfinite(moment) then 'scheduled' else 'draft' end, who, why, live.number,
             case when moment > now() and isfinite(moment) then moment end, new_hash, new_size, new_body);

@@ -33,45 +33,6 @@ grant select, insert, update, delete on reference_pulls to bus311_admin;
 grant insert on outbox to bus311_watch;
 grant usage on sequence outbox_number to bus311_watch;
 
--- As before, with a bound: a program that runs wild fills no disk. One more outcome, `full`.
-create or replace function bus311_put_reference(
-    of_kind text, who text, why text, new_hash bytea, new_body jsonb, new_size integer, moment timestamptz, expected integer)
-returns table (outcome text, version integer) language plpgsql security definer set search_path = public as $$
-declare
-    own integer := bus311_tenant();
-    live reference_documents;
-    given integer;
-begin
-    perform pg_advisory_xact_lock(3113, own);
-    select * into live from reference_documents d where d.tenant_id = own and d.kind = of_kind and d.state = 'published';
-    if expected is not null and coalesce(live.number, 0) <> expected then
-        return query select 'stale', live.number;
-        return;
-    end if;
-    -- A body of null says what no document at all says.
-    if coalesce(moment, now()) <= now() and coalesce(live.body, 'null') = new_body then
-        return query select 'unchanged', coalesce(live.number, 0);
-        return;
-    end if;
-    select coalesce(max(d.number), 0) + 1 into given from reference_documents d where d.tenant_id = own and d.kind = of_kind;
-    if exists (
-        select from reference_documents d
-        where d.tenant_id = own and d.kind = of_kind and d.number = given - 500 and d.created_at > now() - interval '1 day')
-    then
-        return query select 'full', live.number;
-        return;
-    end if;
-    insert into reference_documents (tenant_id, kind, number, state, author, note, base, publish_at, hash, size, body)
-    values (own, of_kind, given, case when moment > now() and isfinite(moment) then 'scheduled' else 'draft' end, who, why, live.number,
-            case when moment > now() and isfinite(moment) then moment end, new_hash, new_size, new_body);
-    if coalesce(moment, now()) <= now() then
-        perform bus311_make_live(own, of_kind, given);
-        return query select 'published', given;
-    else
-        return query select case when isfinite(moment) then 'scheduled' else 'draft' end, given;
-    end if;
-end $$;
-
 -- Forgets versions that nobody needs: older than requests are kept; older than five weeks when a hundred newer ones are there and no
 -- request was made under it. The live one, what is scheduled and the newest stay.
 create function bus311_forget_references() returns integer
