@@ -81,7 +81,25 @@ def forget(settings, store, event):
 
 def is_final(error):
     """What is refused for what it says would be refused again: somebody erased the request meanwhile, or closed it."""
-    return isinstance(error, urllib.error.HTTPError) and error.code in (404, 409, 410)
+    return isinstance(error, urllib.error.HTTPError) and 400 <= error.code < 500 and error.code not in (401, 403, 408, 429)
+
+
+def tell(connection, what, words):
+    """Does `what` until it is done, with the message in hand: given back in a loop, it would be a dead letter after ten times.
+
+    The pauses grow and are random; heartbeats go on meanwhile.
+    """
+    pause = 1.0
+    while True:
+        try:
+            what()
+            return
+        except (urllib.error.URLError, OSError) as error:
+            if is_final(error):
+                return
+            print(f"{words}, trying again: {error}", flush=True)
+            connection.sleep(random.uniform(pause / 2, pause))
+            pause = min(60.0, pause * 2)
 
 
 def consume(settings, store, count, answered):
@@ -97,28 +115,14 @@ def consume(settings, store, count, answered):
                 continue
             event = json.loads(body)
             if event["type"].endswith(".service_request.erased.v1"):
-                try:
-                    forget(settings, store, event)
-                except (urllib.error.URLError, OSError) as error:
-                    print(f"erasure not acknowledged, trying again: {error}", flush=True)
-                    channel.basic_nack(method.delivery_tag, requeue=True)
-                    time.sleep(1)
-                    continue
+                tell(connection, lambda: forget(settings, store, event), "erasure not acknowledged")
                 channel.basic_ack(method.delivery_tag)
                 continue
             if not event["type"].endswith(".service_request.created.v1"):
                 channel.basic_ack(method.delivery_tag)  # unknown types are acknowledged and ignored
                 continue
             is_new = register(store, event)
-            try:
-                send_status(settings, event)
-            except (urllib.error.URLError, OSError) as error:
-                if not is_final(error):
-                    # Not acknowledged yet: it comes back, and the repetition is harmless.
-                    print(f"status not sent, trying again: {error}", flush=True)
-                    channel.basic_nack(method.delivery_tag, requeue=True)
-                    time.sleep(1)
-                    continue
+            tell(connection, lambda: send_status(settings, event), "status not sent")
             channel.basic_ack(method.delivery_tag)
             if is_new:
                 answered += 1

@@ -78,6 +78,10 @@ public final class ConnectionThread: SerialExecutor, Sendable {
     // MARK: Executor
 
     public func enqueue(_ job: consuming ExecutorJob) {
+        // An executor is handed over unowned, and this very job may be the one that ends it on the other thread, as soon as it is in
+        // the list.
+        let own = Unmanaged.passRetained(self)
+        defer { own.release() }
         let job = UnownedJob(job)
         let restart = state.withLockedValue { state -> Bool in
             state.jobs.append(job)
@@ -182,7 +186,10 @@ public final class ConnectionThread: SerialExecutor, Sendable {
             if ended { break }
             idle(watch)
         }
-        threadIdentifier.withLockedValue { $0 = nil }
+        // Unless a thread for late jobs has taken over meanwhile.
+        threadIdentifier.withLockedValue { identifier in
+            if let other = identifier, pthread_equal(other, pthread_self()) != 0 { identifier = nil }
+        }
     }
 
     /// Through /proc, because Glibc's module hides `pthread_setname_np`; a system without it shows an unnamed thread.

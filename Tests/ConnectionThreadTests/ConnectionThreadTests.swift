@@ -20,6 +20,9 @@ private actor Counter {
     }
 
     func runsOnItsThread() -> Bool { thread.isCurrent }
+
+    /// As a connection is closed: by a job of its own.
+    func close() { thread.stop() }
 }
 
 @Suite("A connection thread")
@@ -42,6 +45,24 @@ struct ConnectionThreadTests {
         }
         #expect(await counter.increment() == 1_001)
         thread.stop()
+    }
+
+    @Test("is not touched any more by the call whose job ended it, however soon it is gone")
+    func endedByItsOwnJob() async throws {
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    var sum = 0
+                    for _ in 0..<40 {
+                        let counter = Counter(thread: try ConnectionThread(name: "test-ended"))
+                        sum += await counter.increment()
+                        await counter.close()
+                    }
+                    return sum
+                }
+            }
+            for try await sum in group { #expect(sum == 40) }
+        }
     }
 
     @Test("answers calls made after it was stopped, so that no caller hangs")

@@ -136,10 +136,16 @@ struct SMTPClientTests {
 
     @Test("a cancelled task ends soon")
     func cancelled() async throws {
-        try await withClient({ $0 == "RCPT" ? .silence : nil }) { client, _ in
+        let (asked, continuation) = AsyncStream.makeStream(of: Void.self)
+        let answer: @Sendable (String) -> ScriptedMailServer.Answer? = { command in
+            guard command == "RCPT" else { return nil }
+            continuation.yield()
+            return .silence
+        }
+        try await withClient(answer) { client, _ in
             let mail = try message()
             let task = Task { await failure(client, mail, timeout: .seconds(30)) }
-            try await Task.sleep(for: .milliseconds(300))
+            for await _ in asked { break }
             let start = ContinuousClock.now
             task.cancel()
             #expect(await task.value?.kind == .cancelled)

@@ -58,15 +58,16 @@ struct AlertPages: Sendable {
             }
         var html = "<!doctype html>\n<html lang=\"\(isFrench ? "fr" : "en")\">\n<head><meta charset=\"utf-8\">"
         html += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"robots\" content=\"noindex\">"
-        html += "<title>\(escaped(words.title))</title>\n<style>\(style)</style></head>\n<body><main>\n<h1>\(escaped(words.title))</h1>\n"
+        let title = HTMLText.escaped(words.title)
+        html += "<title>\(title)</title>\n<style>\(style)</style></head>\n<body><main>\n<h1>\(title)</h1>\n"
         if let alert {
             let clock = LocalClock(alert.timeZone)
             let (day, minute) = clock.local(alert.since)
             let time = "\(minute / 60 < 10 ? "0" : "")\(minute / 60):\(minute % 60 < 10 ? "0" : "")\(minute % 60)"
-            html += "<p><strong>\(escaped(alert.tenant ?? "Bus311"))</strong> — <code>\(alert.code.rawValue)</code>, "
-            html += "\(isFrench ? "depuis le" : "since") \(day) \(time) (\(escaped(alert.timeZone)))</p>\n"
+            html += "<p><strong>\(HTMLText.escaped(alert.tenant ?? "Bus311"))</strong> — <code>\(alert.code.rawValue)</code>, "
+            html += "\(isFrench ? "depuis le" : "since") \(day) \(time) (\(HTMLText.escaped(alert.timeZone)))</p>\n"
         }
-        html += "<p>\(escaped(words.text))</p>\n"
+        html += "<p>\(HTMLText.escaped(words.text))</p>\n"
         if state == .ask { html += "<form method=\"post\"><button>\(isFrench ? "J'en prends acte" : "Acknowledge")</button></form>\n" }
         html += "</main></body></html>\n"
         var headers = HTTPFields()
@@ -85,17 +86,4 @@ struct AlertPages: Sendable {
         + "main{max-width:34rem;margin:10vh auto;padding:2rem;background:#fff;border:1px solid #ddd;border-radius:8px}"
         + "h1{font-size:1.4rem;margin:0 0 1rem}button{font:inherit;padding:.7rem 1.2rem;border:0;border-radius:6px;background:#000091;color:#fff}"
         + "button:focus-visible{outline:3px solid #0a76f6;outline-offset:2px}code{background:#eee;padding:0 .3em}"
-
-    private static func escaped(_ text: String) -> String {
-        text.reduce(into: "") { result, character in
-            switch character {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            case "'": result += "&#39;"
-            default: result.append(character)
-            }
-        }
-    }
 }

@@ -100,17 +100,19 @@ public struct GeoReportGateway: HTTPResponder {
 
     public func respond(to request: Request, context: Context) async throws -> Response {
         let start = ContinuousClock.now
+        let began = Timestamp.now
         if let response = shortcut(request, context) {
             HTTPMetrics.record(response.route, request.method, Int(response.response.status.code), since: start)
             await audit?.record(
                 AuditEntry(
-                    at: .now, tenant: response.tenant, direction: .inHTTP, operation: "GET " + response.route,
-                    result: String(response.response.status.code), duration: start.duration(to: .now),
+                    at: began, tenant: response.tenant, direction: .inHTTP, operation: "GET " + response.route,
+                    objects: response.tenant?.isTest == true ? "test" : nil, result: String(response.response.status.code),
+                    duration: start.duration(to: .now),
                     bytesOut: response.response.body.contentLength ?? 0), mayMerge: true)
             return response.response
         }
         if let alerts, AlertPages.isAlert(request.uri.path) {
-            return await alertPage(alerts, request, since: start)
+            return await alertPage(alerts, request, context, since: start)
         }
         if let links, LinkAnswers.isLink(request.uri.path) { return await answer(request, context, links, start) }
         let target = GeoReportTarget(path: request.uri.path)
@@ -161,8 +163,16 @@ public struct GeoReportGateway: HTTPResponder {
         return response
     }
 
-    private func alertPage(_ alerts: AlertPages, _ request: Request, since start: ContinuousClock.Instant) async -> Response {
-        var response = await alerts.response(to: request)
+    private func alertPage(
+        _ alerts: AlertPages, _ request: Request, _ context: Context, since start: ContinuousClock.Instant
+    ) async -> Response {
+        var response: Response
+        do throws(GeoReportError) {
+            _ = try limits.admit(limits.caller(request, context), nil, in: directory.current)
+            response = await alerts.response(to: request)
+        } catch {
+            response = Self.response(to: error, .json)
+        }
         let requestID = HTTPMetrics.requestID(of: request)
         response.headers[HTTPMetrics.requestID] = requestID
         if request.method == .head { response.body = ResponseBody() }
@@ -283,8 +293,10 @@ public struct GeoReportGateway: HTTPResponder {
         case .requests, .request:
             let reading = Reading(request: request, query: query, tenant: tenant, languages: languages, format: format, key: key)
             if case .request(let id) = target.resource {
+                let answer = try await find(id, reading)
+                // What is not there is nobody's object, and strangers' guesses are one row for many.
                 trail.request = ServiceRequestID(parsing: id)
-                return try await find(id, reading)
+                return answer
             }
             return try await search(reading)
         case .discovery, .services, .service: throw GeoReportError(500, "No answer was prepared.")

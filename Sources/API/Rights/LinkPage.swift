@@ -50,35 +50,19 @@ struct LinkPage {
             <meta charset="utf-8">
             <meta name="viewport" content="width=device-width, initial-scale=1">
             <meta name="robots" content="noindex">
-            <title>\(Self.escaped(title))</title>
+            <title>\(HTMLText.escaped(title))</title>
             <style>\(Self.style)</style>
             </head>
             <body>
             <p><a href="?lang=\(other.tag)" hreflang="\(other.tag)" lang="\(other.tag)">\(other.name)</a></p>
             <main>
-            <h1>\(Self.escaped(title))</h1>
+            <h1>\(HTMLText.escaped(title))</h1>
             \(body)
             </main>
             </body>
             </html>
 
             """
-    }
-
-    /// Text, and never markup.
-    static func escaped(_ text: String) -> String {
-        var escaped = ""
-        for character in text.unicodeScalars {
-            switch character {
-            case "&": escaped += "&amp;"
-            case "<": escaped += "&lt;"
-            case ">": escaped += "&gt;"
-            case "\"": escaped += "&quot;"
-            case "'": escaped += "&#39;"
-            default: escaped.unicodeScalars.append(character)
-            }
-        }
-        return escaped
     }
 
     // MARK: Pages
@@ -90,7 +74,7 @@ struct LinkPage {
     static func unsubscribe(_ texts: LinkTexts, _ city: String) -> LinkPage {
         LinkPage(
             texts: texts, title: texts.unsubscribeTitle,
-            body: "<p>\(escaped(texts.unsubscribeText(city)))</p>\n" + form("unsubscribe", texts.unsubscribeButton))
+            body: "<p>\(HTMLText.escaped(texts.unsubscribeText(city)))</p>\n" + form("unsubscribe", texts.unsubscribeButton))
     }
 
     /// - Parameters:
@@ -99,21 +83,22 @@ struct LinkPage {
     static func report(_ texts: LinkTexts, _ subject: LinkSubject, _ tenant: Tenant, others: Int, said: String?) -> LinkPage {
         var body = said.map { status($0) + "\n" } ?? ""
         body += facts(texts, subject, tenant)
-        body += "<h2>\(escaped(texts.rights))</h2>\n"
+        body += "<h2>\(HTMLText.escaped(texts.rights))</h2>\n"
         if let erased = subject.erasedAt {
-            body += "<p>\(escaped(texts.erasedOn(texts.day(erased))))</p>\n"
+            body += "<p>\(HTMLText.escaped(texts.erasedOn(texts.day(erased))))</p>\n"
             // No CRM heard of what a test endpoint took.
             if !tenant.id.isTest {
-                body += "<p>\(escaped(texts.crm(subject.crmOutcome, subject.crmAnsweredAt.map(texts.day))))</p>\n"
+                body += "<p>\(HTMLText.escaped(texts.crm(subject.crmOutcome, subject.crmAnsweredAt.map(texts.day))))</p>\n"
             }
         } else {
-            body += "<h3>\(escaped(texts.seeHeading(others)))</h3>\n<p>\(escaped(texts.seeText))</p>\n" + form("export", texts.seeButton)
+            body += "<h3>\(HTMLText.escaped(texts.seeHeading(others)))</h3>\n<p>\(HTMLText.escaped(texts.seeText))</p>\n"
+            body += form("export", texts.seeButton)
             if !subject.isHidden {
                 body +=
-                    "<h3>\(escaped(texts.withdrawHeading))</h3>\n<p>\(escaped(texts.withdrawText))</p>\n"
+                    "<h3>\(HTMLText.escaped(texts.withdrawHeading))</h3>\n<p>\(HTMLText.escaped(texts.withdrawText))</p>\n"
                     + form("withdraw", texts.withdrawButton)
             }
-            body += "<h3>\(escaped(texts.eraseHeading))</h3>\n<p>\(escaped(texts.eraseText))</p>\n"
+            body += "<h3>\(HTMLText.escaped(texts.eraseHeading))</h3>\n<p>\(HTMLText.escaped(texts.eraseText))</p>\n"
             body += form("erase", texts.eraseButton, confirm: texts.confirm)
             if others > 1 { body += form("erase_all", texts.eraseAllButton(others), confirm: texts.confirm) }
         }
@@ -125,22 +110,22 @@ struct LinkPage {
         if let number = subject.number { facts.insert((texts.number, number), at: 0) }
         facts.append((texts.status, texts.status(subject.status.general)))
         if let note = subject.statusNotes { facts.append((texts.note, note)) }
-        let list = facts.map { "<dt>\(escaped($0.0))</dt><dd>\(escaped($0.1))</dd>" }.joined(separator: "\n")
-        let hidden = subject.isHidden && subject.erasedAt == nil ? "<p>\(escaped(texts.hidden))</p>\n" : ""
+        let list = facts.map { "<dt>\(HTMLText.escaped($0.0))</dt><dd>\(HTMLText.escaped($0.1))</dd>" }.joined(separator: "\n")
+        let hidden = subject.isHidden && subject.erasedAt == nil ? "<p>\(HTMLText.escaped(texts.hidden))</p>\n" : ""
         return "<dl>\n\(list)\n</dl>\n\(hidden)"
     }
 
-    private static func status(_ said: String) -> String { "<p role=\"status\">\(escaped(said))</p>" }
+    private static func status(_ said: String) -> String { "<p role=\"status\">\(HTMLText.escaped(said))</p>" }
 
     private static func form(_ action: String, _ button: String, confirm: String? = nil) -> String {
         let box =
             confirm.map {
-                "<p><label><input type=\"checkbox\" name=\"confirm\" value=\"yes\" required> \(escaped($0))</label></p>\n"
+                "<p><label><input type=\"checkbox\" name=\"confirm\" value=\"yes\" required> \(HTMLText.escaped($0))</label></p>\n"
             } ?? ""
         return """
             <form method="post">
             <input type="hidden" name="action" value="\(action)">
-            \(box)<button type="submit">\(escaped(button))</button>
+            \(box)<button type="submit">\(HTMLText.escaped(button))</button>
             </form>
 
             """

@@ -46,9 +46,10 @@ extension StatusIngestService {
         headers[.cacheControl] = "no-store"
         if rows.count == limit ?? Self.maximumRows, let last = rows.last {
             // The period is written out: the next page must not end later than this one.
-            var next = "/v1/audit?from=\(Self.escaped(AuditExport.moment(filter.from)))&to=\(Self.escaped(AuditExport.moment(filter.to)))"
+            let (from, to) = (AuditExport.moment(filter.from), AuditExport.moment(filter.to))
+            var next = "/v1/audit?from=\(FormWriter.escaped(from))&to=\(FormWriter.escaped(to))"
             for name in ["direction", "request", "format", "limit"] {
-                if let value = query[name] { next += "&\(name)=\(Self.escaped(value))" }
+                if let value = query[name] { next += "&\(name)=\(FormWriter.escaped(value))" }
             }
             headers[Self.link] = "<\(next)&after=\(last.storedAt.microseconds)-\(last.id)>; rel=\"next\""
         }
@@ -85,15 +86,6 @@ extension StatusIngestService {
         let parts = text.split(separator: "-").map { Int64($0) }
         guard parts.count == 2, let moment = parts[0], let id = parts[1] else { throw refused("after must be what the Link header gave.") }
         return AuditStore.Cursor(storedAt: Timestamp(microseconds: moment), id: id)
-    }
-
-    private static func escaped(_ text: String) -> String {
-        text.utf8.reduce(into: "") { result, byte in
-            switch byte {
-            case 48...57, 65...90, 97...122, UInt8(ascii: "-"), UInt8(ascii: "."): result += String(UnicodeScalar(byte))
-            default: result += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-            }
-        }
     }
 
     private static func refused(_ text: String) -> Problem { Problem(400, "invalid-query", "Invalid query", text) }

@@ -13,8 +13,8 @@ extension StatusIngestService {
                 404, "no-such-resource", "No such resource",
                 "Use PUT /v1/live-counts, PUT /v1/live-counts/{id} or GET /v1/live-counts.")
         }
-        let tenant = try await authenticated(request, trail)
         trail.route = "live-counts"
+        let tenant = try await authenticated(request, trail)
         if words.count == 2, request.method == .get { return try await knownCounts(of: tenant) }
         guard request.method == .put || words.count == 2 && request.method == .post else {
             throw Self.notAllowed(words.count == 2 ? "GET, POST, PUT" : "PUT")
@@ -25,7 +25,7 @@ extension StatusIngestService {
                 415, "unsupported-media-type", "Unsupported media type",
                 "Content-Type must be application/json\(words.count == 2 ? " or text/csv" : "").")
         }
-        let body = try await collect(request, upTo: LiveCountForm.maximumSize)
+        let body = try await collect(request, trail, atMost: LiveCountForm.maximumSize)
         let form = LiveCountForm(receivedAt: .now)
         do {
             if words.count == 2 {
@@ -146,23 +146,5 @@ extension StatusIngestService {
         headers[.contentType] = "application/json; charset=utf-8"
         headers[.cacheControl] = "no-store"
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
-    }
-
-    private func collect(_ request: Request, upTo maximum: Int) async throws(Problem) -> [UInt8] {
-        var body = ByteBuffer()
-        do {
-            for try await chunk in request.body {
-                body.writeImmutableBuffer(chunk)
-                if body.readableBytes > maximum { break }
-            }
-        } catch {
-            throw Problem(400, "unreadable-body", "Unreadable body", "The body could not be read to its end.")
-        }
-        guard body.readableBytes <= maximum else {
-            throw Problem(
-                413, "too-large", "Too large",
-                "The body may have \(maximum) bytes at most: send \(LiveCountForm.maximumCounts) counts at a time.")
-        }
-        return Array(body.readableBytesView)
     }
 }

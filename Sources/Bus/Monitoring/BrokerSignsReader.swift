@@ -11,8 +11,8 @@ public struct BrokerSignsReader: Sendable {
     public struct Counters: Sendable {
         /// Acknowledged since the broker started, by the name of the queue.
         var acknowledged: [String: Int] = [:]
-        /// Failed logins since the broker started: by when they were read, of ten minutes.
-        var failedLogins: [(at: Timestamp, count: Int)] = []
+        /// Failed logins since each node started: by node and by when they were read, of ten minutes.
+        var failedLogins: [String: [(at: Timestamp, count: Int)]] = [:]
 
         public init() {}
     }
@@ -43,17 +43,21 @@ public struct BrokerSignsReader: Sendable {
     }
 
     private func failedLogins(of nodes: [String], at now: Timestamp, _ counters: inout Counters) async -> Int {
-        var sum = 0
-        for node in nodes {
-            // One that has just come up does not count yet: the rest is no worse for that.
-            for attempts in (try? await broker.get([LoginAttempts].self, ["auth", "attempts", node])) ?? [] { sum += attempts.failed }
-        }
-        // A node that has started again counts from zero.
-        if let last = counters.failedLogins.last, last.count > sum { counters.failedLogins = [] }
-        counters.failedLogins.append((now, sum))
         let start = now.adding(seconds: -600)
-        while counters.failedLogins.count > 1, counters.failedLogins[0].at < start { counters.failedLogins.removeFirst() }
-        return sum - (counters.failedLogins.first?.count ?? sum)
+        var recent = 0
+        for node in nodes {
+            // One that does not answer this time keeps its history: its old failures must not look new when it does.
+            guard let attempts = try? await broker.get([LoginAttempts].self, ["auth", "attempts", node]) else { continue }
+            let sum = attempts.reduce(0) { $0 + $1.failed }
+            var history = counters.failedLogins[node, default: []]
+            // A node that has started again counts from zero.
+            if let last = history.last, last.count > sum { history = [] }
+            history.append((now, sum))
+            while history.count > 1, history[0].at < start { history.removeFirst() }
+            counters.failedLogins[node] = history
+            recent += sum - history[0].count
+        }
+        return recent
     }
 
     // MARK: Queues

@@ -135,8 +135,9 @@ struct UsageWords: Sendable {
     }
 }
 
-enum HTMLText {
-    static func escaped(_ text: String) -> String {
+/// Text in HTML, and never markup.
+public enum HTMLText {
+    public static func escaped(_ text: String) -> String {
         var result = ""
         result.reserveCapacity(text.utf8.count + 16)
         for scalar in text.unicodeScalars {

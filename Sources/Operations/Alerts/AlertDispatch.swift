@@ -47,11 +47,15 @@ public struct AlertDispatch: ServiceLifecycle.Service {
         await mail?.close()
     }
 
+    /// In a task of its own: what is under way when the service is told to stop is ended, not sent again after the start.
     private func send(_ delivery: AlertDelivery) async -> AlertWebhook.Outcome {
-        switch delivery.what.channel {
-        case .webhook: await webhook?.send(delivery) ?? .never("no_webhook")
-        case .email: await mail?.send(delivery) ?? .never("no_mail_server")
-        }
+        let (webhook, mail) = (webhook, mail)
+        return await Task {
+            switch delivery.what.channel {
+            case .webhook: await webhook?.send(delivery) ?? .never("no_webhook")
+            case .email: await mail?.send(delivery) ?? .never("no_mail_server")
+            }
+        }.value
     }
 
     private func settle(_ delivery: AlertDelivery, _ outcome: AlertWebhook.Outcome) async throws(StorageError) {

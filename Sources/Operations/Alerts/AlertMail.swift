@@ -7,6 +7,7 @@ public struct AlertMail: Sendable {
     private let client: SMTPClient
     private let from: MailAddress
     private let operators: MailAddress?
+    private static let doubtfulAttempts = 3
 
     /// - Parameters:
     ///   - client: the caller does not use it for anything else.
@@ -28,12 +29,15 @@ public struct AlertMail: Sendable {
             from: from, fromName: HeaderText(cleaning: "Bus311"), to: to, subject: HeaderText(cleaning: delivery.what.subject),
             text: delivery.what.body, id: id, date: delivery.createdAt.seconds)
         do throws(MailError) {
-            try await client.send(message)
+            // Well within the two minutes for which nobody else takes the delivery, with the goodbye.
+            try await client.send(message, timeout: .seconds(40))
             return .sent
         } catch {
             // One recipient refused for good: trying again would change nothing. Anything else may pass.
             let reason = error.kind.rawValue + (error.reply.map { "_\($0.code)" } ?? "")
-            return error.kind == .refused || error.kind == .invalidMessage ? .never(reason) : .later(reason)
+            // What the server may have taken each time is not told for a whole day.
+            let isDoubted = error.mayHaveArrived && delivery.attempts >= Self.doubtfulAttempts
+            return error.kind == .refused || error.kind == .invalidMessage || isDoubted ? .never(reason) : .later(reason)
         }
     }
 

@@ -28,6 +28,9 @@ public actor PostgresConnection {
         thread = try ConnectionThread(name: "pg-" + configuration.applicationName)
     }
 
+    /// Dropped without ``close()``, it must not leave its thread behind.
+    deinit { thread.stop() }
+
     nonisolated public var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
     /// Runs the body on the connection's thread; nothing else runs on the connection meanwhile.

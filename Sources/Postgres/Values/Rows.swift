@@ -38,10 +38,12 @@ public struct Row {
         self.index = index
     }
 
-    /// The bytes of a column, or nil for null.
-    private func bytes(_ column: Int) -> UnsafeRawBufferPointer? {
-        guard PQgetisnull(result, index, Int32(column)) == 0, let start = PQgetvalue(result, index, Int32(column)) else { return nil }
-        return UnsafeRawBufferPointer(start: start, count: Int(PQgetlength(result, index, Int32(column))))
+    /// Reads the bytes of a column while its rows live; nil for null.
+    private func value<Value>(_ column: Int, _ body: (UnsafeRawBufferPointer) -> Value?) -> Value? {
+        withExtendedLifetime(rows) {
+            guard PQgetisnull(result, index, Int32(column)) == 0, let start = PQgetvalue(result, index, Int32(column)) else { return nil }
+            return body(UnsafeRawBufferPointer(start: start, count: Int(PQgetlength(result, index, Int32(column)))))
+        }
     }
 
     private func required<Value>(_ value: Value?, _ column: Int, _ type: StaticString) throws(PostgresError) -> Value {
@@ -50,11 +52,10 @@ public struct Row {
     }
 
     private func integer<Number: FixedWidthInteger>(_ column: Int, as type: Number.Type) -> Number? {
-        guard let bytes = bytes(column), bytes.count == MemoryLayout<Number>.size else { return nil }
-        return Number(bigEndian: bytes.loadUnaligned(as: Number.self))
+        value(column) { $0.count == MemoryLayout<Number>.size ? Number(bigEndian: $0.loadUnaligned(as: Number.self)) : nil }
     }
 
-    public func isNull(_ column: Int) -> Bool { PQgetisnull(result, index, Int32(column)) != 0 }
+    public func isNull(_ column: Int) -> Bool { withExtendedLifetime(rows) { PQgetisnull(result, index, Int32(column)) != 0 } }
 
     public func int16(_ column: Int) throws(PostgresError) -> Int16 { try required(integer(column, as: Int16.self), column, "smallint") }
     public func int32(_ column: Int) throws(PostgresError) -> Int32 { try required(integer(column, as: Int32.self), column, "integer") }
@@ -62,17 +63,17 @@ public struct Row {
     public func optionalInt64(_ column: Int) -> Int64? { integer(column, as: Int64.self) }
 
     public func bool(_ column: Int) throws(PostgresError) -> Bool {
-        try required(bytes(column).flatMap { $0.count == 1 ? $0[0] != 0 : nil }, column, "boolean")
+        try required(value(column) { $0.count == 1 ? $0[0] != 0 : nil }, column, "boolean")
     }
 
-    public func optionalText(_ column: Int) -> String? { bytes(column).map { String(decoding: $0, as: UTF8.self) } }
+    public func optionalText(_ column: Int) -> String? { value(column) { String(decoding: $0, as: UTF8.self) } }
     public func text(_ column: Int) throws(PostgresError) -> String { try required(optionalText(column), column, "text") }
 
     public func optionalDouble(_ column: Int) -> Double? { integer(column, as: UInt64.self).map { Double(bitPattern: $0) } }
     public func double(_ column: Int) throws(PostgresError) -> Double { try required(optionalDouble(column), column, "double precision") }
 
     public func byteString(_ column: Int) throws(PostgresError) -> [UInt8] {
-        try required(bytes(column).map { Array($0) }, column, "bytea")
+        try required(value(column) { Array($0) }, column, "bytea")
     }
 
     /// Microseconds since 1970-01-01T00:00:00Z; the ends of the range are minus infinity and infinity.
@@ -82,7 +83,7 @@ public struct Row {
     }
 
     public func uuid(_ column: Int) throws(PostgresError) -> (high: UInt64, low: UInt64) {
-        let value = bytes(column).flatMap { bytes -> (UInt64, UInt64)? in
+        let value = value(column) { bytes -> (UInt64, UInt64)? in
             guard bytes.count == 16 else { return nil }
             return (
                 UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
@@ -94,12 +95,18 @@ public struct Row {
 
     /// JSON text of a `jsonb` column, without the version byte that its binary form begins with.
     public func json(_ column: Int) throws(PostgresError) -> [UInt8] {
-        try required(bytes(column).flatMap { $0.first == 1 ? Array($0.dropFirst()) : nil }, column, "jsonb")
+        try required(value(column) { $0.first == 1 ? Array($0.dropFirst()) : nil }, column, "jsonb")
     }
 
     /// A one-dimensional `text[]`; null and null elements are left out.
     public func texts(_ column: Int) throws(PostgresError) -> [String] {
-        guard let bytes = bytes(column) else { return [] }
+        try withExtendedLifetime(rows) { () throws(PostgresError) -> [String] in
+            guard let bytes = value(column, { $0 }) else { return [] }
+            return try Self.texts(bytes, column)
+        }
+    }
+
+    private static func texts(_ bytes: UnsafeRawBufferPointer, _ column: Int) throws(PostgresError) -> [String] {
         var position = 0
         func next() throws(PostgresError) -> Int32 {
             guard position + 4 <= bytes.count else { throw PostgresError(.decoding, detail: "column \(column) is no text[]") }

@@ -44,11 +44,12 @@ public final class AuditStore: Sendable {
         }
     }
 
-    /// - Parameter configuration: of the administration's, the watch's or the status role; the last sees one tenant at a time.
-    public init(configuration: PostgresConfiguration) throws {
+    /// - Parameters:
+    ///   - configuration: of the administration's, the watch's or the status role; the last sees one tenant at a time.
+    ///   - timeout: of one statement; long enough for a month of a large city, read for a filter that nothing matches.
+    public init(configuration: PostgresConfiguration, timeout: Duration = .seconds(120)) throws {
         var patient = configuration
-        // A month of a large city, read for a filter that nothing matches.
-        patient.statementTimeout = .seconds(120)
+        patient.statementTimeout = timeout
         connection = try PostgresConnection(configuration: patient)
     }
 

@@ -1,7 +1,7 @@
 import Postgres
 
 enum OutboxSQL {
-    static let all = [lead, touch, appear, locks, release, pending, erased, ahead, chosen, confirm, postpone, park, statistics, parked]
+    static let all = [lead, touch, appear, locks, pending, erased, ahead, chosen, confirm, postpone, park, statistics, parked]
 
     /// A session lock: it ends with the connection, so a dead relay never keeps a shard.
     static let lead = Statement("outbox_lead", "select pg_try_advisory_lock(3111, $1::integer)")
@@ -23,8 +23,6 @@ enum OutboxSQL {
         where locktype = 'advisory' and classid in (3111, 3112) and objsubid = 2 and granted
           and database = (select oid from pg_database where datname = current_database())
         """)
-
-    static let release = Statement("outbox_release", "select pg_advisory_unlock(3111, $1::integer)")
 
     /// What waits behind a refused event of the same request is left out: a request's events reach the CRM in order.
     static let pending = Statement(
@@ -93,28 +91,30 @@ enum OutboxSQL {
             where seq = any($1::bigint[]) and state = 'pending'
             returning tenant_id, request_id, event_id, type, body, traceparent
         )
-        \(audited)
+        \(audited(objects: "null", why: "$3"))
         """)
 
     static let park = Statement(
         "outbox_park",
         """
         with refused as (
-            update outbox set state = 'parked', attempts = attempts + 1, last_error = $3::text
-            where seq = any($1::bigint[]) and state = 'pending' and $2::double precision = 0
+            update outbox set state = 'parked', attempts = attempts + 1, last_error = $2::text
+            where seq = any($1::bigint[]) and state = 'pending'
             returning tenant_id, request_id, event_id, type, body, traceparent
         )
-        \(audited)
+        \(audited(objects: "'parked'", why: "$2"))
         """)
 
-    /// What became of `refused`: $3 says why.
-    private static let audited = """
+    /// What became of `refused`, and by which parameter it is told why.
+    private static func audited(objects: String, why: String) -> String {
+        """
         insert into audit (tenant_id, at, direction, actor, operation, request_id, objects, result, duration_us, bytes_in, bytes_out,
                            correlation_id, trace_id, body_sha256)
-        select tenant_id, now(), 'out.amqp', 'relay', type, request_id, case when $2::double precision = 0 then 'parked' end, $3::text, 0, 0,
+        select tenant_id, now(), 'out.amqp', 'relay', type, request_id, \(objects), \(why)::text, 0, 0,
                length(body), event_id::text, decode(substr(traceparent, 4, 32), 'hex'), sha256(body)
         from refused
         """
+    }
 
     static let parked = Statement(
         "outbox_parked",

@@ -81,7 +81,7 @@ public final class ShardLeadership: Sendable {
     /// Never by itself again: a person decides.
     public func park(_ seq: Int64, reason: String) async throws(StorageError) {
         try await run { (session) throws(PostgresError) in
-            _ = try session.execute(OutboxSQL.park, [.int64s([seq]), .double(0), .text(reason)])
+            _ = try session.execute(OutboxSQL.park, [.int64s([seq]), .text(reason)])
         }
     }
 

@@ -4,7 +4,7 @@ enum RetentionSQL {
     static let all = [
         begin, end, lastRun, tenants, due, anonymise, delete, empty, references, expire, rules, monthsOver, detach, drop, plan, verify,
         runs,
-        entries, totals, hold, release, holds,
+        entries, hold, release, holds,
     ]
 
     static let begin = Statement("retention_begin", "select bus311_retention_begin($1::timestamptz, $2::text, $3::boolean)")
@@ -79,10 +79,6 @@ enum RetentionSQL {
         select tenant_id, relation, action, sum(rows)::bigint, min(oldest), max(newest) from retention_ledger
         where run = $1::bigint group by tenant_id, relation, action order by tenant_id, relation, action
         """)
-
-    static let totals = Statement(
-        "retention_totals",
-        "select relation, action, sum(rows)::bigint from retention_ledger group by relation, action order by relation, action")
 
     static let hold = Statement("retention_hold", "select bus311_hold($1::bigint, $2::text, $3::text)")
 

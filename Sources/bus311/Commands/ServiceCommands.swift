@@ -118,7 +118,9 @@ struct Services {
             directory: directory, updates: updates, liveCounts: try LiveCountStore(configuration: try settings.database(.status)),
             keyUses: keyUses, references: try ReferenceStore(configuration: try settings.database(.status)), origin: settings.origin,
             logger: logger("status-ingest"),
-            audit: audit, auditStore: try AuditStore(configuration: try settings.database(.status)),
+            audit: audit,
+            // Tenants share its connection: one that asks for a year holds the others up no longer than this.
+            auditStore: try AuditStore(configuration: try settings.database(.status), timeout: .seconds(10)),
             workPhotos: try settings.media.map { WorkPhotos(media: $0, limits: settings.photoLimits) },
             usage: try UsageStore(configuration: try settings.database(.status)))
         if let media = try settings.media { list.append(IncomingSweep(media: media, logger: logger("status-ingest"))) }

@@ -331,13 +331,17 @@ def tokens(city, crm):
         return json.loads(city.get(f"/tokens/{one}.json"))[0].get("service_request_id")
 
     bus = Bus(city)
-    event = None
-    while event is None:
-        method, _, body = bus.channel.basic_get(city.settings["request_queue"], auto_ack=True)
-        if method is None:
-            time.sleep(0.05)
-        elif json.loads(body)["data"].get("token") == first:
-            event = json.loads(body)
+    events = []
+
+    def told():
+        while (answer := bus.channel.basic_get(city.settings["request_queue"], auto_ack=True))[0] is not None:
+            events.append(json.loads(answer[2]))
+            if events[-1]["data"].get("token") == first:
+                return True
+        return False
+
+    wait_until(told, 30, "the event with the token")
+    event = events[-1]
     number = event["data"]["service_request_id"]
     assert resolved(first) is None
     code, _, view = crm.call("GET", f"/v1/tokens/{first}")

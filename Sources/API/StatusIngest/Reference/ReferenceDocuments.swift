@@ -29,19 +29,9 @@ enum ReferenceDocuments {
         writer.name("superseded_datetime")
         writer.value(version.supersededAt)
         writer.name("sha256")
-        writer.value(hexadecimal(version.hash))
+        writer.value(AuditExport.hexadecimal(version.hash))
         writer.name("bytes")
         writer.value(Int64(version.size))
-    }
-
-    static func hexadecimal(_ bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        for byte in bytes {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 
     static func differences(_ differences: [ReferenceDifference], in writer: inout JSONWriter) {
