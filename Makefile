@@ -3,7 +3,7 @@
 # Convention of the tests, by the name of their target:
 #   ...IntegrationTests  need private servers, which they start themselves
 #   ...AccidentTests     kill, freeze and break those servers; two at a time
-#   ...EndToEndTests     the whole journey through real sockets, with foreign clients; three at a time
+#   ...EndToEndTests     the whole journey through real sockets, with foreign clients; four at a time
 #   everything else      is a unit test and needs no server
 
 SHELL := /bin/bash
@@ -16,7 +16,7 @@ SCRIPTS := $(shell grep -lE '^\#!.*(bash|/sh)$$' .ci/* broker-config/*/* example
 # What o311_build_info says beside the version; a folder without git says nothing.
 commit = git rev-parse HEAD > .build/$(1)/bus311.commit 2> /dev/null || rm -f .build/$(1)/bus311.commit
 
-.PHONY: help deps build release run run-cluster test tools build-tests test-unit test-integration test-accidents test-sanitize test-fuzz fuzz bench lint format clean
+.PHONY: help deps build release run run-cluster test tools build-tests test-unit test-integration test-accidents test-sanitize test-fuzz fuzz-ahead fuzz bench lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -42,7 +42,7 @@ run: release ## a whole demonstration city on this machine, in the foreground; C
 run-cluster: release ## the same on three RabbitMQ nodes, with two gateways and two relays side by side
 	@BUS311_HOME="$${BUS311_HOME:-.bus311-cluster}" exec .build/release/bus311 demo --cluster
 
-test: test-unit test-integration test-accidents test-fuzz ## everything, against private servers of its own
+test: test-unit fuzz-ahead test-integration test-accidents test-fuzz ## everything, against private servers of its own
 	@echo "== all tests passed"
 
 tools: deps
@@ -60,7 +60,7 @@ test-unit: build-tests ## the tests that need no server
 test-integration: build-tests ## the tests against private PostgreSQL and RabbitMQ, and the whole journey
 	@echo "== integration tests"
 	@.ci/run-tests integration --no-parallel --filter 'IntegrationTests\.'
-	@BUS311_TEST_CITIES=3 .ci/run-tests journeys --filter 'EndToEndTests\.'
+	@BUS311_TEST_CITIES=4 .ci/run-tests journeys --filter 'EndToEndTests\.'
 
 test-accidents: build-tests ## kill -9, frozen brokers, lost bindings: nothing may be lost
 	@echo "== accident tests"
@@ -70,6 +70,11 @@ test-sanitize: tools ## the C clients and their threads under the thread and the
 	BUS311_SANITIZE=1 $(SWIFT) test --sanitize thread --scratch-path .build-tsan --no-parallel
 	BUS311_SANITIZE=1 LSAN_OPTIONS=suppressions=$(CURDIR)/Tests/Sanitizers/leaks.txt,print_suppressions=0 \
 	    $(SWIFT) test --sanitize address --scratch-path .build-asan --no-parallel
+
+# The integration tests leave a core idle for much of their time: the fuzzer is built on it, and `fuzz` waits for its end.
+fuzz-ahead: deps
+	@mkdir -p .build/test-output
+	@BUS311_FUZZ=1 nice $(SWIFT) build -c release --scratch-path .build-fuzz --product fuzz-parsers > .build/test-output/fuzz-build.txt 2>&1 &
 
 test-fuzz: FUZZ_SECONDS := 20
 test-fuzz: fuzz ## a short run of the fuzzer

@@ -7,15 +7,19 @@ public enum PythonScript {
     /// A city waits more than it works, but too many at a time would starve each other: `BUS311_TEST_CITIES` says how many may run.
     private static let places = Places(count: ProcessInfo.processInfo.environment["BUS311_TEST_CITIES"].flatMap { Int($0) } ?? 2)
 
+    /// How long a script takes beside the others: more than a minute, or not.
+    public enum Length: Sendable { case usual, long }
+
     /// Runs a script to its end; then what it said is printed in one piece, because others may run beside it.
     ///
     /// - Parameters:
     ///   - name: a file of `Tests/EndToEndTests/Scripts`.
     ///   - arguments: what follows it on the command line.
+    ///   - length: a long one is begun before those that are not, so that the last one running is short.
     /// - Returns: its exit code; 0 means that every assertion held.
     /// - Throws: when Python itself cannot be started; `BUS311_TEST_PYTHON` names the one to use.
-    public static func run(_ name: String, _ arguments: String...) async throws -> Int32 {
-        await places.enter()
+    public static func run(_ name: String, _ arguments: String..., length: Length = .usual) async throws -> Int32 {
+        await places.enter(length)
         do {
             let code = try await run(name, arguments)
             await places.leave()
@@ -62,22 +66,28 @@ public enum PythonScript {
     }
 }
 
-/// Places for those who take turns, first come first served.
+/// Places for those who take turns: the long ones first, then whoever came first.
 private actor Places {
     private var free: Int
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private var waiting: [PythonScript.Length: [CheckedContinuation<Void, Never>]] = [.long: [], .usual: []]
 
     init(count: Int) { free = max(1, count) }
 
-    func enter() async {
+    func enter(_ length: PythonScript.Length) async {
         guard free == 0 else {
             free -= 1
             return
         }
-        await withCheckedContinuation { waiting.append($0) }
+        await withCheckedContinuation { waiting[length, default: []].append($0) }
     }
 
     func leave() {
-        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
+        for length in [PythonScript.Length.long, .usual] {
+            guard var queue = waiting[length], !queue.isEmpty else { continue }
+            let next = queue.removeFirst()
+            waiting[length] = queue
+            return next.resume()
+        }
+        free += 1
     }
 }

@@ -333,7 +333,7 @@ def main():
     parser.add_argument("parts", nargs="*", help="ingest, audit, through, relay, reading, lists, latency, memory, photos, status, reference, places, statistics, retention, fairness, idle; all of them when none is named")
     parts = parser.parse_args().parts
     table = Table()
-    with City(servers_only=True) as city:
+    with City(servers_only=True, patient=True) as city:
         make_baseline_database(city)
         rate = 0
         if not parts or "ingest" in parts or "latency" in parts:

@@ -17,13 +17,13 @@ struct EndToEndTests {
     func messageRepair() async throws { #expect(try await PythonScript.run("message_repair.py") == 0, "see its output above") }
 
     @Test("every vendor's example lives through duplicates, crashes, poison and cuts; a new vendor sees a status within five minutes")
-    func consumers() async throws { #expect(try await PythonScript.run("consumers.py") == 0, "see its output above") }
+    func consumers() async throws { #expect(try await PythonScript.run("consumers.py", length: .long) == 0, "see its output above") }
 
     @Test("objects deleted, emptied, filled, changed, rights taken away: noticed, repaired by the command that is named, nothing lost")
-    func busFaults() async throws { #expect(try await PythonScript.run("bus_faults.py") == 0, "see its output above") }
+    func busFaults() async throws { #expect(try await PythonScript.run("bus_faults.py", length: .long) == 0, "see its output above") }
 
     @Test("every command that a document shows does what it says")
-    func documents() async throws { #expect(try await PythonScript.run("documents.py") == 0, "see its output above") }
+    func documents() async throws { #expect(try await PythonScript.run("documents.py", length: .long) == 0, "see its output above") }
 
     @Test("photos are cleaned, stored and handed over; what attackers send instead ends nothing")
     func photos() async throws { #expect(try await PythonScript.run("photos.py") == 0, "see its output above") }
@@ -59,7 +59,7 @@ struct EndToEndTests {
     func usage() async throws { #expect(try await PythonScript.run("usage.py") == 0, "see its output above") }
 
     @Test("alerts of a real city: told once to those whom they concern, by mail and webhook, acknowledged by link, over when over")
-    func alerts() async throws { #expect(try await PythonScript.run("alerts.py") == 0, "see its output above") }
+    func alerts() async throws { #expect(try await PythonScript.run("alerts.py", length: .long) == 0, "see its output above") }
 
     @Test("one rolling year: rehearsed, held, killed and gone on with, told to the CRM, photo files too; the register sheets")
     func retention() async throws { #expect(try await PythonScript.run("retention.py") == 0, "see its output above") }

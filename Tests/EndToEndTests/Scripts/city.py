@@ -45,9 +45,12 @@ class City:
 
     servers_only: PostgreSQL, RabbitMQ and the city's data, but no service of ours.
     cluster: three broker nodes, and two gateways and two relays side by side.
+    patient: at the end its broker may stop in its own time, which is the half of all of an end. Without, it is killed once the
+             services and PostgreSQL have ended: nobody needs what it would write.
     """
 
-    def __init__(self, servers_only=False, cluster=False):
+    def __init__(self, servers_only=False, cluster=False, patient=False):
+        self.patient = patient or cluster
         self.folder = tempfile.TemporaryDirectory(prefix="bus311-e2e-")
         self.home = os.path.join(self.folder.name, "home")
         base = free_base()
@@ -80,6 +83,8 @@ class City:
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
         try:
+            if not self.patient:
+                self.hasten()
             code = self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
@@ -88,6 +93,16 @@ class City:
         # The broker's helper (erl_child_setup) ends a moment after its node.
         wait_until(lambda: not list(self.processes("")), 10, "the end of every process")
         self.folder.cleanup()
+
+    def hasten(self):
+        deadline = time.monotonic() + 50
+        while self.process.poll() is None and time.monotonic() < deadline:
+            others = [name for name in ("bus311 ", "postgres") if list(self.processes(name))]
+            if not others:
+                for broker in self.processes("beam.smp"):
+                    os.kill(broker, signal.SIGKILL)
+                return
+            time.sleep(0.1)
 
     def processes(self, word):
         """Process ids of this city whose command line has the word."""
