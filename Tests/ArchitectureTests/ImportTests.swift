@@ -58,4 +58,14 @@ struct ImportTests {
             }
         }
     }
+
+    @Test("a metric's text stands once: two of a name would end every service at its first scrape")
+    func metricsAreNamedOnce() throws {
+        let file = repository.appendingPathComponent("Sources/bus311/Metrics/MetricFamily.swift")
+        let names = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").compactMap { line in
+            line.trimmingCharacters(in: .whitespaces).hasPrefix("\"o311_") ? line.split(separator: "\"").dropFirst().first : nil
+        }
+        #expect(names.count > 40)
+        #expect(Set(names).count == names.count, "\(Dictionary(grouping: names) { $0 }.filter { $1.count > 1 }.keys)")
+    }
 }

@@ -47,35 +47,41 @@ struct AuditFault: Error, CustomStringConvertible {
 extension CommonOptions {
     /// For a command that needs no database of its own to work: audited where one is set.
     func audited(_ work: () async throws -> Void) async throws {
-        let trail = AdministrationTrail.current
-        if let trail { OutgoingCalls.observe { trail.note($0) } }
-        var failure: (any Error)?
-        do { try await work() } catch { failure = error }
-        let settings = try await settings()
+        let failure = await AdministrationTrail.failure(of: work)
+        let settings: Settings
+        do { settings = try await self.settings() } catch { throw failure ?? error }
         if let database = (try? settings.database(.admin)) ?? (try? settings.database(.photos)) {
-            let store = try AdministrationStore(configuration: database)
-            do { try await store.audit(trail?.entries(failure) ?? []) } catch {
-                await store.close()
-                throw failure ?? AuditFault(detail: "\(error)")
-            }
-            await store.close()
+            try await using(try AdministrationStore(configuration: database)) { try await $0.audit(after: failure) }
         }
         if let failure { throw failure }
     }
 
     func administer(_ work: (Administration) async throws -> Void) async throws {
         let administration = try Administration(try await settings())
-        let trail = AdministrationTrail.current
-        if let trail { OutgoingCalls.observe { trail.note($0) } }
-        var failure: (any Error)?
-        do { try await work(administration) } catch { failure = error }
-        do {
-            try await administration.store.audit(trail?.entries(failure) ?? [])
-        } catch {
-            await administration.store.close()
+        try await using(administration.store) { store in
+            let failure = await AdministrationTrail.failure { try await work(administration) }
+            try await store.audit(after: failure)
+            if let failure { throw failure }
+        }
+    }
+}
+
+extension AdministrationTrail {
+    /// Carries a command's work out and notes the calls that it makes.
+    fileprivate static func failure(of work: () async throws -> Void) async -> (any Error)? {
+        if let trail = current { OutgoingCalls.observe { trail.note($0) } }
+        do { try await work() } catch { return error }
+        return nil
+    }
+}
+
+extension AdministrationStore {
+    /// Writes what the command did, or why it could not.
+    ///
+    /// - Throws: the command's own failure before that of the audit.
+    fileprivate func audit(after failure: (any Error)?) async throws {
+        do { try await audit(AdministrationTrail.current?.entries(failure) ?? []) } catch {
             throw failure ?? AuditFault(detail: "\(error)")
         }
-        await administration.store.close()
-        if let failure { throw failure }
     }
 }

@@ -255,26 +255,15 @@ extension CommonOptions {
         try await administer { administration in
             let tenant: Tenant?
             if let key { tenant = try await administration.tenant(key) } else { tenant = nil }
-            let store = try AuditStore(configuration: try administration.settings.database(.admin))
-            do {
-                try await work(store, tenant)
-            } catch {
-                await store.close()
-                throw error
-            }
-            await store.close()
+            try await using(try AuditStore(configuration: try administration.settings.database(.admin))) { try await work($0, tenant) }
         }
     }
 
     /// Keys by number.
     func tenantNames() async throws -> [Int32: String] {
-        let store = try AdministrationStore(configuration: try await settings().database(.admin))
-        let known: [Tenant]
-        do { known = try await store.tenants() } catch {
-            await store.close()
-            throw error
+        let known = try await using(try AdministrationStore(configuration: try await settings().database(.admin))) {
+            try await $0.tenants()
         }
-        await store.close()
         return Dictionary(known.map { ($0.id.rawValue, $0.key.rawValue) }, uniquingKeysWith: { first, _ in first })
     }
 }

@@ -32,7 +32,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
             try await common.administer { administration in
                 var groups: [DeadLetterGroup] = []
                 for (box, tenant) in try await boxes(administration) {
-                    let letters = try await DeadLetterCommand.with(box) { try await $0.open(limit: DeadLetterCommand.maximum) }
+                    let letters = try await using(box) { try await $0.open(limit: DeadLetterCommand.maximum) }
                     let consumers = try await DeadLetterConsumers(of: letters, tenant, administration.store)
                     groups += DeadLetterGroup.groups(of: letters, consumer: consumers.name)
                 }
@@ -72,7 +72,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
         func run() async throws {
             try await common.administer { administration in
                 let tenant = try await administration.tenant(chosen.tenant)
-                let letters = try await DeadLetterCommand.with(try administration.deadLetters(of: tenant)) { box in
+                let letters = try await using(try administration.deadLetters(of: tenant)) { box in
                     try await box.open(chosen.filter, limit: DeadLetterCommand.maximum, keepsBodies: bodies).prefix(limit)
                 }
                 let consumers = try await DeadLetterConsumers(of: Array(letters), tenant, administration.store)
@@ -99,7 +99,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
         func run() async throws {
             try await common.administer { administration in
                 let tenant = try await administration.tenant(chosen.tenant)
-                let outcome = try await DeadLetterCommand.with(try administration.deadLetters(of: tenant)) { box in
+                let outcome = try await using(try administration.deadLetters(of: tenant)) { box in
                     let letters = try await box.open(chosen.filter, limit: DeadLetterCommand.maximum)
                     let seconds = (letters.count + rate - 1) / rate
                     if dryRun { return Outcome(letters: letters.count, returned: nil, discarded: nil, replay: nil, seconds: seconds) }
@@ -132,31 +132,19 @@ struct DeadLetterCommand: AsyncParsableCommand {
         func run() async throws {
             try await common.administer { administration in
                 let tenant = try await administration.tenant(chosen.tenant)
-                let outcome = try await DeadLetterCommand.with(try administration.deadLetters(of: tenant)) { box in
+                let outcome = try await using(try administration.deadLetters(of: tenant)) { box in
                     let letters = try await box.open(chosen.filter, limit: DeadLetterCommand.maximum)
                     if dryRun { return Outcome(letters: letters.count, returned: nil, discarded: nil, replay: nil) }
-                    let record = try ReplayStore(configuration: try administration.settings.database(.admin))
                     // Before, not after: what is removed is in the record even when the command is cut.
-                    try await record.record(
-                        "dead letters discarded", by: Operator.name, of: tenant.id, detail: "\(letters.count) letters: \(because)")
-                    await record.close()
+                    try await using(try ReplayStore(configuration: try administration.settings.database(.admin))) {
+                        try await $0.record(
+                            "dead letters discarded", by: Operator.name, of: tenant.id, detail: "\(letters.count) letters: \(because)")
+                    }
                     for letter in letters { try await box.remove(letter) }
                     return Outcome(letters: letters.count, returned: nil, discarded: letters.count, replay: nil)
                 }
                 try common.show(text: outcome.text, json: outcome)
             }
-        }
-    }
-
-    /// Opens a box, works on it and closes it, which gives back what was not removed.
-    static func with<Value>(_ box: DeadLetterBox, _ work: (DeadLetterBox) async throws -> Value) async throws -> Value {
-        do {
-            let value = try await work(box)
-            await box.close()
-            return value
-        } catch {
-            await box.close()
-            throw error
         }
     }
 }

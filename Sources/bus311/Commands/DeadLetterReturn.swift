@@ -14,14 +14,8 @@ struct DeadLetterReturn {
         guard let selection = ReplaySelection(events: letters.compactMap(\.event)) else {
             return DeadLetterCommand.Outcome(letters: letters.count, returned: 0, discarded: nil, replay: nil)
         }
-        let store = try ReplayStore(configuration: try administration.settings.database(.admin))
-        do {
-            let outcome = try await run(letters, selection, in: box, store)
-            await store.close()
-            return outcome
-        } catch {
-            await store.close()
-            throw error
+        return try await using(try ReplayStore(configuration: try administration.settings.database(.admin))) {
+            try await run(letters, selection, in: box, $0)
         }
     }
 

@@ -108,15 +108,10 @@ extension Administration {
         AdministrationTrail.current?.note(id, of: owner)
         let updates = try StatusUpdateStore(configuration: try settings.database(.status), connections: 1)
         do {
-            try await decision(updates, id, owner.isTest ? tenant.testEndpoint : tenant)
+            try await using(updates) { try await decision($0, id, owner.isTest ? tenant.testEndpoint : tenant) }
         } catch let refusal as StatusUpdateRefusal {
-            await updates.close()
             if case .storage(let error) = refusal { throw error }
             throw ValidationError(refusal.fault?.detail ?? "\(refusal)")
-        } catch {
-            await updates.close()
-            throw error
         }
-        await updates.close()
     }
 }

@@ -86,7 +86,7 @@ struct PersonCommand: AsyncParsableCommand {
                     let updates = try StatusUpdateStore(configuration: try administration.settings.database(.status), connections: 1)
                     let pace = Pace(perSecond: .max, total: Int64(requests.count))
                     var erased: [String] = []
-                    do {
+                    try await using(updates) { updates in
                         // By the oldest, should it be the one that was named, the others are found again.
                         for (done, request) in requests.enumerated() {
                             let applied = try await updates.erase(
@@ -94,11 +94,7 @@ struct PersonCommand: AsyncParsableCommand {
                             if applied.isChange { erased.append(request.description) }
                             try await pace.wait(after: Int64(done + 1))
                         }
-                    } catch {
-                        await updates.close()
-                        throw error
                     }
-                    await updates.close()
                     pace.finish(Int64(requests.count))
                     try common.show(
                         text: requests.isEmpty
@@ -204,11 +200,6 @@ extension Administration {
     }
 
     fileprivate func people(_ work: (PersonStore) async throws -> Void) async throws {
-        let people = try PersonStore(configuration: try settings.database(.admin))
-        do { try await work(people) } catch {
-            await people.close()
-            throw error
-        }
-        await people.close()
+        try await using(try PersonStore(configuration: try settings.database(.admin)), work)
     }
 }

@@ -27,14 +27,9 @@ struct PhotoMoveCommand: AsyncParsableCommand {
         }
         let folder = try settings.mediaFolder
         let move = to == .s3 ? PhotoMove(from: folder, to: service) : PhotoMove(from: service, to: folder)
-        let copied: Int
-        do {
-            copied = try await move.run(keeps: keep) { PhotoSweepCommand.tell("\($0) files copied") }
-        } catch {
-            await service.close()
-            throw error
+        let copied = try await using(service) { _ in
+            try await move.run(keeps: keep) { PhotoSweepCommand.tell("\($0) files copied") }
         }
-        await service.close()
         try common.show(
             text: "Copied \(copied) files to \(to == .s3 ? "the S3 service" : "the disk")\(keep ? "; they stand in both places" : "").",
             json: ["copied": copied])

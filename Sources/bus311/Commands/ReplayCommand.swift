@@ -39,14 +39,9 @@ struct ReplayCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await common.administer { administration in
-            let store = try ReplayStore(configuration: try administration.settings.database(.admin))
-            do {
-                try await run(administration, store)
-            } catch {
-                await store.close()
-                throw error
+            try await using(try ReplayStore(configuration: try administration.settings.database(.admin))) {
+                try await run(administration, $0)
             }
-            await store.close()
         }
     }
 

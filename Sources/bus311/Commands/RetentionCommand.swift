@@ -197,13 +197,9 @@ struct RetentionCommand: AsyncParsableCommand {
 extension Administration {
     /// Works with retention's own rights.
     func retaining<Value>(_ work: (RetentionStore) async throws -> Value) async throws -> Value {
-        let retention = try RetentionStore(configuration: try settings.database(.watch))
         do {
-            let value = try await work(retention)
-            await retention.close()
-            return value
+            return try await using(try RetentionStore(configuration: try settings.database(.watch)), work)
         } catch {
-            await retention.close()
             switch error {
             case RetentionError.refused(let words):
                 throw ValidationError("\(words). If the clock is right and nothing ran: bus311 retention run --after-gap")

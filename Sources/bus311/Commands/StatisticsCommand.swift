@@ -58,8 +58,7 @@ struct StatisticsCommand: AsyncParsableCommand {
                 let tenant = try await administration.tenant(tenant)
                 let period = try period(of: tenant)
                 let language = try language(of: tenant)
-                let store = try UsageStore(configuration: try administration.settings.database(.admin))
-                do {
+                try await using(try UsageStore(configuration: try administration.settings.database(.admin))) { store in
                     var report = try await store.report(of: tenant, period, language: language)
                     if isPublic { report = report.forPublic(other: language.primary == .french ? "Autres" : "Others") }
                     switch form {
@@ -68,11 +67,7 @@ struct StatisticsCommand: AsyncParsableCommand {
                     case .html: try output(Data(UsagePage.html(report, isPublic: isPublic).utf8))
                     case .csv: try await csv(store, tenant, period, report, to: output)
                     }
-                } catch {
-                    await store.close()
-                    throw error
                 }
-                await store.close()
             }
         }
 
@@ -145,30 +140,24 @@ struct StatisticsCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await common.administer { administration in
-                let store = try UsageStore(configuration: try administration.settings.database(.admin))
-                do {
-                    var last = try await store.step()
-                    var busy = 0
-                    while !last.isDone || last.countedTo == nil {
-                        if last.countedTo == nil {
-                            busy += 1
-                            guard busy < 300 else {
-                                throw ValidationError("Another process has been counting for a minute. Try again later.")
-                            }
-                            try await Task.sleep(for: .milliseconds(200))
-                        }
-                        if let moment = last.countedTo { PhotoSweepCommand.tell("counted to \(moment.iso8601)") }
-                        last = try await store.step()
-                    }
-                    let moment = last.countedTo?.iso8601 ?? ""
-                    try common.show(
-                        text: "Counted to \(moment).", json: ["counted_to": moment, "settled_to": last.settledTo?.iso8601 ?? ""])
-                } catch {
-                    await store.close()
-                    throw error
-                }
-                await store.close()
+                try await using(try UsageStore(configuration: try administration.settings.database(.admin)), count)
             }
+        }
+
+        private func count(_ store: UsageStore) async throws {
+            var last = try await store.step()
+            var busy = 0
+            while !last.isDone || last.countedTo == nil {
+                if last.countedTo == nil {
+                    busy += 1
+                    guard busy < 300 else { throw ValidationError("Another process has been counting for a minute. Try again later.") }
+                    try await Task.sleep(for: .milliseconds(200))
+                }
+                if let moment = last.countedTo { PhotoSweepCommand.tell("counted to \(moment.iso8601)") }
+                last = try await store.step()
+            }
+            let moment = last.countedTo?.iso8601 ?? ""
+            try common.show(text: "Counted to \(moment).", json: ["counted_to": moment, "settled_to": last.settledTo?.iso8601 ?? ""])
         }
     }
 }

@@ -150,12 +150,9 @@ extension ReferenceKind: ExpressibleByArgument {
 extension CommonOptions {
     func references(_ work: (Administration, ReferenceStore) async throws -> Void) async throws {
         try await administer { administration in
-            let store = try ReferenceStore(configuration: try administration.settings.database(.admin))
-            do { try await work(administration, store) } catch {
-                await store.close()
-                throw error
+            try await using(try ReferenceStore(configuration: try administration.settings.database(.admin))) {
+                try await work(administration, $0)
             }
-            await store.close()
         }
     }
 

@@ -122,8 +122,7 @@ struct ReferencePullCommand: AsyncParsableCommand {
             store: store, allowed: try settings.allowedReferenceSources, authorities: settings.referenceAuthorities,
             origin: settings.origin,
             logger: Logger(label: "reference") { _ in SwiftLogNoOpLogHandler() })
-        let result = try await puller.now(kind, of: tenant.id)
-        await puller.close()
+        let result = try await using(puller) { try await $0.now(kind, of: tenant.id) }
         guard let result else {
             throw ValidationError("Somebody is fetching it at this moment. See: bus311 reference pull \(tenant.key) --status")
         }
