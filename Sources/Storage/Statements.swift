@@ -6,7 +6,8 @@ public enum Statements {
         DirectorySQL.all + IngestSQL.all + RequestSQL.all + CitizenUpdateSQL.all + StatusSQL.all + StatusInboxSQL.all + OutboxSQL.all
         + AdministrationSQL.all + AccessKeySQL.all + ReplaySQL.all + TimelineSQL.all + NoticeSQL.all + PhotoSQL.all
         + PhotoAdministrationSQL.all + DecisionSQL.all + ContractSQL.all + QueueWatchSQL.all
-        + LifecycleViewSQL.all + TokenSQL.all + WorkPhotoSQL.all + LifecyclePolicySQL.all + DeclarationSQL.all + OffboardingSQL.all
+        + LifecycleViewSQL.all + RefusedUpdateSQL.all + TokenSQL.all + WorkPhotoSQL.all + LifecyclePolicySQL.all + DeclarationSQL.all
+        + OffboardingSQL.all
         + CredentialSQL.all
         + ReferenceSQL.all + ReferencePullSQL.all
         + AuditSQL.all + AlertSQL.all + AlertAdministrationSQL.all + AlertLinkSQL.all

@@ -19,7 +19,7 @@ struct ContractTests {
         let schemas = try Contract.list("schemas").flatMap { type in
             try Contract.list("schemas/\(type)").filter { !$0.contains("producer") }.map { "\(type)/\($0.dropLast(5))" }
         }
-        let current = Set(Self.types + ["status_update/1.1"])
+        let current = Set(Self.types + ["status_update/1.2"])
         #expect(current.isSubset(of: schemas))
         // Minors before the current one keep their address.
         for earlier in Set(schemas).subtracting(current) {
@@ -37,7 +37,7 @@ struct ContractTests {
         }
     }
 
-    @Test("its examples keep it, those of earlier minor versions and in the strict form too", arguments: types + ["status_update/1.1"])
+    @Test("its examples keep it, those of earlier minor versions and in the strict form too", arguments: types + ["status_update/1.2"])
     func examples(type: String) throws {
         let parts = type.split(separator: "/")
         let major = parts[1].prefix { $0 != "." }
@@ -58,7 +58,7 @@ struct ContractTests {
             #expect(try form.address() == RequestAddress(serviceRequestID: "2611000004217"))
             #expect(throws: Never.self) { try form.update(id: "u", receivedAt: Timestamp(seconds: 1_900_000_000), mapping: mapping) }
         }
-        let schema = try ContractSchema("schemas/status_update/1.1.json")
+        let schema = try ContractSchema("schemas/status_update/1.2.json")
         let longest: [(String, Int)] = [
             ("status_notes", 4_000), ("internal_notes", 4_000), ("agency_responsible", 255), ("service_notice", 4_000),
             ("external_reference", 255),
@@ -72,6 +72,14 @@ struct ContractTests {
                 let form = try StatusUpdateForm(parsing: Array(try JSONEncoder().encode(value)))
                 #expect(((try? form.update(id: "u", receivedAt: Timestamp(seconds: 1))) != nil) == isGood, "\(member) of \(count)")
             }
+        }
+        for bad: BrokerValue in [
+            .table(["service_request_id": "1", "erasure": .table(["outcome": "gone"])]),
+            .table(["service_request_id": "1", "erasure": .table(["outcome": "kept", "reason": "Mrs Martin"])]),
+        ] {
+            #expect(schema.faults(in: bad) != [])
+            let form = try StatusUpdateForm(parsing: Array(try JSONEncoder().encode(bad)))
+            #expect(throws: StatusUpdateFault.self) { try form.update(id: "u", receivedAt: Timestamp(seconds: 1)) }
         }
         for bad: BrokerValue in [.table(["service_request_id": 5]), .table(["ack": "yes"]), .list([])] {
             #expect(schema.faults(in: bad) != [])

@@ -90,7 +90,7 @@ struct EventContractTests {
             snapshot, by: update, tenant: try tenant(sendsPersonalData: sendsPersonalData), origin: origin)
         let event = try #require(events.first)
         let value = try JSONDecoder().decode(BrokerValue.self, from: Data(event.body))
-        #expect(try ContractSchema("schemas/service_request.updated/1.0.producer.json").faults(in: value) == [])
+        #expect(try ContractSchema("schemas/service_request.updated/1.1.producer.json").faults(in: value) == [])
         #expect(String(decoding: event.body, as: UTF8.self).contains("canary@mail.example") == sendsPersonalData)
     }
 
@@ -105,7 +105,8 @@ struct EventContractTests {
             serviceCode: submission.serviceCode, serviceName: submission.serviceName, description: submission.description,
             agencyResponsible: nil, serviceNotice: nil, requestedAt: submission.receivedAt, updatedAt: submission.receivedAt,
             expectedAt: nil, location: submission.location, mediaURLs: submission.mediaURLs, answers: submission.answers)
-        return RequestSnapshot(request: request, reporter: submission.reporter, receivedVia: "app", language: .french, sequence: 4)
+        return RequestSnapshot(
+            request: request, reporter: submission.reporter, receivedVia: "app", language: .french, sequence: 4, catalogueVersion: 7)
     }
 
     private func strictFaults(_ event: ServiceRequestEvent) throws -> [String] {
@@ -129,9 +130,28 @@ struct EventContractTests {
             ] {
                 #expect(events.map { $0.kind.rawValue.suffix(2) } == versions.majors.map { "v\($0.rawValue)" })
                 #expect(events.allSatisfy { $0.sequence == 5 } && Set(events.map(\.id)).count == events.count)
-                for event in events { #expect(try strictFaults(event) == []) }
+                for event in events {
+                    #expect(try strictFaults(event) == [])
+                    let data = try JSONDecoder().decode(BrokerValue.self, from: Data(event.body)).table?["data"]?.table
+                    #expect(data?["catalogue_version"] == 7)
+                }
             }
         }
+    }
+
+    @Test(
+        "names the catalogue that it was made under, and nothing where there was none", arguments: [nil, 12] as [Int32?],
+        ContractMajor.allCases)
+    func catalogueVersion(version: Int32?, major: ContractMajor) throws {
+        var submission = try submission()
+        submission.catalogueVersion = version
+        var random = SystemRandomNumberGenerator()
+        let event = ServiceRequestEvent.created(
+            submission, as: ServiceRequestID(stored: 2_611_000_004_217), tenant: try tenant(), origin: Self.origin, in: major,
+            random: &random)
+        #expect(try strictFaults(event) == [])
+        let data = try JSONDecoder().decode(BrokerValue.self, from: Data(event.body)).table?["data"]?.table
+        #expect(data?["catalogue_version"] == version.map { .integer(Int($0)) })
     }
 
     @Test("of an erasure says nothing of what was said")

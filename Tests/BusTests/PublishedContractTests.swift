@@ -48,7 +48,9 @@ struct PublishedContractTests {
         #expect(Set(Self.known.keys) == Set(Self.publications))
     }
 
-    private static let known = ["2026-11-25": "ab8c9cd817ec8c06", "2026-11-26": "e04a4e02c39d2753"]
+    private static let known = [
+        "2026-11-25": "ab8c9cd817ec8c06", "2026-11-26": "e04a4e02c39d2753",
+    ]
 
     // MARK: The check itself
 
@@ -90,7 +92,10 @@ struct PublishedContractTests {
         try FileManager.default.removeItem(at: erased.appending(path: "1.1.json"))
         try copy.edit("schemas/bus.ping/1.0.json", "To find this ping in logs.", "Other words.")
         #expect(try copy.rules() == [.versionChanged])
-        try copy.edit("schemas/status_update/1.1.json", #""x-o311-direction": "inbound""#, #""x-o311-direction": "outbound""#)
+        for minor in ["1.1", "1.2"] {
+            try copy.edit(
+                "schemas/status_update/\(minor).json", #""x-o311-direction": "inbound""#, #""x-o311-direction": "outbound""#)
+        }
         #expect(try copy.rules() == [.versionChanged, .directionChanged])
         try FileManager.default.removeItem(at: copy.path.appending(path: "schemas/service_request.updated/2.0.json"))
         try FileManager.default.removeItem(at: copy.path.appending(path: "schemas/bus.ping"))

@@ -66,6 +66,8 @@ enum LifecycleDocuments {
         writer.value(view.token)
         writer.name("service_code")
         writer.value(view.serviceCode)
+        writer.name("catalogue_version")
+        if let version = view.catalogueVersion { writer.value(Int64(version)) } else { writer.null() }
         writer.name("status")
         writer.value(view.status.publicStatus.rawValue)
         writer.name("detailed_status")
@@ -100,6 +102,59 @@ enum LifecycleDocuments {
         writer.value(view.isErased)
         writer.name("version")
         writer.value(view.version)
+    }
+
+    static func write(_ refused: [KeptRefusal], _ writer: inout JSONWriter) {
+        writer.beginArray()
+        for refusal in refused {
+            writer.beginObject()
+            write(refusal, &writer)
+            writer.endObject()
+        }
+        writer.endArray()
+    }
+
+    /// The error is the one that its sender was answered.
+    static func write(_ refusal: KeptRefusal, _ writer: inout JSONWriter) {
+        writer.name("service_request_id")
+        writer.value(refusal.request?.description)
+        writer.name("update_id")
+        writer.value(refusal.id)
+        writer.name("error")
+        writer.beginObject()
+        writer.name("code")
+        writer.value(refusal.fault.code)
+        writer.name("title")
+        writer.value(refusal.fault.title)
+        writer.name("detail")
+        writer.value(refusal.fault.detail)
+        writer.name("errors")
+        writer.beginArray()
+        for member in refusal.fault.members {
+            writer.beginObject()
+            writer.name("pointer")
+            writer.value(member.pointer)
+            writer.name("detail")
+            writer.value(member.text)
+            writer.endObject()
+        }
+        writer.endArray()
+        writer.endObject()
+        writer.name("times")
+        writer.value(Int64(refusal.times))
+        writer.name("accepted_since")
+        writer.value(refusal.isAcceptedSince)
+        writer.name("receipt")
+        writer.beginObject()
+        writer.name("receipt_id")
+        writer.value(refusal.receipt?.description)
+        writer.name("outcome")
+        writer.value("refused")
+        writer.name("door")
+        writer.value(refusal.door)
+        writer.name("received_datetime")
+        writer.value(refusal.refusedAt)
+        writer.endObject()
     }
 
     static func write(_ update: KeptUpdate, _ writer: inout JSONWriter) {

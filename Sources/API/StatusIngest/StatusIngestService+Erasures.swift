@@ -30,9 +30,7 @@ extension StatusIngestService {
             do { found = try await updates.erasure(of: id, tenant: tenant.id) } catch { throw Self.problem(.storage(error)) }
         }
         guard let found else {
-            throw Problem(
-                404, "unknown-erasure", "Unknown erasure",
-                "Nothing of this service request was erased here, or it is not yours: only service_request.erased is answered.")
+            throw Problem(404, .unknownErasure)
         }
         return Self.response(found)
     }
@@ -48,14 +46,7 @@ extension StatusIngestService {
                     "invalid-acknowledgement", "Invalid acknowledgement", "Nothing was changed: correct the members listed.",
                     members: [StatusUpdateFault.Member(pointer: pointer, text: text)]))
         }
-        guard let outcome = (members["outcome"] as? String).flatMap({ CRMErasureOutcome(rawValue: $0) }) else {
-            throw invalid("/outcome", "outcome must be one of: \(CRMErasureOutcome.allCases.map(\.rawValue).joined(separator: ", ")).")
-        }
-        let reason = members["reason"]
-        guard reason == nil || reason is NSNull || reason is String else { throw invalid("/reason", "reason must be a string.") }
-        do { return try CRMErasureAnswer(outcome: outcome, reason: reason as? String) } catch {
-            throw invalid("/\(error.name)", "\(error).")
-        }
+        do { return try CRMErasureAnswer(members: members) } catch { throw invalid("/\(error.name)", "\(error).") }
     }
 
     private static func response(_ erasure: RegisteredErasure) -> Response {

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import Logging
 import NIOCore
 import Open311
 import Storage
@@ -30,6 +31,9 @@ extension StatusIngestService {
             }
             if request.method == .get { return try await received(words[1], updateID, tenant) }
             return try await apply(request, words[1], updateID, tenant, trail)
+        case ("status-updates", 2) where words[1] == "refused":
+            let tenant = try await enter(request, trail, "refused updates", allowed: [.get])
+            return try await refused(tenant)
         case ("status-updates", 1):
             let tenant = try await enter(request, trail, "status-updates", allowed: [.post])
             return try await applyBatch(request, tenant, trail)
@@ -67,6 +71,7 @@ extension StatusIngestService {
             update = try StatusUpdateForm(parsing: body).update(
                 id: updateID, receivedAt: .now, mapping: tenant.policies.lifecycle.mapping)
         } catch {
+            if let address = try? address(segment) { await keep([(updateID, address, error)], tenant) }
             throw Problem(400, error)
         }
         let one = AddressedUpdate(update, to: try address(segment), expectedVersions: Self.versions(request))
@@ -113,6 +118,7 @@ extension StatusIngestService {
         }
         let judged: [Result<AppliedUpdate, StatusUpdateRefusal>]
         do { judged = try await updates.apply(sent, of: tenant.id) } catch { throw Self.problem(.storage(error)) }
+        await keep(items.compactMap(Self.fault), tenant)
         var next = judged.makeIterator()
         let results = items.map { item -> Result<AppliedUpdate, Problem> in
             switch item.content {
@@ -132,6 +138,22 @@ extension StatusIngestService {
         }
         trail.objects = "updates \(items.count)"
         return Self.json(.ok) { LifecycleDocuments.write(items, results, &$0) }
+    }
+
+    private static func fault(
+        _ item: StatusBatchForm.Item
+    ) -> (update: String, request: RequestAddress?, fault: StatusUpdateFault)? {
+        guard case .failure(let fault) = item.content, let id = item.updateID, StatusUpdateForm.isUpdateID(id) else { return nil }
+        return (id, item.requestText.flatMap { RequestAddress(serviceRequestID: $0) }, fault)
+    }
+
+    /// So that their sender can read them back. The refusal stands whether this succeeds or not.
+    private func keep(
+        _ refusals: [(update: String, request: RequestAddress?, fault: StatusUpdateFault)], _ tenant: Tenant
+    ) async {
+        do { try await updates.keep(refusals, tenant: tenant.id) } catch {
+            logger.warning("refusals not kept", metadata: ["count": "\(refusals.count)", "error": "\(error)"])
+        }
     }
 
     // MARK: Reading
@@ -191,7 +213,13 @@ extension StatusIngestService {
     private func received(_ segment: Substring, _ tenant: Tenant) async throws(Problem) -> Response {
         let id = try await existing(segment, tenant)
         let kept: [KeptUpdate]
-        do { kept = try await updates.received(for: id, tenant: tenant.id) } catch { throw Self.problem(.storage(error)) }
+        let refused: [KeptRefusal]
+        do {
+            kept = try await updates.received(for: id, tenant: tenant.id)
+            refused = try await updates.refused(for: id, tenant: tenant.id)
+        } catch {
+            throw Self.problem(.storage(error))
+        }
         return Self.json(.ok) { writer in
             writer.name("service_request_id")
             writer.quoted(id.rawValue)
@@ -203,21 +231,36 @@ extension StatusIngestService {
                 writer.endObject()
             }
             writer.endArray()
+            writer.name("refused")
+            LifecycleDocuments.write(refused, &writer)
+        }
+    }
+
+    /// `GET /v1/status-updates/refused`: of all requests, the newest first.
+    private func refused(_ tenant: Tenant) async throws(Problem) -> Response {
+        let refused: [KeptRefusal]
+        do { refused = try await updates.refused(for: nil, tenant: tenant.id) } catch { throw Self.problem(.storage(error)) }
+        return Self.json(.ok) { writer in
+            writer.name("refused")
+            LifecycleDocuments.write(refused, &writer)
         }
     }
 
     private func received(_ segment: Substring, _ updateID: String, _ tenant: Tenant) async throws(Problem) -> Response {
         let id = try await existing(segment, tenant)
         let kept: KeptUpdate?
-        do { kept = try await updates.received(for: id, update: updateID, tenant: tenant.id).first } catch {
+        var refused: KeptRefusal?
+        do {
+            kept = try await updates.received(for: id, update: updateID, tenant: tenant.id).first
+            if kept == nil { refused = try await updates.refused(for: id, update: updateID, tenant: tenant.id).first }
+        } catch {
             throw Self.problem(.storage(error))
         }
-        guard let kept else {
-            throw Problem(
-                404, "unknown-update", "Unknown update",
-                "No update of this id was accepted for this request. What was refused is not kept: send it again.")
-        }
-        return Self.json(.ok) { LifecycleDocuments.write(kept, &$0) }
+        if let kept { return Self.json(.ok) { LifecycleDocuments.write(kept, &$0) } }
+        if let refused { return Self.json(.ok) { LifecycleDocuments.write(refused, &$0) } }
+        throw Problem(
+            404, "unknown-update", "Unknown update",
+            "No update of this id was accepted or, in the last 60 days, refused for this request: send it.")
     }
 
     func existing(_ segment: Substring, _ tenant: Tenant) async throws(Problem) -> ServiceRequestID {

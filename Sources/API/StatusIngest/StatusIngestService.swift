@@ -195,7 +195,7 @@ public struct StatusIngestService: HTTPResponder {
         if let fault = refusal.fault {
             let status =
                 switch refusal {
-                case .unknownRequest: 404
+                case .unknownRequest, .unknownErasure: 404
                 case .erasedRequest: 410
                 case .staleVersion: 412
                 default: 409

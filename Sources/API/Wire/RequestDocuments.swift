@@ -97,6 +97,15 @@ enum RequestDocuments {
             if let title = request.shownTitle { writer.field("title", title) }
             writer.field("detailed_status", request.status.description)
             if let parent = request.mergedInto { writer.identifier("merged_into", parent.rawValue) }
+            if let parent = request.parent {
+                writer.beginObject("parent")
+                writer.field("service_request_id", parent.publicID)
+                writer.field("status", parent.status.publicStatus.rawValue)
+                writer.field("detailed_status", parent.status.description)
+                writer.field("status_notes", parent.statusNotes)
+                writer.field("updated_datetime", parent.updatedAt)
+                writer.endObject("parent")
+            }
             if let object = request.object {
                 writer.field("service_object_id", object.id)
                 writer.field("service_object_type", object.type)

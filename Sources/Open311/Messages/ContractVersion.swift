@@ -25,7 +25,9 @@ public enum ContractVersions: String, Sendable, CaseIterable {
 public enum SchemaVersion {
     /// The newest minor version of a type, where that is not 0.
     private static let minors = [
-        "service_request.media_added.v1": 1, "service_request.created.v1": 1, "service_request.created.v2": 1,
+        "service_request.media_added.v1": 1, "service_request.created.v1": 2, "service_request.created.v2": 2,
+        "service_request.updated.v1": 1, "service_request.updated.v2": 1, "service_request.moderated.v1": 1,
+        "service_request.moderated.v2": 1,
     ]
 
     /// - Parameter type: with its major version at its end.

@@ -7,13 +7,19 @@ public struct RequestSnapshot: Sendable {
     public let language: Language
     /// Of its newest event.
     public let sequence: Int32
+    /// The version of the tenant's catalogue that it was made under; nil where there was none.
+    public let catalogueVersion: Int32?
 
-    public init(request: ServiceRequest, reporter: Reporter?, receivedVia: String, language: Language, sequence: Int32) {
+    public init(
+        request: ServiceRequest, reporter: Reporter?, receivedVia: String, language: Language, sequence: Int32,
+        catalogueVersion: Int32? = nil
+    ) {
         self.request = request
         self.reporter = reporter
         self.receivedVia = receivedVia
         self.language = language
         self.sequence = sequence
+        self.catalogueVersion = catalogueVersion
     }
 }
 
@@ -58,11 +64,13 @@ extension ServiceRequestEvent {
     ) -> [ServiceRequestEvent] {
         let request = snapshot.request
         let sequence = snapshot.sequence + 1
-        let submission = Submission(
+        var submission = Submission(
             tenant: tenant.id, serviceCode: request.serviceCode, serviceName: request.serviceName, description: request.description,
             location: request.location, answers: request.answers, reporter: snapshot.reporter, mediaURLs: request.mediaURLs,
             receivedVia: snapshot.receivedVia, language: snapshot.language, receivedAt: request.requestedAt, clientReference: nil,
             title: request.title, object: request.object)
+        submission.catalogueVersion = snapshot.catalogueVersion
+        let told = submission
         return tenant.policies.contract.majors.map { major in
             let id = EventID(at: moment)
             let kind = kind.version(major)
@@ -73,7 +81,7 @@ extension ServiceRequestEvent {
             writer.name("data")
             writer.beginObject()
             writer.snapshot(
-                of: submission, as: request.id, tenant: tenant, origin: origin, major: major, sequence: sequence, status: request.status,
+                of: told, as: request.id, tenant: tenant, origin: origin, major: major, sequence: sequence, status: request.status,
                 updatedAt: request.updatedAt)
             more(&writer)
             writer.endObject()

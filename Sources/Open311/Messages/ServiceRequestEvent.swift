@@ -146,6 +146,10 @@ extension JSONWriter {
         value(submission.serviceCode.rawValue)
         name("service_name")
         value(submission.serviceName)
+        if let version = submission.catalogueVersion {
+            name("catalogue_version")
+            value(Int64(version))
+        }
         if let title = submission.title {
             name("title")
             value(title)

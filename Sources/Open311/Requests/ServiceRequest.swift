@@ -23,6 +23,8 @@ public struct ServiceRequest: Sendable, Equatable {
     public var givenID: GivenID?
     /// The request that this one is a duplicate of.
     public var mergedInto: ServiceRequestID?
+    /// How that one stands, when it was read with this one and citizens may see it.
+    public var parent: ParentRequest?
 
     public init(
         id: ServiceRequestID, status: DetailedStatus, statusNotes: String?, serviceCode: ServiceCode, serviceName: String,
@@ -48,6 +50,21 @@ public struct ServiceRequest: Sendable, Equatable {
         self.object = object
         self.givenID = givenID
         self.mergedInto = mergedInto
+    }
+}
+
+/// What the reader of a duplicate is told of the request that it was merged into.
+public struct ParentRequest: Sendable, Equatable {
+    public let publicID: String
+    public let status: DetailedStatus
+    public let statusNotes: String?
+    public let updatedAt: Timestamp
+
+    public init(publicID: String, status: DetailedStatus, statusNotes: String?, updatedAt: Timestamp) {
+        self.publicID = publicID
+        self.status = status
+        self.statusNotes = statusNotes
+        self.updatedAt = updatedAt
     }
 }
 

@@ -26,6 +26,8 @@ public struct StatusUpdate: Sendable, Equatable {
     public var isAcknowledgement = false
     /// The CRM's counter of its updates, for those that happened in one moment.
     public var sourceSequence: Int64?
+    /// The answer to `service_request.erased`; nothing else is said beside it.
+    public var erasure: CRMErasureAnswer?
 
     /// A CRM may name a detailed status, or GeoReport's word only.
     public enum RequestedStatus: Sendable, Equatable {
@@ -74,7 +76,9 @@ public struct StatusUpdate: Sendable, Equatable {
     }
 
     /// Whether it says anything at all.
-    public var isEmpty: Bool { !isPublic && externalReference == nil && internalNotes == nil && !isAcknowledgement }
+    public var isEmpty: Bool {
+        !isPublic && externalReference == nil && internalNotes == nil && !isAcknowledgement && erasure == nil
+    }
 
     /// SHA-256 of everything that the CRM said but the id: the same id with another content is a conflict.
     public var fingerprint: [UInt8] { StatusUpdateFingerprint.of(self) }

@@ -51,7 +51,11 @@ public struct StatusUpdateFault: Error, Sendable, Equatable {
     public static let emptyUpdate = StatusUpdateFault(
         "empty-update", "Empty update",
         "Send at least one of status, status_code, status_notes, internal_notes, agency_responsible, expected_datetime, service_notice, "
-            + "external_reference, merged_into, or \"ack\": true.")
+            + "external_reference, merged_into, or \"ack\": true; or erasure alone.")
+
+    public static let unknownErasure = StatusUpdateFault(
+        "unknown-erasure", "Unknown erasure",
+        "Nothing of this service request was erased here, or it is not yours: only service_request.erased is answered.")
 
     /// - Parameter members: at least one.
     public static func invalid(_ members: [Member]) -> StatusUpdateFault {

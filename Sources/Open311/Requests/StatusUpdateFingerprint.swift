@@ -11,6 +11,7 @@ enum StatusUpdateFingerprint {
         let later: [(String, String?)] = [
             ("code", update.statusCode), ("internal", update.internalNotes), ("merged", update.mergedInto.map { "\($0)" }),
             ("ack", update.isAcknowledgement ? "true" : nil), ("sequence", update.sourceSequence.map { String($0) }),
+            ("erasure", update.erasure.map { "\($0.outcome.rawValue) \($0.reason ?? "")" }),
         ]
         // Named, and absent when not said: what was kept before there were these is the same still.
         for (name, value) in later { if let value { parts += [name, value] } }

@@ -101,6 +101,14 @@ public struct StatusUpdateForm {
             }
             update.status = merged
         }
+        update.erasure = reader.erasure()
+        if update.erasure != nil {
+            // What names the request is no news of it.
+            update.externalReference = nil
+            if update.isPublic || update.internalNotes != nil || update.isAcknowledgement {
+                reader.refuse("erasure", "erasure must stand alone: send everything else before the request is erased, or not at all.")
+            }
+        }
         guard reader.faults.isEmpty else { throw .invalid(reader.faults) }
         guard !update.isEmpty else { throw .emptyUpdate }
         return update
@@ -171,6 +179,19 @@ private struct MemberReader {
         let address = RequestAddress(serviceRequestID: text)
         if address == nil { refuse(name, "\(name) must be the service_request_id of the request that this one is a duplicate of.") }
         return address
+    }
+
+    /// `{"outcome": "erased"}`, or `{"outcome": "kept", "reason": "legal_obligation"}`.
+    mutating func erasure() -> CRMErasureAnswer? {
+        guard let value = value("erasure") else { return nil }
+        guard let answer = value as? [String: Any] else {
+            refuse("erasure", "erasure must be an object with outcome, and reason where the data are kept.")
+            return nil
+        }
+        do { return try CRMErasureAnswer(members: answer) } catch {
+            refuse("erasure/\(error.name)", "\(error).")
+            return nil
+        }
     }
 
     /// `status` in words of ours, `status_code` in one of the CRM's own; both only when they say the same.

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What a CRM did when it was told that a person is to be forgotten.
 public enum CRMErasureOutcome: String, Sendable, CaseIterable {
     /// It has forgotten too.
@@ -25,5 +27,19 @@ public struct CRMErasureAnswer: Sendable, Equatable {
         }
         self.outcome = outcome
         self.reason = reason
+    }
+
+    /// As both doors get it: `outcome`, and `reason` where the data are kept.
+    ///
+    /// - Parameter members: of a JSON object.
+    /// - Throws: ``InvalidValue`` for the first member at fault.
+    public init(members: [String: Any]) throws(InvalidValue) {
+        guard let outcome = (members["outcome"] as? String).flatMap({ CRMErasureOutcome(rawValue: $0) }) else {
+            let known = CRMErasureOutcome.allCases.map(\.rawValue).joined(separator: ", ")
+            throw InvalidValue(name: "outcome", problem: "must be one of: \(known)")
+        }
+        let reason = members["reason"]
+        guard reason == nil || reason is NSNull || reason is String else { throw InvalidValue(name: "reason", problem: "must be a string") }
+        try self.init(outcome: outcome, reason: reason as? String)
     }
 }

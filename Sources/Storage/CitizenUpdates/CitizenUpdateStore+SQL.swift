@@ -6,7 +6,7 @@ enum CitizenUpdateSQL {
     static let snapshot = Statement(
         "citizen_updates_snapshot",
         """
-        select \(RequestSQL.columns), received_via, language, sequence from service_requests
+        select \(RequestSQL.columns), received_via, language, sequence, catalogue_version from service_requests
         where tenant_id = $1::integer and id = $2::bigint and listed
         """)
 

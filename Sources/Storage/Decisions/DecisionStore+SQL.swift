@@ -6,7 +6,8 @@ enum DecisionSQL {
     static let snapshot = Statement(
         "decision_snapshot",
         """
-        select \(RequestSQL.columns), received_via, language, sequence, hidden_listed is not null, erased_at from service_requests
+        select \(RequestSQL.columns), received_via, language, sequence, catalogue_version, hidden_listed is not null, erased_at
+        from service_requests
         where tenant_id = $1::integer and id = $2::bigint
         """)
 

@@ -35,9 +35,9 @@ extension StatusUpdateStore {
                 (RequestSQL.reporters, [.int64s([request.rawValue])]),
             ])
             guard let row = answers[1].first else { return .failure(.unknownRequest) }
-            guard row.isNull(27) else { return .failure(.erasedRequest) }
+            guard row.isNull(28) else { return .failure(.erasedRequest) }
             let isHiding = moderation.decision == .hide
-            guard try row.bool(26) != isHiding else { return .success(AppliedModeration(isChange: false, isHidden: isHiding)) }
+            guard try row.bool(27) != isHiding else { return .success(AppliedModeration(isChange: false, isHidden: isHiding)) }
             let snapshot = try ServiceRequestRow.snapshot(row, reporter: answers[2].first)
             let events = ServiceRequestEvent.moderated(snapshot, moderation, tenant: tenant, origin: origin)
             let isDone = try Self.write(

@@ -2,7 +2,7 @@ import Open311
 import Postgres
 
 enum RequestSQL {
-    static let all = [tenant, find, named, list, token, history, reporters] + SearchSQL.all
+    static let all = [tenant, find, named, parents, list, token, history, reporters] + SearchSQL.all
 
     /// Makes the tenant's rows visible for the rest of the transaction (row-level security) and says whether statements are
     /// planned for their parameters; travels with the query.
@@ -26,6 +26,14 @@ enum RequestSQL {
     static let named = Statement(
         "requests_named",
         "select request_id from request_names where tenant_id = $1::integer and kind = 'given' and name = any($2::text[])")
+
+    /// What duplicates show of the requests that they were merged into; what is hidden shows nothing.
+    static let parents = Statement(
+        "requests_parents",
+        """
+        select id, given_id, status, status_notes, greatest(updated_at, requested_at) from service_requests
+        where tenant_id = $1::integer and id = any($2::bigint[]) and listed
+        """)
 
     /// The list that nearly everybody asks for: newest first, by window, service and status. Planned once; a page begins after
     /// a request, or at the top with the greatest of both. The id's month keeps older partitions out.

@@ -61,6 +61,7 @@ public final class ServiceRequestReader: Sendable {
             var found = try answers[1].map(ServiceRequestRow.request)
             let hasMore = found.count > filter.limit
             if hasMore { found.removeLast() }
+            try Self.addParents(to: &found, of: tenant, session)
             let counted = answers.count > 2 ? try answers[2].first.map { (row) throws(PostgresError) in Int(try row.int64(0)) } : nil
             return ServiceRequestPage(
                 requests: found, hasMore: hasMore, count: search.count(counted: counted, found: found.count, hasMore: hasMore))
@@ -128,7 +129,28 @@ public final class ServiceRequestReader: Sendable {
 
     private static func read(_ ids: [ServiceRequestID], of tenant: TenantID, _ session: Session) throws(PostgresError) -> [ServiceRequest] {
         let answers = try session.pipeline([RequestSQL.tenant(tenant), (RequestSQL.find, own(ids, tenant))])
-        return try answers[1].map(ServiceRequestRow.request)
+        var found = try answers[1].map(ServiceRequestRow.request)
+        try addParents(to: &found, of: tenant, session)
+        return found
+    }
+
+    /// Few are duplicates: only those cost a second query.
+    private static func addParents(to requests: inout [ServiceRequest], of tenant: TenantID, _ session: Session) throws(PostgresError) {
+        let wanted = Set(requests.compactMap(\.mergedInto))
+        guard !wanted.isEmpty else { return }
+        let rows = try session.pipeline([RequestSQL.tenant(tenant), (RequestSQL.parents, own(Array(wanted), tenant))])[1]
+        var parents: [ServiceRequestID: ParentRequest] = [:]
+        for index in 0..<rows.count {
+            let row = rows[index]
+            let id = ServiceRequestID(stored: try row.int64(0))
+            guard let status = try? DetailedStatus(validating: try row.text(2)) else {
+                throw PostgresError(.decoding, detail: "a stored status breaks its rule")
+            }
+            parents[id] = ParentRequest(
+                publicID: row.optionalText(1) ?? id.description, status: status, statusNotes: row.optionalText(3),
+                updatedAt: Timestamp(microseconds: try row.timestamp(4)))
+        }
+        for index in requests.indices { requests[index].parent = requests[index].mergedInto.flatMap { parents[$0] } }
     }
 
     private static func find(_ lookups: [Lookup], on connection: isolated PostgresConnection) -> [Result<ServiceRequest?, StorageError>] {

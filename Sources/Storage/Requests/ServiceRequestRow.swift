@@ -39,11 +39,12 @@ enum ServiceRequestRow {
         )
     }
 
-    /// From a row of ``RequestSQL/columns`` with key label, language and sequence after them.
+    /// From a row of ``RequestSQL/columns`` with key label, language, sequence and catalogue version after them.
     static func snapshot(_ row: Row, reporter: Row?) throws(PostgresError) -> RequestSnapshot {
         RequestSnapshot(
             request: try request(row), reporter: reporter.map { Self.reporter($0, from: 1) }, receivedVia: try row.text(23),
-            language: Language(parsing: try row.text(24)) ?? .english, sequence: try row.int32(25))
+            language: Language(parsing: try row.text(24)) ?? .english, sequence: try row.int32(25),
+            catalogueVersion: row.isNull(26) ? nil : try row.int32(26))
     }
 
     /// - Parameter column: the first of eight.

@@ -2,7 +2,7 @@ import Open311
 import Postgres
 
 enum ErasureRegisterSQL {
-    static let all = [answer, one, list, awaited]
+    static let all = [answer, answered, one, list, awaited]
 
     /// A later answer replaces an earlier one: what was kept may be erased when its time is over; what is erased stays erased.
     static let answer = Statement(
@@ -10,6 +10,14 @@ enum ErasureRegisterSQL {
         """
         update erasures set crm_outcome = $3::text, crm_reason = $4::text, crm_answered_at = now()
         where tenant_id = $1::integer and request_id = $2::bigint and crm_outcome is distinct from 'erased'
+        """)
+
+    /// What CRMs answered before; the rows are held.
+    static let answered = Statement(
+        "erasures_answered",
+        """
+        select request_id, crm_outcome, crm_reason from erasures
+        where tenant_id = $1::integer and request_id = any($2::bigint[]) order by request_id for update
         """)
 
     private static let columns = "e.request_id, e.erased_at, e.reason, e.crm_outcome, e.crm_reason, e.crm_answered_at"

@@ -53,6 +53,9 @@ struct LifecycleJudge {
     private var known: [Key: (fingerprint: [UInt8], receipt: EventID?)] = [:]
     private var newNames: [(name: Name, request: ServiceRequestID)] = []
     private var records: [StatusRecord] = []
+    /// Of the requests whose erasure is answered: what their CRM had answered before.
+    private var erasures: [ServiceRequestID: CRMErasureAnswer?] = [:]
+    private var erasureAnswers: [ServiceRequestID: CRMErasureAnswer] = [:]
     /// Of the records and of earlier updates: whether each still counts.
     private var counting: [Key: Bool] = [:]
 
@@ -69,7 +72,7 @@ struct LifecycleJudge {
         var outcomes: [Outcome] = []
         outcomes.reserveCapacity(updates.count)
         for update in updates { outcomes.append(judge(update)) }
-        try write(session)
+        try write(refused(updates, outcomes), session)
         return outcomes
     }
 
@@ -83,7 +86,8 @@ struct LifecycleJudge {
         }
     }
 
-    private func request(_ address: RequestAddress) -> ServiceRequestID? {
+    /// What an address of these updates means.
+    func request(_ address: RequestAddress) -> ServiceRequestID? {
         if case .number(let id) = address { return id }
         return Self.name(address).flatMap { names[$0] }
     }
@@ -132,6 +136,16 @@ struct LifecycleJudge {
             let key = Key(request: ServiceRequestID(stored: try row.int64(0)), update: try row.text(1))
             let receipt = row.isNull(3) ? nil : try row.uuid(3)
             known[key] = (try row.byteString(2), receipt.map { EventID(high: $0.high, low: $0.low) })
+        }
+        let forgotten = updates.filter { $0.update.erasure != nil }.compactMap { request($0.address) }
+        if !forgotten.isEmpty {
+            let rows = try session.execute(ErasureRegisterSQL.answered, [.int32(tenant.rawValue), .int64s(forgotten.map(\.rawValue))])
+            for index in 0..<rows.count {
+                let row = rows[index]
+                let outcome = row.optionalText(1).flatMap { CRMErasureOutcome(rawValue: $0) }
+                let before = outcome.flatMap { try? CRMErasureAnswer(outcome: $0, reason: row.optionalText(2)) }
+                erasures.updateValue(before, forKey: ServiceRequestID(stored: try row.int64(0)))
+            }
         }
         try readHistories(updates, session)
     }
@@ -213,6 +227,7 @@ struct LifecycleJudge {
     private mutating func judge(_ one: AddressedUpdate) -> Outcome {
         let update = one.update
         guard let id = request(one.address), var work = works[id] else { return .failure(.unknownRequest) }
+        if let answer = update.erasure { return judge(answer, work) }
         // A note would bring the person back.
         guard !work.isErased else { return .failure(.erasedRequest) }
         let key = Key(request: id, update: update.id)
@@ -265,6 +280,18 @@ struct LifecycleJudge {
         return .success(Self.applied(outcome, work, receipt, firstAfter: delay))
     }
 
+    /// What was kept may be erased later; what is erased stays so.
+    private mutating func judge(_ answer: CRMErasureAnswer, _ work: Work) -> Outcome {
+        guard let before = erasures[work.id] else { return .failure(.unknownErasure) }
+        let outcome: AppliedUpdate.Outcome =
+            before == answer ? .repeated : before?.outcome == .erased ? .superseded : .applied
+        if outcome == .applied {
+            erasures.updateValue(answer, forKey: work.id)
+            erasureAnswers[work.id] = answer
+        }
+        return .success(Self.applied(outcome, work, EventID(at: now)))
+    }
+
     /// An older update takes its place, and the request becomes what its whole history says.
     private mutating func insert(_ step: LifecycleStep, into work: inout Work) throws(IllegalTransition) {
         let steps = (work.history ?? []) + [step]
@@ -298,18 +325,37 @@ struct LifecycleJudge {
 
     // MARK: Writing
 
-    private func write(_ session: Session) throws(PostgresError) {
-        guard !records.isEmpty else { return }
+    /// Over AMQP the inbox keeps them, with their receipts.
+    private func refused(_ updates: [AddressedUpdate], _ outcomes: [Outcome]) -> [RefusedUpdate] {
+        guard door == .rest else { return [] }
+        return zip(updates, outcomes).compactMap { one, outcome in
+            guard case .failure(let refusal) = outcome, let fault = refusal.fault else { return nil }
+            return RefusedUpdate(one.update.id, of: request(one.address), because: fault)
+        }
+    }
+
+    private func write(_ refused: [RefusedUpdate], _ session: Session) throws(PostgresError) {
+        guard !records.isEmpty || !refused.isEmpty || !erasureAnswers.isEmpty else { return }
         let changed = works.values.filter(\.isChanged)
-        var steps = [
-            (statement: StatusSQL.change, parameters: Self.change(changed, tenant)),
-            (
-                statement: StatusSQL.record,
-                parameters: StatusRecord.parameters(records, of: tenant, through: door) {
-                    counting[Key(request: $0.request, update: $0.update.id)] ?? true
-                }
-            ),
-        ]
+        var steps: [(statement: Statement, parameters: [Parameter])] = []
+        if !refused.isEmpty { steps.append((RefusedUpdateSQL.keep, RefusedUpdate.parameters(refused, through: door))) }
+        for (request, answer) in erasureAnswers {
+            steps.append(
+                (
+                    ErasureRegisterSQL.answer,
+                    [.int32(tenant.rawValue), .int64(request.rawValue), .text(answer.outcome.rawValue), .text(answer.reason)]
+                ))
+        }
+        if !records.isEmpty {
+            steps.append((StatusSQL.change, Self.change(changed, tenant)))
+            steps.append(
+                (
+                    StatusSQL.record,
+                    StatusRecord.parameters(records, of: tenant, through: door) {
+                        counting[Key(request: $0.request, update: $0.update.id)] ?? true
+                    }
+                ))
+        }
         let own = Set(records.map { Key(request: $0.request, update: $0.update.id) })
         let earlier = counting.filter { !own.contains($0.key) && works[$0.key.request]?.isChanged == true }
         if !earlier.isEmpty {

@@ -9,7 +9,7 @@ enum LifecycleViewSQL {
         """
         select id, given_id, token, listed or coalesce(hidden_listed, false), service_code, status, status_notes, agency_responsible,
                expected_at, service_notice, merged_into, requested_at, updated_at, acknowledged_at, sequence, status_version,
-               hidden_listed is not null, erased_at is not null
+               hidden_listed is not null, erased_at is not null, catalogue_version
         from service_requests
         where tenant_id = $1::integer and ($2::bigint is null or id = $2) and ($3::text is null or token = $3)
           and ($2 is not null or $3 is not null)

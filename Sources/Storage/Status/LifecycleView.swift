@@ -10,6 +10,8 @@ public struct LifecycleView: Sendable, Equatable {
     /// Whether citizens can know its id.
     public let isResolved: Bool
     public let serviceCode: String
+    /// Of the catalogue that it was made under; nil where there was none.
+    public let catalogueVersion: Int32?
     public let status: DetailedStatus
     public let statusNotes: String?
     public let agencyResponsible: String?
@@ -132,7 +134,8 @@ extension StatusUpdateStore {
         }
         return LifecycleView(
             id: id, givenID: row.optionalText(1).map { GivenID(stored: $0) }, token: row.optionalText(2), isResolved: try row.bool(3),
-            serviceCode: try row.text(4), status: status, statusNotes: row.optionalText(6), agencyResponsible: row.optionalText(7),
+            serviceCode: try row.text(4), catalogueVersion: row.isNull(18) ? nil : try row.int32(18), status: status,
+            statusNotes: row.optionalText(6), agencyResponsible: row.optionalText(7),
             expectedAt: moment(row, 8), serviceNotice: row.optionalText(9),
             mergedInto: row.optionalInt64(10).map { ServiceRequestID(stored: $0) },
             requestedAt: Timestamp(microseconds: try row.timestamp(11)), updatedAt: Timestamp(microseconds: try row.timestamp(12)),

@@ -74,6 +74,7 @@ public final class StatusInbox: Sendable {
         let began = Timestamp.now
         var audited: [AuditEntry] = []
         var delays: [Duration] = []
+        var refusals: [RefusedUpdate] = []
         // What is to be judged together; what comes again among them waits for its first answer.
         var judged: [(place: Int, update: AddressedUpdate)] = []
         for (place, message) in messages.enumerated() {
@@ -91,7 +92,11 @@ public final class StatusInbox: Sendable {
             case .update(let update, let address): judged.append((place, AddressedUpdate(update, to: address)))
             case .fault(let fault, let address):
                 outcomes[place] = refused
-                answer(message, StatusReceipt(.rejected(fault), to: message.id, about: address?.number, tenant: tenant.key, origin: origin))
+                let receipt = StatusReceipt(.rejected(fault), to: message.id, about: address?.number, tenant: tenant.key, origin: origin)
+                answer(message, receipt)
+                if let id = message.id {
+                    refusals.append(RefusedUpdate(id, of: address?.number, because: fault, receipt: receipt.id))
+                }
                 audited.append(audit(message, tenant, refused, nil, since: began))
             }
         }
@@ -112,9 +117,13 @@ public final class StatusInbox: Sendable {
             let (word, receipt) = try verdict(outcome, message, one.update.address.number, tenant, origin)
             outcomes[one.place] = word
             answer(message, receipt)
+            if case .failure(let refusal) = outcome, let fault = refusal.fault, let id = message.id {
+                refusals.append(RefusedUpdate(id, of: judge.request(one.update.address), because: fault, receipt: receipt.id))
+            }
             audited.append(audit(message, tenant, word, try? outcome.get(), since: began))
         }
         var steps = [(statement: AuditSQL.addDirectly, parameters: AuditSQL.parameters(audited))]
+        if !refusals.isEmpty { steps.append((RefusedUpdateSQL.keep, RefusedUpdate.parameters(refusals, through: .amqp))) }
         if !kept.isEmpty { steps.append(keep(kept, tenant)) }
         if !sent.isEmpty { steps.append(send(sent, tenant)) }
         _ = try session.pipeline(steps)

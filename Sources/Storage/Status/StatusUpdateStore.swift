@@ -34,6 +34,8 @@ public enum StatusUpdateRefusal: Error, Sendable {
     case unknownRequest
     /// The person behind it was forgotten: nothing more is kept of it.
     case erasedRequest
+    /// An answer to an erasure that never was.
+    case unknownErasure
     /// A legal hold keeps it from being erased.
     case heldRequest
     /// The update's id came before with another content.
@@ -50,6 +52,7 @@ public enum StatusUpdateRefusal: Error, Sendable {
         switch self {
         case .unknownRequest: .unknownRequest
         case .erasedRequest: .erasedRequest
+        case .unknownErasure: .unknownErasure
         case .heldRequest: .heldRequest
         case .conflictingUpdate: .conflictingUpdate
         case .illegalTransition(let illegal): .illegalTransition(illegal)

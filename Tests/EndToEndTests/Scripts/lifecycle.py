@@ -199,6 +199,138 @@ def reopening(city, crm):
     assert crm.show(third)["detailed_status"] == "PROCESSED,SAME_WORKS"
 
 
+def duplicates(city, crm):
+    """A duplicate shows how its parent stands, and counts as updated whenever that changes for citizens; a hidden parent shows nothing."""
+    parent, child, grandchild = made(city, 3)
+    crm.put(child, "1", {"merged_into": parent})
+    # The grandchild was the child's duplicate before the child was another's.
+    other = made(city)[0]
+    crm.put(grandchild, "1", {"merged_into": other})
+    crm.put(other, "1", {"merged_into": parent})
+    told = lambda request: seen(city, request, "?extensions=true")["extended_attributes"].get("parent")
+    assert told(child)["service_request_id"] == parent and told(child)["status"] == "open", told(child)
+    assert told(grandchild)["service_request_id"] == other and told(parent) is None
+
+    def changed(since):
+        answer = json.loads(city.get("/requests.json?updated_after=" + urllib.parse.quote(since)))
+        return {request["service_request_id"] for request in answer}
+
+    for number, (body, status) in enumerate([
+            ({"status": "IN_PROCESS", "status_notes": "Une équipe est en route"}, "IN_PROCESS"), ({"expected_datetime": "2031-01-01T00:00:00Z"}, "IN_PROCESS"),
+            ({"status": "PROCESSED", "status_notes": "Réparé"}, "PROCESSED")]):
+        moment = at(number + 2)
+        crm.put(parent, f"p-{number}", dict(body, updated_datetime=moment))
+        shown = told(child)
+        assert (shown["detailed_status"], shown["status_notes"]) == (status, "Réparé" if status == "PROCESSED" else "Une équipe est en route"), shown
+        assert changed(moment) >= {parent, child, other, grandchild}, (moment, changed(moment))
+        assert seen(city, child)["updated_datetime"] == seen(city, parent)["updated_datetime"]
+    assert crm.show(child)["detailed_status"] == "REJECTED,DUPLICATE", "a duplicate stays one"
+    moment = at(8)
+    crm.put(parent, "p-silent", {"internal_notes": "canary-internal", "updated_datetime": moment})
+    assert child not in changed(moment), "nothing changed for citizens"
+    # Opened again, it stands for itself.
+    crm.put(child, "2", {"status": "open"})
+    moment = at(10)
+    crm.put(parent, "p-9", {"status": "open", "updated_datetime": moment})
+    assert told(child) is None and child not in changed(moment) and other in changed(moment)
+    code, _, _ = crm.call("POST", f"/v1/service-requests/{parent}/moderation", {"action": "hide", "reason": "test"})
+    assert code == 200 and told(other) is None
+    # Many that merge and close their common parent at once: nobody waits for ever, and all show the end.
+    (parent,), many = made(city), made(city, 40)
+    def merge(request):
+        return crm.put(request, "m", {"merged_into": parent})["outcome"]
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        merged = [pool.submit(merge, request) for request in many]
+        closed = [pool.submit(crm.put, parent, f"c-{number}", {"status": "closed", "status_notes": f"{number}", "sequence": number}) for number in range(20)]
+        assert {one.result() for one in merged} == {"applied"} and all(one.result() for one in closed)
+    end = crm.show(parent)["status_notes"]
+    assert {told(request)["status_notes"] for request in many} == {end}
+
+
+def refused(city, crm):
+    """What was refused can be read back with its reason, by request and all together, from both doors; what another tenant has is not there."""
+    (request,), bus = made(city), Bus(city)
+    listed = lambda: crm.call("GET", f"/v1/service-requests/{request}/updates")[2]["refused"]
+    assert listed() == []
+    crm.refuse(request, "bad", {"status": "SOLVED", "expected_datetime": "soon"}, 400, "invalid-update")
+    crm.put(request, "1", {"status": "ARCHIVED"})
+    crm.refuse(request, "late", {"status": "IN_PROCESS"}, 409, "illegal-transition")
+    crm.refuse(request, "late", {"status": "IN_PROCESS"}, 409, "illegal-transition")
+    crm.refuse(request, "1", {"status": "PROCESSED"}, 409, "conflicting-update")
+    crm.refuse("2601999999999", "nobody", {"status": "PROCESSED"}, 404, "unknown-request")
+    answer = crm.batch([{"service_request_id": request, "update_id": "batch-1", "status": 5},
+                        {"service_request_id": request, "update_id": "batch-2", "status": "PENDING"}])
+    assert answer["refused"] == 2, answer
+    bus.send("amqp-bad", {"service_request_id": request, "status": "SOLVED"})
+    bus.send("amqp-late", {"service_request_id": request, "status": "IN_PROCESS"})
+    receipts = {name: bus.answer(name)["id"] for name in ("amqp-bad", "amqp-late")}
+    kept = {one["update_id"]: one for one in listed()}
+    assert {name: one["error"]["code"] for name, one in kept.items()} == {
+        "bad": "invalid-update", "late": "illegal-transition", "1": "conflicting-update", "batch-1": "invalid-update",
+        "batch-2": "illegal-transition", "amqp-bad": "invalid-update", "amqp-late": "illegal-transition"}, kept
+    assert [one["pointer"] for one in kept["bad"]["error"]["errors"]] == ["/status", "/expected_datetime"], kept["bad"]
+    assert kept["late"]["times"] == 2 and "ARCHIVED" in kept["late"]["error"]["detail"], kept["late"]
+    assert kept["amqp-late"]["receipt"]["door"] == "amqp" and kept["late"]["receipt"]["door"] == "rest"
+    assert {name: kept[name]["receipt"]["receipt_id"] for name in receipts} == receipts
+    assert crm.call("GET", f"/v1/service-requests/{request}/updates/late")[2] == kept["late"]
+    assert crm.call("GET", f"/v1/service-requests/{request}/updates/1")[2]["receipt"]["outcome"] == "applied"
+    everything = crm.call("GET", "/v1/status-updates/refused")[2]["refused"]
+    assert [one["update_id"] for one in everything if one["service_request_id"] is None][0] == "nobody", everything[:3]
+    assert {one["update_id"] for one in everything} >= set(kept)
+    # Accepted after all.
+    crm.put(request, "batch-1", {"internal_notes": "canary-internal"})
+    assert {one["update_id"]: one["accepted_since"] for one in listed()}["batch-1"] is True
+    # Erased with the person: codes stay, words go.
+    assert crm.call("DELETE", f"/v1/service-requests/{request}/personal-data")[0] == 200
+    crm.refuse(request, "after", {"status_notes": "x"}, 410, "erased-request")
+    crm.refuse(request, "after-bad", {"status": "CANARYWORD"}, 400, "invalid-update")
+    gone = {one["update_id"]: one["error"] for one in listed()}
+    assert gone["after"]["code"] == "erased-request" and all(one["detail"] == "" and one["errors"] == [] for one in gone.values()), gone
+
+
+def erasures(city, crm):
+    """The CRM answers service_request.erased by a message too: the rules of REST, with receipts."""
+    first, second, living = made(city, 3)
+    bus = Bus(city)
+    crm.put(first, "1", {"external_reference": "ERASED-1"})
+    for request in (first, second):
+        assert crm.call("DELETE", f"/v1/service-requests/{request}/personal-data")[0] == 200
+    state = lambda request: crm.call("GET", f"/v1/service-requests/{request}/personal-data/acknowledgement")[2]["acknowledgement"]
+    assert state(first)["state"] == "awaited"
+    bus.send("e-1", {"service_request_id": first, "erasure": {"outcome": "kept", "reason": "legal_obligation"}})
+    assert bus.answer("e-1")["data"]["outcome"] == "applied" and bus.answer("e-1")["type"].endswith("status_update.accepted.v1")
+    assert (state(first)["state"], state(first)["reason"]) == ("kept", "legal_obligation")
+    bus.send("e-2", {"external_reference": "ERASED-1", "erasure": {"outcome": "erased"}})
+    assert bus.answer("e-2")["data"]["outcome"] == "applied" and state(first)["state"] == "erased"
+    moment = state(first)["acknowledged_datetime"]
+    bus.send("e-3", {"service_request_id": first, "erasure": {"outcome": "erased"}})
+    assert bus.answer("e-3")["data"]["outcome"] == "repeated"
+    # What is erased stays so.
+    bus.send("e-4", {"service_request_id": first, "erasure": {"outcome": "kept", "reason": "legal_obligation"}})
+    assert bus.answer("e-4")["data"]["outcome"] == "superseded" and state(first) == {
+        "state": "erased", "reason": None, "acknowledged_datetime": moment}
+    for name, body, reason in (
+            ("e-5", {"service_request_id": living, "erasure": {"outcome": "erased"}}, "unknown-erasure"),
+            ("e-6", {"service_request_id": "2601999999999", "erasure": {"outcome": "erased"}}, "unknown-request"),
+            ("e-7", {"service_request_id": second, "erasure": {"outcome": "gone"}}, "invalid-update"),
+            ("e-8", {"service_request_id": second, "erasure": {"outcome": "kept"}}, "invalid-update"),
+            ("e-9", {"service_request_id": second, "erasure": {"outcome": "kept", "reason": "Mme Martin"}}, "invalid-update"),
+            ("e-10", {"service_request_id": second, "erasure": {"outcome": "erased"}, "status_notes": "au revoir"}, "invalid-update"),
+            ("e-11", {"service_request_id": second, "erasure": "erased"}, "invalid-update")):
+        bus.send(name, body)
+        answer = bus.answer(name)["data"]
+        assert answer["reason"] == reason, (name, answer)
+        if reason == "invalid-update":
+            assert answer["errors"][0]["pointer"].startswith("/erasure"), answer
+    assert state(second)["state"] == "awaited"
+    # The same by the door of updates, alone and in a batch.
+    assert crm.put(second, "r-1", {"erasure": {"outcome": "kept", "reason": "archive_law"}})["outcome"] == "applied"
+    crm.refuse(living, "r-1", {"erasure": {"outcome": "erased"}}, 404, "unknown-erasure")
+    answer = crm.batch([{"service_request_id": second, "update_id": "r-2", "erasure": {"outcome": "erased"}},
+                        {"service_request_id": second, "update_id": "r-3", "erasure": {"outcome": "erased"}}])
+    assert [one["outcome"] for one in answer["results"]] == ["applied", "repeated"] and state(second)["state"] == "erased", answer
+
+
 def photos(city, crm):
     """Photos after the work: cleaned as citizens' own, shown behind them; the same file is the same photo."""
     (request,) = made(city)
@@ -638,7 +770,7 @@ def described(city, crm):
             check=True, cwd=folder, timeout=180)
 
 
-PARTS = (moves, notes, reopening, photos, versions, mapping, references, batches, interleaving, acknowledgement, tokens, refusals_again, described,
+PARTS = (moves, notes, reopening, duplicates, refused, erasures, photos, versions, mapping, references, batches, interleaving, acknowledgement, tokens, refusals_again, described,
          strangers)
 
 

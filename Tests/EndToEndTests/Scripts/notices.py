@@ -184,6 +184,45 @@ def words(bench):
     assert bench.run("notices", "preview", bench.tenant, "--kind", "done", "--language", "nl")["language"] == "fr"
 
 
+def merged(bench):
+    """Whoever made a duplicate hears of its parent in the parent's words, once for each event."""
+    mails = {name: f"{name}@merged.mail.example" for name in ("parent", "child", "grandchild", "late", "own")}
+    requests = {name: bench.post(address) for name, address in mails.items()}
+
+    def merge(child, parent):
+        bench.updates += 1
+        code, answer = bench.ingest("PUT", f"/v1/service-requests/{requests[child]}/updates/u{bench.updates}", {"merged_into": requests[parent]})
+        assert code == 201, answer
+
+    heard = lambda name, *kinds: [kind for kind, _, _ in bench.states(requests[name])] == ["received", *kinds]
+    merge("grandchild", "child")
+    merge("child", "parent")
+    merge("own", "parent")
+    assert heard("child", "rejected") and heard("grandchild", "rejected")
+    bench.status(requests["own"], "IN_PROCESS")
+    bench.status(requests["parent"], "IN_PROCESS", "Une équipe passe")
+    assert heard("child", "rejected"), "a duplicate is not told that work begins"
+    bench.status(requests["parent"], "PROCESSED", "Le trou est rebouché")
+    assert heard("child", "rejected", "done") and heard("grandchild", "rejected", "done") and heard("parent", "accepted", "done")
+    assert heard("own", "rejected", "accepted"), "it stands for itself again"
+    # Merged into what is done already: told at once. Said again, nobody is told again.
+    merge("late", "parent")
+    assert heard("late", "rejected", "done")
+    bench.status(requests["parent"], "PROCESSED", "Le trou est rebouché, vraiment")
+    assert heard("child", "rejected", "done") and heard("late", "rejected", "done")
+    # Another event: opened again, and done again.
+    bench.status(requests["parent"], "IN_PROCESS")
+    bench.status(requests["parent"], "PROCESSED", "Refait")
+    assert heard("child", "rejected", "done", "done") and heard("late", "rejected", "done", "done")
+    done = bench.mails(mails["child"], 4)[2:]
+    assert [mail["Subject"].startswith("Signalement traité") for mail in done] == [True, True], [mail["Subject"] for mail in done]
+    assert "Le trou est rebouché" in done[0].get_content() and "Refait" in done[1].get_content() and requests["child"] in done[0].get_content()
+    # A person who is forgotten is told nothing more.
+    assert bench.ingest("DELETE", f"/v1/service-requests/{requests['child']}/personal-data")[0] == 200
+    bench.status(requests["parent"], "REJECTED", "Voie privée")
+    assert len(bench.states(requests["child"])) == 4 and heard("late", "rejected", "done", "done", "rejected")
+
+
 def injection(bench):
     """An address that would become a second header, recipient or command: refused with what is wrong, and nothing is kept."""
     before = bench.sql("select count(*) from service_requests")
@@ -465,7 +504,7 @@ def main():
             bench = Bench(city, server)
             bench.pem = pem
             connection(bench, folder, pem)
-            for part in (words, injection, outage, verdicts, crash, leaving, rights, example, quiet):
+            for part in (words, merged, injection, outage, verdicts, crash, leaving, rights, example, quiet):
                 if only and part.__name__ not in [*only, "words"]:
                     continue
                 start = time.monotonic()

@@ -334,7 +334,13 @@ def two_catalogues_while_64_post(city, door):
     assert set(named) == {request for request, _ in accepted}
     for request, letter in accepted:
         assert letters[int(named[request])] == letter, (request, letter, named[request])
+    # The CRM is told the same version, in the event and when it reads the request.
+    told = dict(row.split("|") for row in sql(
+        city, "select request_id, convert_from(body, 'UTF8')::jsonb -> 'data' ->> 'catalogue_version' from outbox "
+              "where type = 'service_request.created.v1' and convert_from(body, 'UTF8')::jsonb -> 'data' ->> 'service_code' = 'VERSION'").split("\n"))
+    assert told == named
     request, letter = accepted[-1]
+    assert door("GET", f"/v1/service-requests/{request}").json["catalogue_version"] == int(named[request])
     shown = door("GET", f"/v1/service-requests/{request}/service").json
     assert shown["service"]["attributes"][0]["code"] == f"q-{letter}", shown
     print(f"reference data: 10 publications while 64 clients posted {len(accepted)} requests, each valid under the version it names")
