@@ -1,12 +1,14 @@
 import Foundation
 
 extension BrokerFolder {
-    var authority: PrivateAuthority { PrivateAuthority(folder: root.appendingPathComponent("tls")) }
+    /// One for a whole cluster: its nodes have one certificate, as they have one name on this machine.
+    var authority: PrivateAuthority { PrivateAuthority(folder: shared.appendingPathComponent("tls")) }
 
     /// Certificates, and `conf.d/10-tls.conf` with this folder's names; nothing for a broker without a port for TLS.
     func prepareTLS() async throws {
         guard let port = ports.amqps else { return }
-        try await authority.prepare()
+        // Of a cluster, before its first node starts: three at once would each make an authority.
+        if member == nil { try await authority.prepare() }
         let source = configuration.appendingPathComponent("conf.d/10-tls.conf")
         let text: String
         do { text = try String(contentsOf: source, encoding: .utf8) } catch {

@@ -16,8 +16,8 @@ struct BrokerFolder: Sendable {
     var home: URL { root.appendingPathComponent("home") }
     var logs: URL { root.appendingPathComponent("log") }
     var console: URL { logs.appendingPathComponent("console.log") }
-    /// What every node of a cluster shares: passwords, cookie and definitions.
-    private var shared: URL { member?.shared ?? root }
+    /// What every node of a cluster shares: passwords, cookie, certificates and definitions.
+    var shared: URL { member?.shared ?? root }
     var definitions: URL { shared.appendingPathComponent("definitions.json") }
     private var overrides: URL { root.appendingPathComponent("conf.d") }
 
@@ -64,6 +64,7 @@ struct BrokerFolder: Sendable {
             let cluster = "20-cluster.conf"
             try SecretFile.write(member.render(try source("conf.d/\(cluster)")), to: overrides.appendingPathComponent(cluster))
             try SecretFile.write(member.render(try source("cluster/rabbitmq-env.conf"), own: true), to: environmentFile)
+            try SecretFile.write(try source("cluster/\(ClusterMember.rejoin)"), to: root.appendingPathComponent(ClusterMember.rejoin))
         }
         for program in Self.programs { try writeControlScript(program) }
     }

@@ -38,6 +38,11 @@ struct ClusterMember: Sendable, Equatable {
         return "inet_dist_use_interface \(own) inet_dist_connect_options [{ip,\(own)}]"
     }
 
+    /// What a site's rabbitmq-env.conf has in its `SERVER_ADDITIONAL_ERL_ARGS`; the file lies in the node's own folder, where it runs: a
+    /// whole path might have a blank in it, which RabbitMQ's script would take for the end.
+    static func watchArguments(of member: ClusterMember?) -> String { member == nil ? "" : " -eval file:eval(\"\(rejoin)\")." }
+    static let rejoin = "rejoin.erl"
+
     /// A file of `broker-config` with the example's node names replaced by the real ones.
     ///
     /// - Parameter own: the file names one node, whichever it is on: it becomes this one.

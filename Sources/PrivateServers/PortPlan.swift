@@ -67,7 +67,7 @@ public struct PortPlan: Sendable, Equatable {
         let shift = 10 * (number - 1)
         return RabbitMQPorts(
             amqp: amqp + shift, management: management + shift, prometheus: brokerMetrics + shift, distribution: distribution + shift,
-            epmd: epmd)
+            epmd: epmd, amqps: amqps + shift)
     }
 
     /// Gateways side by side: the first has the usual port.
@@ -99,6 +99,7 @@ public struct PortPlan: Sendable, Equatable {
             let ports = clusterNode(number)
             return [
                 PortUse(name: "AMQP, node \(number)", port: ports.amqp),
+                PortUse(name: "AMQP over TLS, node \(number)", port: amqps + 10 * (number - 1)),
                 PortUse(name: "broker distribution, node \(number)", port: ports.distribution),
                 PortUse(name: "broker management, node \(number)", port: ports.management),
                 PortUse(name: "broker metrics, node \(number)", port: ports.prometheus),

@@ -43,9 +43,10 @@ public struct PrivateBrokerCluster: Sendable {
     }
 
     /// Writes what the nodes share. Before the first node starts.
-    public func prepare() throws {
+    public func prepare() async throws {
         _ = try SecretFile.password(at: secret("erlang-cookie"))
         try folder.writeDefinitions()
+        try await folder.authority.prepare()
         let programs = directory.appendingPathComponent("bin").path
         // The cluster's own commands are those of node 1.
         unlink(programs)

@@ -152,6 +152,7 @@ public actor PrivatePostgreSQL: PrivateServer {
             directory: directory,
             log: log
         )
+        launch = Program.underCallersClock(launch)
         if let user { launch = try user.running(launch) }
         let deathGuard = try DeathGuard(signal: "INT", limit: 20, directory: directory)
         let process = try ChildProcess(launch)

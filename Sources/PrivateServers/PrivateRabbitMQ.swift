@@ -91,7 +91,8 @@ public actor PrivateRabbitMQ: PrivateServer {
                 "RABBITMQ_SERVER_START_ARGS": "-noinput",
                 // Erlang's schedulers otherwise spin for work on cores that the tests and the services need.
                 "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS":
-                    "+sbwt none +sbwtdcpu none +sbwtdio none -kernel \(ClusterMember.kernelSettings(of: member))",
+                    "+sbwt none +sbwtdcpu none +sbwtdio none -kernel \(ClusterMember.kernelSettings(of: member))"
+                    + ClusterMember.watchArguments(of: member),
             ]) { $1 },
             directory: directory,
             log: folder.console

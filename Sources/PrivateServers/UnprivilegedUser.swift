@@ -59,6 +59,20 @@ enum Program {
         return folders.lazy.map { $0 + "/" + name }.first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
+    /// What shows a program another time (libfaketime), where our own caller was shown it: `make soak` lets a day pass in minutes.
+    ///
+    /// - Returns: the launch through env(1), because libfaketime shares memory that belongs to the first account that runs it.
+    static func underCallersClock(_ launch: ChildProcess.Launch) -> ChildProcess.Launch {
+        let clock = ProcessInfo.processInfo.environment.filter {
+            $0.key == "LD_PRELOAD" || $0.key.hasPrefix("FAKETIME") && $0.key != "FAKETIME_SHARED"
+        }
+        guard !clock.isEmpty, let env = find("env") else { return launch }
+        var changed = launch
+        changed.executable = env
+        changed.arguments = clock.map { "\($0.key)=\($0.value)" }.sorted() + [launch.executable] + launch.arguments
+        return changed
+    }
+
     /// The surroundings of a server: a fixed language and time zone of messages, and the user's PATH.
     static var environment: [String: String] {
         [

@@ -13,6 +13,16 @@ struct PortPlanTests {
         #expect(Set(plan.uses.map(\.port)).count == plan.uses.count)
     }
 
+    @Test("gives each node of a cluster its own listeners, with TLS and without")
+    func clusterPorts() throws {
+        let plan = try PortPlan()
+        let nodes = (1...PortPlan.clusterSize).map { plan.clusterNode($0) }
+        #expect(nodes.map(\.amqps) == [8371, 8381, 8391])
+        let all = (plan.uses + plan.clusterUses(services: 7)).map(\.port)
+        #expect(Set(all).count == all.count)
+        for node in nodes { #expect(all.contains(node.amqp) && node.amqps.map(all.contains) == true) }
+    }
+
     @Test("refuses a base without room for the last port", arguments: [0, 1023, 65471, 70000, -1])
     func refusesBase(_ base: Int) {
         #expect(throws: PrivateServerError.portBaseOutOfRange(base)) { try PortPlan(base: base) }

@@ -32,7 +32,7 @@ struct DemoBroker {
     }
     /// The same on every node.
     func password(of user: ServiceUser) throws -> String { try nodes[0].password(of: user) }
-    /// Who signed the certificate of AMQP over TLS; nil where there is none, as in the cluster.
+    /// Who signed the certificate of AMQP over TLS, the same on every node; nil where there is none.
     var authority: PrivateAuthority? { nodes[0].authority }
     var managementURL: String { nodes[0].managementURL }
 }

@@ -32,8 +32,9 @@ struct DemoCity {
         var receipts_queue: String
         var management_url: String
         var database_url: String
-        /// Of a cluster: each node's AMQP URI, each node's management API, each gateway.
+        /// Of a cluster: each node's AMQP URI, plain and over TLS, each node's management API, each gateway.
         var amqp_uris: [String]?
+        var amqps_uris: [String]?
         var management_urls: [String]?
         var gateway_urls: [String]?
     }
@@ -185,6 +186,8 @@ struct DemoCity {
         guard broker.cluster != nil else { return }
         let login = sheet.amqp_uri.prefix { $0 != "@" }
         sheet.amqp_uris = broker.addresses.map { "\(login)@\($0)/\(sheet.vhost)" }
+        let plain = sheet.amqp_uri
+        sheet.amqps_uris = broker.nodes.compactMap { $0.ports.amqps }.compactMap { DemoTLS.uri(plain, port: $0) }
         sheet.management_urls = broker.nodes.map(\.managementURL)
         sheet.gateway_urls = [1, 2].map { "http://127.0.0.1:\(home.ports.gateway($0))/open311/v2" }
     }

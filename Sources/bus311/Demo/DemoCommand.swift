@@ -48,7 +48,7 @@ struct Demo: AsyncParsableCommand {
         let services = serversOnly ? [] : DemoServices.processes(home, isCluster: cluster).map { SupervisedProcess($0, report: say) }
         let outcome: Result<Void, any Error>
         do {
-            try broker.cluster?.prepare()
+            try await broker.cluster?.prepare()
             try await portMapper?.start()
             try await Self.together(servers) { try await $0.start() }
             say("preparing the demonstration city")

@@ -46,6 +46,13 @@ class Node:
         except (OSError, ValueError):
             return None
 
+    def close_connection(self, name):
+        request = urllib.request.Request(
+            f"{self.management}/api/connections/{urllib.parse.quote(name, safe='')}", method="DELETE",
+            headers={"Authorization": self.authorization, "X-Reason": "moved by a test"})
+        with urllib.request.urlopen(request, timeout=5):
+            pass
+
     def program(self, name, *arguments):
         return subprocess.run(
             [os.path.join(self.folder, "bin", name), *arguments], check=True, timeout=60, text=True, capture_output=True).stdout
@@ -85,6 +92,35 @@ class Brokers:
         """The node that leads the city's queue."""
         wait_until(self.queue, 30, "the queue has a leader")
         return self.names[self.queue()["leader"]]
+
+    def transfer(self, queue, node):
+        """Gives the node the lead of a queue: RabbitMQ 3.10 has no command for one queue alone."""
+        if (self.queue(queue) or {}).get("leader") == node.name:
+            return
+        node.program("rabbitmqctl", "eval", f"""
+            {{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"open311">>, queue, <<"{queue}">>)),
+            rabbit_quorum_queue:transfer_leadership(Q, '{node.name}').""")
+        wait_until(lambda: (self.queue(queue) or {}).get("leader") == node.name, 30, f"{node.name} leads {queue}")
+
+    def connections(self, user):
+        """Name and node of each."""
+        answers = (node.ask("/api/connections?columns=name,node,user", timeout=2) for node in self.nodes)
+        found = next((answer for answer in answers if answer is not None), [])
+        return {(connection["name"], connection["node"]) for connection in found if connection.get("user") == user and "node" in connection}
+
+    def nodes_of(self, user):
+        return {node for _, node in self.connections(user)}
+
+    def node_of_status_consumer_alone(self):
+        """A node that the status consumer hangs on and no relay does: closed by the operator, it comes back somewhere else until it is so."""
+        for _ in range(20):
+            wait_until(lambda: len(self.connections("svc.status-ingest")) == 1, 30, "the status consumer has one connection")
+            (name, node), = self.connections("svc.status-ingest")
+            if node not in self.nodes_of("svc.relay"):
+                return self.names[node]
+            self.nodes[0].close_connection(name)
+            wait_until(lambda: self.connections("svc.status-ingest") and name not in dict(self.connections("svc.status-ingest")), 30, "another connection")
+        raise AssertionError("in twenty tries the status consumer was never on a node of its own")
 
     def policies_differ(self, node):
         """What check.sh says of the live policies: nothing when they are those of the files."""

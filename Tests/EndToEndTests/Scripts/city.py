@@ -23,7 +23,7 @@ SPARE = (11, 12, 13, 14)
 
 
 # What `bus311 demo --cluster` uses besides.
-CLUSTER = (2, *range(15, 21), 71, 72, 74, 75, 81, 82, 84, 85)
+CLUSTER = (2, *range(15, 21), 70, 71, 72, 74, 75, 80, 81, 82, 84, 85)
 
 
 def free_base():
