@@ -8,6 +8,8 @@ import NIOConcurrencyHelpers
 public actor ConfirmedPublisher {
     /// Publications written between two looks at what the broker says.
     private static let stride = 32
+    /// Room that is waited for when nothing more may be in flight: one message at a time would be a packet for each.
+    private static let room = 16
 
     private let configuration: AMQPConfiguration
     private let thread: ConnectionThread
@@ -57,15 +59,19 @@ public actor ConfirmedPublisher {
     /// Everything is written first, then the broker's answers are read until `minimum` outcomes are there, nothing is in flight, the
     /// state changes between connected and blocked, or `wait` has passed. When the broker has blocked the connection nothing is
     /// written and the publications are ``Resolution/Outcome/withheld``. The caller bounds what is in flight; 256 messages and 1 MiB
-    /// are a good window.
+    /// are a good window. With `inFlight` it may give more than that: what finds no room is written as confirms come in, so that the
+    /// window is full while the caller makes the next ones; what found none within `wait` is withheld too.
     ///
     /// - Parameters:
     ///   - publications: what to write, in order; may be empty.
     ///   - minimum: outcomes to wait for, those of earlier publications included; zero only takes what has arrived.
     ///   - wait: the longest wait for outcomes after writing. Writing itself is bounded by the publish timeout without progress.
+    ///   - inFlight: messages without an outcome at one time.
     /// - Returns: all outcomes not reported before.
     /// - Throws: an ``AMQPError`` that lists the unresolved tags, those given here included, and outcomes not reported before.
-    public func exchange(_ publications: [Publication], minimum: Int, wait: Duration) throws(AMQPError) -> [Resolution] {
+    public func exchange(
+        _ publications: [Publication], minimum: Int, wait: Duration, inFlight: Int = .max
+    ) throws(AMQPError) -> [Resolution] {
         if var failure = pendingFailure {
             pendingFailure = nil
             failure.unresolved += publications.map(\.tag)
@@ -76,7 +82,7 @@ public actor ConfirmedPublisher {
             guard let connection else { throw AMQPError(isClosed ? .closed : .notConnected, server: configuration.server) }
             let wasBlocked = isBlocked
             try readArrived(from: connection)
-            try write(publications, to: connection, handled: &handled)
+            try write(publications, to: connection, inFlight: inFlight, roomBy: .after(wait), handled: &handled)
             try collect(from: connection, minimum: minimum, deadline: .after(wait), whileBlocked: wasBlocked)
         } catch {
             var reported = lose(error)
@@ -99,14 +105,21 @@ public actor ConfirmedPublisher {
 
     // MARK: Writing
 
-    private func write(_ publications: [Publication], to connection: BrokerConnection, handled: inout Int) throws(AMQPError) {
+    private func write(
+        _ publications: [Publication], to connection: BrokerConnection, inFlight: Int, roomBy deadline: Deadline, handled: inout Int
+    ) throws(AMQPError) {
         guard !publications.isEmpty else { return }
         let gathers = publications.count > 1
         if gathers { connection.cork(true) }
         defer { connection.endWriting() }
         for publication in publications {
             if handled % Self.stride == Self.stride - 1 { try readArrived(from: connection) }
-            if isBlocked {
+            if tracker.count >= inFlight, !isBlocked, !deadline.hasPassed {
+                if gathers { connection.cork(false) }
+                try waitForRoom(min(Self.room, inFlight, publications.count - handled), of: inFlight, by: deadline, from: connection)
+                if gathers { connection.cork(true) }
+            }
+            if isBlocked || tracker.count >= inFlight {
                 resolutions.append(Resolution(tag: publication.tag, outcome: .withheld, confirmLatency: .zero))
             } else if let reason = fields.load(publication, frameLimit: connection.frameLimit) {
                 resolutions.append(Resolution(tag: publication.tag, outcome: .invalid(reason: reason), confirmLatency: .zero))
@@ -121,6 +134,15 @@ public actor ConfirmedPublisher {
             handled += 1
         }
         if gathers { connection.cork(false) }
+    }
+
+    private func waitForRoom(_ room: Int, of inFlight: Int, by deadline: Deadline, from connection: BrokerConnection) throws(AMQPError) {
+        while tracker.count > inFlight - room, !isBlocked {
+            let remaining = deadline.remaining
+            try read(from: connection, within: remaining)
+            if remaining == .zero { break }
+        }
+        try readArrived(from: connection)
     }
 
     private var isBlocked: Bool {

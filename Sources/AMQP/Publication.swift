@@ -36,7 +36,8 @@ public struct Resolution: Sendable, Hashable {
         case returned(code: Int, text: String)
         /// The broker refused it, for instance because its queue is full.
         case nacked
-        /// Not sent: the broker had blocked the connection. Publish it again once the state is connected.
+        /// Not sent: the broker had blocked the connection, or what was in flight left no room. Publish it again, once the state is
+        /// connected.
         case withheld
         /// Not sent and never will be: it cannot be written in the protocol, for the reason given.
         case invalid(reason: String)

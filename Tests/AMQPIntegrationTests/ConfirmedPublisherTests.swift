@@ -46,6 +46,22 @@ extension BrokerTests {
             await channel.close()
         }
 
+        @Test("more than may be in flight is written as confirms come in; what finds no room in time is withheld, in order")
+        func staged() async throws {
+            try await withPublisher { publisher, queue in
+                let many = try await publisher.exchange(
+                    (0..<500).map { publication($0, to: queue) }, minimum: 500, wait: .seconds(10), inFlight: 20)
+                #expect(many.count == 500 && many.allSatisfy { $0.outcome == .confirmed })
+                #expect(Set(many.map(\.tag)) == Set(0..<500))
+                var outcomes = try await publisher.exchange(
+                    (500..<550).map { publication($0, to: queue) }, minimum: 0, wait: .zero, inFlight: 20)
+                let withheld = outcomes.filter { $0.outcome == .withheld }.map(\.tag)
+                #expect(!withheld.isEmpty && withheld.count <= 30 && withheld == Array(withheld[0]..<withheld[0] + Int64(withheld.count)))
+                while outcomes.count < 50 { outcomes += try await publisher.exchange([], minimum: 1, wait: .seconds(10)) }
+                #expect(outcomes.count { $0.outcome == .confirmed } == 50 - withheld.count)
+            }
+        }
+
         @Test("what no queue takes is returned, its neighbours are confirmed")
         func returned() async throws {
             try await withPublisher { publisher, queue in

@@ -137,6 +137,31 @@ struct RelayWindowTests {
         #expect(!window.next().contains { $0.tenant == TenantID(999) })
     }
 
+    @Test("while backlogs wait for their portion, whoever has none is served at once, past the part that they have")
+    func portions() throws {
+        let moment = Timestamp(microseconds: Timestamp.now.microseconds - 1_000_000)
+        var window = RelayWindow(count: 100, bytes: 1_000_000, perTenant: 50)
+        window.add(try (1...60).map { try entry($0, tenant: Int32(1 + $0 % 3)) })
+        var turn = window.turn(atMost: 100, part: 12, backlogs: 8, bytes: 1_000_000, freshSince: moment)
+        #expect(turn.entries.count == 8 && turn.ofBacklogs == 8 && turn.quiet.isEmpty)
+        #expect(Set(turn.crowding) == [TenantID(1), TenantID(2), TenantID(3)])
+        window.add([try entry(900, tenant: 9)])
+        turn = window.turn(atMost: 100, part: 12, backlogs: 0, bytes: 1_000_000, freshSince: moment)
+        #expect(turn.entries.map(\.seq) == [900] && turn.ofBacklogs == 0 && turn.quiet.map(\.tenant) == [TenantID(9)])
+        turn = window.turn(atMost: 100, part: 12, backlogs: 8, bytes: 1_000_000, freshSince: moment)
+        #expect(turn.ofBacklogs == 3, "the part of twelve holds for backlogs, what is in flight of others included")
+        window.add([try entry(901, tenant: 10)])
+        #expect(window.turn(atMost: 100, part: 12, backlogs: 8, bytes: 1_000_000, freshSince: moment).entries.map(\.seq) == [901])
+        window.add([try entry(902, tenant: 11)])
+        #expect(
+            window.turn(atMost: 13, part: 12, backlogs: 8, bytes: 1_000_000, freshSince: moment).entries.isEmpty,
+            "a slow link's limit holds for all")
+        // One event in hand, but made long ago: the rest of its backlog is in the database.
+        window.add([try entry(903, tenant: 12)])
+        let later = Timestamp(microseconds: Timestamp.now.microseconds + 1_000_000)
+        #expect(window.turn(atMost: 100, part: 12, backlogs: 0, bytes: 1_000_000, freshSince: later).entries.isEmpty)
+    }
+
     @Test("what came back unsent leaves before the later events of its request")
     func cameBack() throws {
         var window = RelayWindow(count: 10, bytes: 10_000, perTenant: 10)

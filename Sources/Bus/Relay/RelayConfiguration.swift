@@ -9,6 +9,8 @@ public struct RelayConfiguration: Sendable {
     public var shards: [Int16]
     /// Events in flight, unconfirmed: more than 256 only adds latency.
     public var window: Int
+    /// Events besides that wait in the publisher for room in a full window.
+    public var staged: Int
     /// Bytes in flight: what a broker that stopped reading can hold up.
     public var windowBytes: Int
     /// A tenant's share of the window while others wait too.
@@ -30,6 +32,7 @@ public struct RelayConfiguration: Sendable {
         self.failPoint = failPoint
         shards = Array(0..<Tenant.shardCount)
         window = 256
+        staged = 64
         windowBytes = 1_048_576
         windowPerTenant = 50
         confirmTimeout = .seconds(15)

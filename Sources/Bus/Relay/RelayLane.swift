@@ -25,7 +25,11 @@ final class RelayLane: Sendable {
         var backoff = Backoff(from: .seconds(1), to: .seconds(60))
         var reconnectAt = ContinuousClock.now
         var oldestSent: [Int64: ContinuousClock.Instant] = [:]
+        /// In flight, of tenants without a backlog.
+        var quietSent: Set<Int64> = []
         var toSettle: [Settlement] = []
+        /// When the first of those was confirmed.
+        var toSettleSince: ContinuousClock.Instant?
         var refusals: [Refusal] = []
         var accepted: Set<TenantID> = []
         var lostConnection = false
@@ -59,6 +63,8 @@ final class RelayLane: Sendable {
     private let blockedSeconds: FloatingPointCounter
     private let shard: String
     private let crowd: LaneCrowd
+    /// Told when something was found for this lane.
+    private let found = WakeUp()
 
     init(
         host: String, crowd: LaneCrowd, configuration: RelayConfiguration, shard: Int16, logger: Logger,
@@ -88,7 +94,8 @@ final class RelayLane: Sendable {
         state = NIOLockedValueBox(
             State(
                 window: RelayWindow(
-                    count: configuration.window, bytes: configuration.windowBytes, perTenant: configuration.windowPerTenant),
+                    count: configuration.window + configuration.staged, bytes: configuration.windowBytes,
+                    perTenant: configuration.windowPerTenant),
                 pace: RelayPace(maximum: configuration.window, confirmTimeout: configuration.confirmTimeout)))
     }
 
@@ -104,13 +111,31 @@ final class RelayLane: Sendable {
 
     func add(_ entries: [OutboxEntry]) { state.withLockedValue { $0.window.add(entries) } }
     /// What another session saw pending: it may have been settled since.
-    func addFound(_ entries: [OutboxEntry]) { state.withLockedValue { $0.window.addFound(entries) } }
+    func addFound(_ entries: [OutboxEntry]) {
+        state.withLockedValue { $0.window.addFound(entries) }
+        found.signal()
+    }
     func forget(_ tenants: Set<TenantID>) { state.withLockedValue { $0.window.forget(tenants) } }
     var waitingRequests: Set<ServiceRequestID> { state.withLockedValue { $0.window.waitingRequests } }
     func forget(erased requests: Set<ServiceRequestID>) { state.withLockedValue { $0.window.forget(erased: requests) } }
     func settled(_ seqs: [Int64]) { state.withLockedValue { $0.window.settled(seqs) } }
 
-    func takeSettlements() -> [Settlement] { take(\.toSettle, []) }
+    /// - Parameter count: fewer than that wait a little for more, while there is traffic.
+    func takeSettlements(atLeast count: Int, at now: ContinuousClock.Instant) -> [Settlement] {
+        state.withLockedValue { state in
+            let isDue =
+                state.toSettle.count >= count || (state.window.waitingCount == 0 && state.window.inFlight.isEmpty)
+                || (state.toSettleSince.map { now - $0 >= Self.longestUnsettled } ?? true)
+            guard isDue else { return [] }
+            defer { (state.toSettle, state.toSettleSince) = ([], nil) }
+            return state.toSettle
+        }
+    }
+    private static let longestUnsettled: Duration = .milliseconds(100)
+
+    /// Events of backlogs leave by portions now.
+    var holdsBack: Bool { waitingCount >= configuration.windowPerTenant && crowd.isCourteous }
+
     func takeRefusals() -> [Refusal] { take(\.refusals, []) }
     func takeAccepted() -> Set<TenantID> { take(\.accepted, []) }
     var lostConnection: Bool { take(\.lostConnection, false) }
@@ -135,15 +160,26 @@ final class RelayLane: Sendable {
         noteTraffic(hasTraffic)
         defer { noteTraffic(hasTraffic) }
         let now = ContinuousClock.now
+        let seen = found.generation
         let part = crowd.part(of: configuration.window)
         // Among others, what is found meanwhile should not wait for a large part of the window.
         let isShared = part < configuration.window
-        let (publications, inFlight) = state.withLockedValue { state -> ([Publication], Int) in
-            var entries =
+        let portion = stopping || waitingCount < configuration.windowPerTenant ? nil : crowd.portion(at: now)
+        let (publications, inFlight, onTheWire) = state.withLockedValue { state -> ([Publication], Int, Int) in
+            let limit = state.pace.limit
+            // What waits for room with the publisher keeps the window full during the turns of this lane.
+            let staged = limit == configuration.window && !isShared && portion == nil ? configuration.staged : 0
+            let turn =
                 stopping
-                ? []
-                : state.window.next(
-                    atMost: min(part, state.pace.limit), bytes: state.pace.bytes(of: configuration.windowBytes))
+                ? RelayWindow.Turn()
+                : state.window.turn(
+                    atMost: limit + staged, part: part + staged, backlogs: portion ?? .max,
+                    bytes: state.pace.bytes(of: configuration.windowBytes),
+                    freshSince: Timestamp(microseconds: Timestamp.now.microseconds - Courtesy.freshMicroseconds))
+            if let portion { crowd.giveBack(portion - turn.ofBacklogs) }
+            crowd.noted(served: turn.quiet.map(\.tenant), crowding: turn.crowding, at: now)
+            state.quietSent.formUnion(turn.quiet.lazy.map(\.seq))
+            var entries = turn.entries
             // Nothing larger is ever stored by our own hand; what is all the same waits for a person.
             for entry in entries where entry.body.count > ServiceRequestEvent.maximumSize {
                 refuse(entry.seq, "too_large", isFinal: true, &state)
@@ -155,14 +191,18 @@ final class RelayLane: Sendable {
             }
             return (
                 entries.map { $0.publication(state.names(of: $0, configuration.typePrefix), applicationID: configuration.applicationID) },
-                state.window.inFlight.count
+                state.window.inFlight.count, limit
             )
         }
-        guard inFlight > 0 else { return }
+        guard inFlight > 0 else {
+            if portion != nil { await found.wait(since: seen, atMost: crowd.pause) }
+            return
+        }
         if !publications.isEmpty { FailPoint.relayBeforePublish.reach(configuration.failPoint) }
         do throws(AMQPError) {
             let resolutions = try await publisher.exchange(
-                publications, minimum: max(1, min(inFlight / (isShared ? 4 : 3), 64)), wait: .milliseconds(50))
+                publications, minimum: max(1, min(inFlight / (isShared ? 4 : 3), 64)), wait: .milliseconds(portion == nil ? 50 : 4),
+                inFlight: onTheWire)
             if !publications.isEmpty { FailPoint.relayAfterPublish.reach(configuration.failPoint) }
             apply(resolutions)
             try await checkConfirms(publisher)
@@ -213,15 +253,19 @@ final class RelayLane: Sendable {
 
     private func apply(_ resolutions: [Resolution]) {
         let now = Timestamp.now
+        let instant = ContinuousClock.now
         state.withLockedValue { state in
             for resolution in resolutions {
                 state.oldestSent[resolution.tag] = nil
+                let wasQuiet = state.quietSent.remove(resolution.tag) != nil
                 switch resolution.outcome {
                 case .confirmed:
                     state.pace.confirmed(after: resolution.confirmLatency)
                     guard let entry = state.window.confirmed(resolution.tag) else { continue }
                     state.toSettle.append(settlement(of: entry, now: now, latency: resolution.confirmLatency))
+                    if state.toSettleSince == nil { state.toSettleSince = instant }
                     state.accepted.insert(entry.tenant)
+                    if wasQuiet { crowd.confirmed(after: resolution.confirmLatency, at: instant) }
                     published.increment()
                     confirmDuration.record(duration: resolution.confirmLatency)
                 case .withheld:
@@ -311,6 +355,7 @@ final class RelayLane: Sendable {
             state.uncertain = Set(state.window.inFlight.keys)
             state.window.abandonAll()
             state.oldestSent.removeAll()
+            state.quietSent.removeAll()
             state.publisher = nil
             state.lostConnection = true
             state.reconnectAt = .now.advanced(by: state.backoff.nextWithJitter())

@@ -63,23 +63,54 @@ struct RelayWindow: Sendable {
         turns.insert(tenant, at: low)
     }
 
+    /// What leaves in one turn.
+    struct Turn: Sendable {
+        var entries: [OutboxEntry] = []
+        /// How many of them belong to backlogs.
+        var ofBacklogs = 0
+        /// What leaves of tenants that had nothing in flight, and no more than a few fresh events.
+        var quiet: [OutboxEntry] = []
+        /// Tenants that have many events here.
+        var crowding: [TenantID] = []
+    }
+
     /// The events that may leave now, each tenant's lowest first; they are in flight from here on.
     ///
     /// - Parameters:
     ///   - limit: events in flight, if fewer than the window holds.
     ///   - bytes: of those together, if fewer than the window holds.
     mutating func next(atMost limit: Int = .max, bytes: Int = .max) -> [OutboxEntry] {
+        turn(atMost: limit, part: limit, backlogs: .max, bytes: bytes, freshSince: Timestamp(microseconds: 0)).entries
+    }
+
+    /// Like ``next(atMost:bytes:)``.
+    ///
+    /// - Parameters:
+    ///   - part: events in flight before what belongs to a backlog has to wait.
+    ///   - backlogs: how many of those may leave now.
+    ///   - moment: what was made before has waited behind others of its tenant, however few of them are here.
+    mutating func turn(atMost limit: Int, part: Int, backlogs: Int, bytes: Int, freshSince moment: Timestamp) -> Turn {
         let limit = min(limit, maximumCount)
         let bytes = min(bytes, maximumBytes)
-        guard !turns.isEmpty, inFlight.count < limit else { return [] }
+        var turn = Turn()
+        guard !turns.isEmpty, inFlight.count < limit else { return turn }
         let share = turns.count > 1 || perTenant.keys.contains { $0 != turns[0] } ? maximumPerTenant : maximumCount
-        var pickers = (turns.filter { perTenant[$0] == nil } + turns.filter { perTenant[$0] != nil }).map(Picker.init)
-        var chosen: [OutboxEntry] = []
+        var pickers = (turns.filter { perTenant[$0] == nil } + turns.filter { perTenant[$0] != nil }).map { tenant in
+            let line = lines[tenant] ?? []
+            if line.count > Courtesy.many { turn.crowding.append(tenant) }
+            let isFresh = line.first.map { $0.createdAt >= moment } ?? false
+            return Picker(tenant: tenant, isQuiet: isFresh && perTenant[tenant] == nil && line.count <= Courtesy.few)
+        }
         var waiting = pickers.indices.map { $0 }
         while !waiting.isEmpty, inFlight.count < limit {
             // One round: an event of each.
             waiting = waiting.filter { index in
-                inFlight.count < limit && pick(&pickers[index], share: share, bytes: bytes, into: &chosen)
+                let isQuiet = pickers[index].isQuiet
+                guard inFlight.count < limit, isQuiet || (inFlight.count < part && turn.ofBacklogs < backlogs),
+                    pick(&pickers[index], share: share, bytes: bytes, into: &turn.entries)
+                else { return false }
+                if let last = turn.entries.last, isQuiet { turn.quiet.append(last) } else { turn.ofBacklogs += 1 }
+                return true
             }
         }
         for picker in pickers { take(picker) }
@@ -90,19 +121,23 @@ struct RelayWindow: Sendable {
         turns =
             turns.filter { servedAt[$0] != round && lines[$0] != nil }
             + pickers.filter { !$0.taken.isEmpty }.map(\.tenant).filter { lines[$0] != nil }
-        return chosen
+        return turn
     }
 
     /// How far one tenant's line has been looked at in one call.
     private struct Picker {
         let tenant: TenantID
+        let isQuiet: Bool
         var position = 0
         /// Positions of what leaves, ascending.
         var taken: [Int] = []
         /// A request whose earlier event stays must not be overtaken by its later one.
         var held: Set<ServiceRequestID> = []
 
-        init(tenant: TenantID) { self.tenant = tenant }
+        init(tenant: TenantID, isQuiet: Bool) {
+            self.tenant = tenant
+            self.isQuiet = isQuiet
+        }
     }
 
     /// - Returns: false when nothing more of this tenant may leave now.

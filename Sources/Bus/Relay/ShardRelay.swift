@@ -88,8 +88,9 @@ struct ShardRelay: Sendable {
 
             let waiting = lanes.values.reduce(0) { $0 + $1.waitingCount }
             let generation = wakeUp.generation
+            let holdsBack = lanes.values.contains { $0.holdsBack }
             let wantsRead =
-                !isStopping && waiting < configuration.window
+                !isStopping && waiting < (holdsBack ? configuration.window / 2 : configuration.window * 2)
                 && (mayHaveMore || generation != seen || now - lastPoll >= configuration.pollInterval)
             if !wantsRead && !isBusy {
                 if isStopping { break }
@@ -100,9 +101,10 @@ struct ShardRelay: Sendable {
             do {
                 // Reading and settling run while the lanes publish and wait for confirms.
                 seen = wantsRead ? generation : seen
-                let settling = lanes.values.flatMap { $0.takeSettlements() }
+                // Small statements cost more, and all of them keep others from the disk.
+                let settling = lanes.values.flatMap { $0.takeSettlements(atLeast: holdsBack && !isStopping ? 64 : 1, at: now) }
                 let from = wantsRead ? cursor.position(excluding: paused, at: now) : 0
-                let limit = configuration.window * 2
+                let limit = holdsBack ? configuration.window / 2 : configuration.window * 2
                 if now - checkedErasures > Self.erasureInterval {
                     try await Self.forgetErased(lanes.values, leadership)
                     checkedErasures = now

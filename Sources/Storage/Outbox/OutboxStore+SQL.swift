@@ -64,22 +64,23 @@ enum OutboxSQL {
         order by o.seq
         """)
 
-    /// With the row of the audit for each. Bounds, because an array prunes no partition; `<>`, because `= 'pending'` lets the planner take the index of what waits,
-    /// which holds an entry for all that was settled since the last vacuum.
+    /// With the row of the audit for each; the body stays in its row. Bounds, because an array prunes no partition; `<>`, because
+    /// `= 'pending'` lets the planner take the index of what waits, which holds an entry for all that was settled since the last vacuum.
     static let confirm = Statement(
         "outbox_confirm",
         """
         with settled as (
-            update outbox set state = 'confirmed', confirmed_at = now(),
-                published_at = ($4::timestamptz[])[array_position($1::bigint[], seq)]
-            where seq = any($1::bigint[]) and seq between $2::bigint and $3::bigint and state <> 'confirmed'
-            returning seq, tenant_id, request_id, event_id, type, body, traceparent, published_at, replay_id
+            update outbox o set state = 'confirmed', confirmed_at = now(), published_at = given.published_at
+            from unnest($1::bigint[], $4::timestamptz[], $5::bigint[]) as given (seq, published_at, latency)
+            where o.seq = given.seq and o.seq between $2::bigint and $3::bigint and o.state <> 'confirmed'
+            returning o.tenant_id, o.published_at, o.type, o.request_id, o.replay_id, given.latency, length(o.body) as bytes, o.event_id,
+                      o.traceparent, sha256(o.body) as digest
         )
         insert into audit (tenant_id, at, direction, actor, operation, request_id, objects, result, duration_us, bytes_in, bytes_out,
                            correlation_id, trace_id, body_sha256)
-        select s.tenant_id, s.published_at, 'out.amqp', 'relay', s.type, s.request_id, 'replay ' || s.replay_id, 'confirmed', g.latency, 0,
-               length(s.body), s.event_id::text, decode(substr(s.traceparent, 4, 32), 'hex'), sha256(s.body)
-        from settled s join unnest($1::bigint[], $5::bigint[]) as g (seq, latency) on g.seq = s.seq
+        select tenant_id, published_at, 'out.amqp', 'relay', type, request_id, 'replay ' || replay_id, 'confirmed', latency, 0, bytes,
+               event_id::text, decode(substr(traceparent, 4, 32), 'hex'), digest
+        from settled
         """)
 
     static let postpone = Statement(

@@ -19,7 +19,7 @@ extension OutboxStore {
     /// Whose events wait above `seq`, lowest first: cheap, for finding a tenant behind another one's backlog.
     public func ahead(of shard: Int16, after seq: Int64, limit: Int) async throws(StorageError) -> [OutboxSighting] {
         try await storing { () async throws(PostgresError) in
-            try await connection.run { (session) throws(PostgresError) in
+            try await lookout.run { (session) throws(PostgresError) in
                 try session.execute(OutboxSQL.ahead, [.int16(shard), .int64(seq), .int32(Int32(limit))]).map {
                     (row) throws(PostgresError) in
                     OutboxSighting(seq: try row.int64(0), tenant: TenantID(try row.int32(1)), isFirst: try row.int32(2) < 2)

@@ -103,11 +103,14 @@ public struct ShardBacklog: Sendable, Equatable {
 public final class OutboxStore: Sendable {
     private let configuration: PostgresConfiguration
     let connection: PostgresConnection
+    /// For looking ahead, which takes its time: what was hinted at must not wait for it.
+    let lookout: PostgresConnection
 
     /// - Parameter configuration: of the relay's role; a direct session, for the lock does not survive a transaction pooler.
     public init(configuration: PostgresConfiguration) throws {
         self.configuration = configuration
         connection = try PostgresConnection(configuration: configuration)
+        lookout = try PostgresConnection(configuration: configuration)
     }
 
     /// Tries to become the leader of a shard.
@@ -167,5 +170,8 @@ public final class OutboxStore: Sendable {
         }
     }
 
-    public func close() async { await connection.close() }
+    public func close() async {
+        await connection.close()
+        await lookout.close()
+    }
 }
