@@ -25,16 +25,16 @@ struct CourtesyTests {
     @Test("only while somebody was served within ten seconds who has no backlog")
     func isDue() {
         var courtesy = Courtesy()
-        #expect(!courtesy.isDue(at: start))
+        var seen: [Bool] = [courtesy.isDue(at: start)]
         courtesy.noted(served: [], crowding: [TenantID(2)], at: start)
-        #expect(!courtesy.isDue(at: start))
+        seen.append(courtesy.isDue(at: start))
         courtesy.noted(served: [quiet], crowding: [TenantID(2)], at: start)
-        #expect(courtesy.isDue(at: start.advanced(by: .seconds(9))))
-        #expect(!courtesy.isDue(at: start.advanced(by: .seconds(11))))
+        for seconds in [9, 11] { seen.append(courtesy.isDue(at: start.advanced(by: .seconds(seconds)))) }
         // Whoever has become a backlog is none for whom one would hold back.
         courtesy.noted(served: [quiet], crowding: [], at: start.advanced(by: .seconds(20)))
         courtesy.noted(served: [], crowding: [quiet], at: start.advanced(by: .seconds(21)))
-        #expect(!courtesy.isDue(at: start.advanced(by: .seconds(21))))
+        seen.append(courtesy.isDue(at: start.advanced(by: .seconds(21))))
+        #expect(seen == [false, false, true, false, false])
     }
 
     @Test("a broker that confirms as quickly as ever is given more and more")
@@ -62,12 +62,11 @@ struct CourtesyTests {
     @Test("what was taken and not used is there for the next")
     func givesBack() {
         var courtesy = Courtesy()
-        #expect(courtesy.take(at: start) == 0)
         let now = start.advanced(by: .seconds(1))
-        #expect(courtesy.take(at: now) == Courtesy.portion)
-        #expect(courtesy.take(at: now) == Courtesy.portion)
-        #expect(courtesy.take(at: now) == 0)
+        var taken = [courtesy.take(at: start)]
+        for _ in 0..<3 { taken.append(courtesy.take(at: now)) }
         courtesy.giveBack(Courtesy.portion)
-        #expect(courtesy.take(at: now) == Courtesy.portion)
+        taken.append(courtesy.take(at: now))
+        #expect(taken == [0, Courtesy.portion, Courtesy.portion, 0, Courtesy.portion])
     }
 }
