@@ -10,6 +10,7 @@ public actor Consumer {
     private let thread: ConnectionThread
     private let watchdog: Watchdog
     private var connection: BrokerConnection?
+    private var ledger = DeliveryLedger()
     private var continuation: AsyncThrowingStream<Delivery, any Error>.Continuation?
     /// Which start the connection belongs to, so that the end of an earlier stream does not end a later one.
     private var generation = 0
@@ -83,6 +84,7 @@ public actor Consumer {
         // Unbounded in form only: the broker stops at `prefetch` unacknowledged messages.
         let (stream, continuation) = AsyncThrowingStream<Delivery, any Error>.makeStream(bufferingPolicy: .unbounded)
         connection = opened
+        ledger = DeliveryLedger()
         self.continuation = continuation
         generation += 1
         continuation.onTermination = { [weak self, generation] termination in
@@ -112,12 +114,34 @@ public actor Consumer {
 
     /// Takes a message off the queue for good, or all up to it.
     public func acknowledge(_ tag: UInt64, multiple: Bool) throws(AMQPError) {
-        try onConnection { connection throws(AMQPError) in try connection.acknowledge(tag, multiple: multiple) }
+        let frame = ledger.told(tag, multiple: multiple)
+        try onConnection { connection throws(AMQPError) in
+            try connection.acknowledge(tag, multiple: multiple)
+            if let frame { try connection.acknowledge(frame.tag, multiple: frame.multiple) }
+        }
+    }
+
+    /// Takes messages off their queues for good, with one frame for all that leaves no gap behind the oldest message in hand.
+    ///
+    /// - Parameters:
+    ///   - tags: in any order.
+    ///   - limit: how many of those beyond a gap may be held back, for a frame that speaks for them all; none of them is on the queue any
+    ///     more when a call with 0 has returned.
+    public func acknowledge(_ tags: [UInt64], holding limit: Int) throws(AMQPError) {
+        let frames = ledger.done(tags, holding: limit)
+        guard !frames.isEmpty else { return }
+        try onConnection { connection throws(AMQPError) in
+            for frame in frames { try connection.acknowledge(frame.tag, multiple: frame.multiple) }
+        }
     }
 
     /// Gives a message back to the queue, or to its dead-letter exchange when `requeue` is false.
     public func reject(_ tag: UInt64, requeue: Bool) throws(AMQPError) {
-        try onConnection { connection throws(AMQPError) in try connection.reject(tag, requeue: requeue) }
+        let frame = ledger.told(tag, multiple: false)
+        try onConnection { connection throws(AMQPError) in
+            try connection.reject(tag, requeue: requeue)
+            if let frame { try connection.acknowledge(frame.tag, multiple: frame.multiple) }
+        }
     }
 
     /// Ends the stream, closes the connection and the thread. What is not acknowledged goes back to the queue.
@@ -152,7 +176,9 @@ public actor Consumer {
             while true {
                 switch try connection.nextEvent(within: .zero) {
                 case .none: return
-                case .delivery(let delivery, _): continuation?.yield(delivery)
+                case .delivery(let delivery, _):
+                    ledger.delivered(delivery.tag)
+                    continuation?.yield(delivery)
                 case .consumerCancelled(let queue): throw AMQPError(.consumerCancelled, server: configuration.server).about(queue)
                 case .blocked, .unblocked: continue
                 case .acknowledged, .refused, .returned:

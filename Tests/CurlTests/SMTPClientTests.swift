@@ -93,6 +93,7 @@ struct SMTPClientTests {
         try await withClient({ $0 == word ? answer : nil }) { client, _ in
             let error = try #require(await failure(client, try message(), timeout: .seconds(1)))
             #expect(error.kind == kind && error.mayHaveArrived == mayHaveArrived, "\(error)")
+            #expect(error.hadRecipient == (word != "greeting"))
         }
     }
 

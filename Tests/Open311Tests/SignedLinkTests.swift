@@ -89,6 +89,14 @@ struct SignedLinkTests {
                 != (try LinkSecret(String(repeating: "t", count: 32))).hash(address: "ada@mail.example"))
     }
 
+    @Test("an address is known by its hash under the secret that is being given up too, today's first")
+    func rotatedAddresses() throws {
+        let rotated = try LinkSecret(String(repeating: "n", count: 40), previous: String(repeating: "s", count: 32))
+        let hashes = rotated.hashes(address: "Ada@mail.example")
+        #expect(hashes == [rotated.hash(address: "ada@mail.example"), secret.hash(address: "ada@mail.example")])
+        #expect(secret.hashes(address: "ada@mail.example") == [secret.hash(address: "ada@mail.example")])
+    }
+
     @Test("a CRM that keeps data says why, in a code")
     func answers() throws {
         #expect(try CRMErasureAnswer(outcome: .erased, reason: nil).reason == nil)

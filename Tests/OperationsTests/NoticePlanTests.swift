@@ -10,8 +10,8 @@ import Testing
 struct NoticePlanTests {
     private let plan = NoticePlan()
 
-    private func error(_ kind: MailError.Kind, mayHaveArrived: Bool = false) -> MailError {
-        MailError(kind: kind, server: "smtp://x:25", mayHaveArrived: mayHaveArrived)
+    private func error(_ kind: MailError.Kind, mayHaveArrived: Bool = false, hadRecipient: Bool = false) -> MailError {
+        MailError(kind: kind, server: "smtp://x:25", mayHaveArrived: mayHaveArrived, hadRecipient: hadRecipient)
     }
 
     @Test("a refusal for good ends it, one for now waits longer each time, the server's own failure is nobody's attempt")
@@ -32,6 +32,22 @@ struct NoticePlanTests {
         }
     }
 
+    @Test(
+        "a server that hangs up at a recipient's name puts that notice off; over the third recipient the mailer rests",
+        arguments: [MailError.Kind.connectionLost, .timedOut, .serverRefuses, .other])
+    func stumbles(kind: MailError.Kind) {
+        let failure = error(kind, hadRecipient: true)
+        for stumbles in 1...2 {
+            #expect(
+                plan.step(after: failure, attempts: 2, doubts: 0, stumbles: stumbles)
+                    == .again(after: .seconds(5 * 60), doubts: 0, reason: kind.rawValue))
+        }
+        #expect(plan.step(after: failure, attempts: 2, doubts: 0, stumbles: 3) == .rest(reason: kind.rawValue))
+        #expect(NoticePlan.isStumble(failure) && !NoticePlan.isStumble(error(kind)))
+        #expect(!NoticePlan.isStumble(error(kind, mayHaveArrived: true, hadRecipient: true)), "that is a doubt")
+        #expect(!NoticePlan.isStumble(error(.closed, hadRecipient: true)) && !NoticePlan.isStumble(error(.refused, hadRecipient: true)))
+    }
+
     @Test("whatever servers do, a notice is handed over at most twice without an answer, and its story ends")
     func bounded() {
         var random = SystemRandomNumberGenerator()
@@ -47,8 +63,10 @@ struct NoticePlanTests {
                 attempts += 1
                 let mayHaveArrived = Int.random(in: 0..<10, using: &random) == 0
                 if mayHaveArrived { inDoubt += 1 }
-                let failure = error(kinds.randomElement(using: &random) ?? .timedOut, mayHaveArrived: mayHaveArrived)
-                switch plan.step(after: failure, attempts: attempts, doubts: doubts) {
+                let failure = error(
+                    kinds.randomElement(using: &random) ?? .timedOut, mayHaveArrived: mayHaveArrived,
+                    hadRecipient: Bool.random(using: &random))
+                switch plan.step(after: failure, attempts: attempts, doubts: doubts, stumbles: Int.random(in: 0...3, using: &random)) {
                 case .end(let reached, _): end = reached
                 case .again(let pause, let now, _):
                     doubts = now

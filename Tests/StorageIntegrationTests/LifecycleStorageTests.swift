@@ -80,6 +80,73 @@ struct LifecycleStorageTests {
         #expect(history[id]?.map(\.status) == [DetailedStatus(.archived)])
     }
 
+    @Test("what was planned while a month's table was empty is planned anew when it is not", arguments: [Duration.zero, .seconds(3_600)])
+    func plans(last: Duration) async throws {
+        let owner = try PostgresConnection(configuration: addresses.owner)
+        let id = try await request()
+        // The planner knows now that there is nothing, and gathers no statistics meanwhile.
+        let month = "status_updates_\(id.rawValue / 1_000_000_000)"
+        try await owner.run { (session) throws(PostgresError) in
+            try session.script("alter table \(month) set (autovacuum_enabled = off); analyze \(month)")
+        }
+        let updates = try StatusUpdateStore(configuration: addresses.role("bus311_status"), connections: 1, plansLast: last)
+        let tenant = city.tenant.id
+        _ = try await updates.apply([AddressedUpdate(try update("1", "IN_PROCESS"), to: .number(id))], of: tenant)
+        try await owner.run { (session) throws(PostgresError) in
+            try session.script(
+                """
+                insert into status_updates (tenant_id, request_id, update_id, fingerprint, occurred_at, received_at, applied)
+                select \(tenant.rawValue), \(id) + n, 'x', '', now(), now(), true from generate_series(1, 20000) n
+                """, within: .seconds(30))
+        }
+        _ = try await updates.apply([AddressedUpdate(try update("2", "IN_PROCESS"), to: .number(id))], of: tenant)
+        // Sessions tell what they did when they end.
+        await updates.close()
+        var (read, found): (Int64, Int64) = (0, 0)
+        for _ in 0..<100 where read + found == 0 {
+            (read, found) = try await owner.run { (session) throws(PostgresError) in
+                let statement = Statement(
+                    "rows_read",
+                    "select coalesce(seq_tup_read, 0), coalesce(idx_scan, 0) from pg_stat_user_tables where relname = '\(month)'")
+                let row = try session.execute(statement).first
+                return (try row?.int64(0) ?? 0, try row?.int64(1) ?? 0)
+            }
+            if read + found == 0 { try await Task.sleep(for: .milliseconds(50)) }
+        }
+        // The old plan goes through all of it: without that the test would prove nothing.
+        if last == .zero { #expect(read < 100 && found > 0, "\(read) rows") } else { #expect(read >= 20_000, "\(read) rows") }
+        await owner.close()
+    }
+
+    @Test("a reference given with a token is part of the history: an older update that comes late does not take it away")
+    func tokenReference() async throws {
+        let token = "9f86d081884c7d659a2feaa0c55ad015"
+        var submission = try Fixtures.submission(for: city.tenant)
+        submission.token = token
+        submission.isListed = false
+        let deferred = try await city.recorder.record(submission, tenant: city.tenant).id
+        let now = Timestamp.now
+        _ = try await city.updates.apply(try update("2", "IN_PROCESS", at: now.adding(seconds: -60)), to: deferred, of: city.tenant.id)
+        let assigned = try await city.updates.assign(nil, reference: "CRM-7", toToken: token, of: city.tenant.id)
+        #expect(assigned.isChange && assigned.view.references == ["CRM-7"])
+        let late = try await city.updates.apply(
+            try update("1", "RECEIVED", at: now.adding(seconds: -120), reference: "CRM-6"), to: deferred, of: city.tenant.id)
+        #expect(late.outcome == .superseded)
+        let owner = try PostgresConnection(configuration: addresses.owner)
+        let shown = try await owner.run { (session) throws(PostgresError) in
+            let statement = Statement("shown", "select external_reference from service_requests where id = \(deferred)")
+            return try session.execute(statement).first?.optionalText(0)
+        }
+        await owner.close()
+        #expect(shown == "CRM-7")
+        // The CRM reads it back, in its place, with its receipt; the same again adds nothing.
+        _ = try await city.updates.assign(nil, reference: "CRM-7", toToken: token, of: city.tenant.id)
+        let kept = try await city.updates.received(for: deferred, tenant: city.tenant.id)
+        #expect(kept.map(\.externalReference) == ["CRM-6", nil, "CRM-7"])
+        #expect(kept.last?.isAcknowledgement == true && kept.last?.receipt != nil && kept.last?.status == nil)
+        #expect(try await city.reader.history(of: [deferred], of: city.tenant.id)[deferred]?.count == 2, "citizens are told nothing new")
+    }
+
     @Test("citizens' role cannot read internal notes, nor give itself names of requests")
     func gatewayIsNarrow() async throws {
         let gateway = try PostgresConnection(configuration: addresses.role("bus311_gateway"))

@@ -97,7 +97,7 @@ struct NoticeTests {
                 select 'out of order' from notices a join notices b on b.request_id = a.request_id and b.id > a.id
                 where b.settled_at < a.settled_at
                 """) == [])
-        #expect(try await outbox.standing(of: [UInt8](repeating: 1, count: 32), tenant: city.tenant.id).sentToday == Int64(taken.count))
+        #expect(try await outbox.standing(of: [[UInt8](repeating: 1, count: 32)], tenant: city.tenant.id).sentToday == Int64(taken.count))
         await outbox.close()
     }
 
@@ -154,6 +154,63 @@ struct NoticeTests {
         #expect(try await people.requests(ofAuthorOf: second, tenant: city.tenant.id) == [second])
         await people.close()
         await decisions.close()
+    }
+
+    @Test("who was unsubscribed under a secret that is being given up stays so, and beyond its end")
+    func rotation() async throws {
+        try await administration.setNoticePolicy(try NoticePolicy(kinds: [.received]), of: city.tenant.id)
+        let request = try await submit()
+        let old = try LinkSecret(String(repeating: "s", count: 32))
+        let rotated = try LinkSecret(String(repeating: "n", count: 32), previous: String(repeating: "s", count: 32))
+        let people = try PersonStore(configuration: city.addresses.role("bus311_gateway"))
+        #expect(try await people.refuseNotices(ofAuthorOf: request, tenant: city.tenant.id, secret: old))
+        await people.close()
+        let outbox = try NoticeOutbox(configuration: city.addresses.role("bus311_mailer"))
+        let held = try #require(try await outbox.take(lease: .seconds(60)))
+        _ = try await outbox.settle(held.id, .sent, because: nil, address: old.hash(address: "ada@mail.example"))
+        let standing = try await outbox.standing(of: rotated.hashes(address: "Ada@mail.example"), tenant: city.tenant.id)
+        #expect(standing.isRefused && standing.sentToday == 1)
+        let stranger = try await outbox.standing(of: rotated.hashes(address: "bob@mail.example"), tenant: city.tenant.id)
+        #expect(!stranger.isRefused && stranger.sentToday == 0)
+        let next = try LinkSecret(String(repeating: "n", count: 32))
+        #expect(try await outbox.standing(of: next.hashes(address: "ada@mail.example"), tenant: city.tenant.id).isRefused)
+        await outbox.close()
+    }
+
+    @Test("a person is found among thousands by an index, however the address is written")
+    func personIndex() async throws {
+        let request = try await submit("Ada@mail.example")
+        try await run(
+            """
+            insert into reporters (request_id, tenant_id, email)
+            select \(request) + n, \(city.tenant.id.rawValue), 'p' || n || '@mail.example' from generate_series(1, 5000) n;
+            analyze reporters
+            """)
+        let tenant = city.tenant.id
+        let (found, scans) = try await owner.run { (session) throws(PostgresError) in
+            try session.transaction { (session) throws(PostgresError) in
+                let tenant = Statement("own", "select set_config('bus311.tenant', '\(tenant.rawValue)', true)")
+                _ = try session.execute(tenant)
+                let found = try session.execute(
+                    Statement(
+                        "both_ways",
+                        """
+                        select array_length(array(select bus311_find_person('ADA@mail.example', 'test', 10)), 1)
+                               + array_length(array(select bus311_person_requests(\(request), 10)), 1)
+                        """))
+                // What this very transaction did to the month's table; the others are empty.
+                let scans = try session.execute(
+                    Statement(
+                        "scans",
+                        """
+                        select coalesce(sum(seq_scan), 0)::bigint, coalesce(sum(idx_scan), 0)::bigint
+                        from pg_stat_xact_user_tables where relname = 'reporters_\(request.rawValue / 1_000_000_000)'
+                        """))
+                return (try found.first?.int32(0), try scans.map { (row) throws(PostgresError) in [try row.int64(0), try row.int64(1)] })
+            }
+        }
+        #expect(found == 2)
+        #expect(scans.first?.first == 0 && (scans.first?.last ?? 0) > 0, "\(scans)")
     }
 
     @Test("the mailer finds what is due by an index, whatever has been sent before")

@@ -51,6 +51,26 @@ private func place(_ id: String, _ latitude: Double, _ longitude: Double, name: 
 
 @Suite("Places")
 struct PlaceTests {
+    @Test("what a POST asks of a place does not wait for searches that hang")
+    func lookUpsPass() async throws {
+        let city = try await Published()
+        try await city.publish("service_objects", [try place("l-1", 43.6, 3.2)], 1, city.own)
+        try await city.owner.run { (session) throws(PostgresError) in
+            try session.script("begin; lock table place_categories in access exclusive mode")
+        }
+        let searches = Task {
+            await withTaskGroup(of: Bool.self) { group in
+                for _ in 0..<4 { group.addTask { (try? await city.store.categories(of: city.own)) != nil } }
+                return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+            }
+        }
+        try await Task.sleep(for: .milliseconds(100))
+        #expect(try await city.store.find(try #require(PlaceID("l-1")), of: city.own) != nil)
+        try await city.owner.run { (session) throws(PostgresError) in try session.script("commit") }
+        #expect(await searches.value == 4)
+        await city.close()
+    }
+
     @Test("a search near a place finds what a look at every place finds, nearest first, page by page")
     func searchesAgree() async throws {
         let city = try await Published()

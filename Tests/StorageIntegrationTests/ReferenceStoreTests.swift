@@ -45,6 +45,48 @@ struct ReferenceStoreTests {
         NewReference(kind: .catalogue, body: CatalogueRules.document(services).canonicalBytes, author: "test")
     }
 
+    @Test("a tenant whose documents wait takes half of the connections; the other's are read meanwhile, and nothing is lost")
+    func shares() async throws {
+        try await withOffice { office in
+            let store = try ReferenceStore(configuration: office.owner, connections: 4)
+            let (tenant, other) = (office.tenant.id, office.other.id)
+            _ = try await store.put(places("[0]"), of: other)
+            let blocker = try PostgresConnection(configuration: office.owner)
+            try await blocker.run { (session) throws(PostgresError) in
+                try session.script("begin; select pg_advisory_xact_lock(3113, \(tenant.rawValue))")
+            }
+            let writing = Task {
+                await withTaskGroup(of: Bool.self) { group in
+                    for number in 1...8 { group.addTask { (try? await store.put(places("[\(number)]"), of: tenant)) != nil } }
+                    return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
+                }
+            }
+            // Both of its connections wait in the database.
+            var waiting: Int64 = 0
+            for _ in 0..<200 where waiting < 2 {
+                waiting = try await blocker.run { (session) throws(PostgresError) in
+                    try session.execute(
+                        Statement("waiting", "select count(*) from pg_locks where locktype = 'advisory' and classid = 3113 and not granted")
+                    ).first?.int64(0) ?? 0
+                }
+                if waiting < 2 { try await Task.sleep(for: .milliseconds(20)) }
+            }
+            #expect(waiting == 2)
+            for _ in 0..<8 { #expect(try await store.live(.placeCategories, of: other)?.version.number == 1) }
+            #expect(try await store.tenant(other)?.key == office.other.key)
+            try await blocker.run { (session) throws(PostgresError) in
+                let still = try session.execute(
+                    Statement("still", "select count(*) from pg_locks where locktype = 'advisory' and classid = 3113 and not granted"))
+                #expect(try still.first?.int64(0) == 2, "and no more than two")
+                try session.script("commit")
+            }
+            #expect(await writing.value == 8)
+            #expect(try await store.live(.placeCategories, of: tenant)?.version.number == 8)
+            await blocker.close()
+            await store.close()
+        }
+    }
+
     private func places(_ text: String) -> NewReference {
         NewReference(kind: .placeCategories, body: Array(text.utf8), author: "test", note: "why")
     }

@@ -47,6 +47,7 @@ struct StatementTests {
                 "1, false, null, null, null, null, null, array[480978320], null, 43.6, 3.2, 300, 43.6, 3.2, null, null, 20, 0, null, null, null, null",
                 "place_cells_pkey"
             ),
+            ("directory_tenant", "1", "tenants_pkey"),
             ("status_known", "1, array[2611000000001::bigint], array['u-1']", "Index"),
             ("status_lock", "1, array[2611000000001::bigint]", "Index"), ("status_history", "1, array[2611000000001::bigint]", "Index"),
             ("status_names", "1, array['reference'], array['GRC-1']", "request_names_pkey"),

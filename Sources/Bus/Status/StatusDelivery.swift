@@ -11,10 +11,10 @@ enum StatusDelivery {
     case unattributable(String)
 
     /// - Parameters:
-    ///   - tenants: of the virtual host, by the name of their status exchange.
+    ///   - tenant: whose status exchange it came through; nil for nobody's.
     ///   - receivedAt: counts as the update's moment when it names none.
-    init(_ delivery: Delivery, tenants: [String: Tenant], receivedAt: Timestamp) {
-        guard let tenant = tenants[delivery.exchange] else {
+    init(_ delivery: Delivery, from tenant: Tenant?, receivedAt: Timestamp) {
+        guard let tenant else {
             self = .unattributable("it came through no tenant's status exchange")
             return
         }

@@ -15,11 +15,27 @@ struct StatusGroup: Sendable {
         tags.append(tag)
     }
 
-    /// - Parameter result: as by REST: applied, repeated, superseded, refused; or failed.
-    func count(_ result: String) {
-        Counter(
-            label: "o311_status_updates_total", dimensions: [("tenant", tenant.key.rawValue), ("door", "amqp"), ("result", result)]
-        ).increment()
-        if result == "repeated" { Counter(label: "o311_inbox_duplicates_total", dimensions: [("door", "amqp")]).increment() }
+    /// Takes the first of them out; nil when there are none.
+    mutating func takeFirst(_ count: Int) -> StatusGroup? {
+        guard !messages.isEmpty else { return nil }
+        var first = self
+        if count < messages.count {
+            first.messages.removeLast(messages.count - count)
+            first.tags.removeLast(tags.count - count)
+        }
+        messages.removeFirst(first.messages.count)
+        tags.removeFirst(first.tags.count)
+        return first
+    }
+
+    /// - Parameter outcomes: as by REST: applied, repeated, superseded, refused; nil for failed.
+    func count(_ outcomes: [String?]) {
+        for (result, count) in Dictionary(outcomes.map { ($0 ?? "failed", 1) }, uniquingKeysWith: +) {
+            Counter(
+                label: "o311_status_updates_total", dimensions: [("tenant", tenant.key.rawValue), ("door", "amqp"), ("result", result)]
+            ).increment(by: Int64(count))
+            guard result == "repeated" else { continue }
+            Counter(label: "o311_inbox_duplicates_total", dimensions: [("door", "amqp")]).increment(by: Int64(count))
+        }
     }
 }

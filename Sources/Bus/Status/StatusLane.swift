@@ -14,8 +14,12 @@ struct StatusLane: Sendable {
     let logger: Logger
     let report: @Sendable (String, Bool, String) -> Void
 
-    /// Messages in hand from one queue; each queue has its share.
-    private static let prefetch: UInt16 = 128
+    /// Messages in hand from all queues together, where each has its share: from one queue 1,000 at most, 64 at least.
+    private static let inHand = 8_192
+    /// Of one transaction: their requests are locked until all are judged.
+    private static let maximumGroup = 256
+    /// How many acknowledgements wait for those of older messages.
+    private static let held = 512
     /// How long a queue that the broker refused is left out.
     private static let absence = Duration.seconds(15)
     private static let interval = Duration.seconds(1)
@@ -68,7 +72,8 @@ struct StatusLane: Sendable {
         var configuration = broker
         configuration.virtualHost = virtualHost
         configuration.connectionName = "bus311 status-ingest"
-        let consumer = try Consumer(configuration: configuration, queues: first, prefetch: Self.prefetch)
+        let prefetch = UInt16(clamping: min(1_000, max(64, Self.inHand / max(1, first.count))))
+        let consumer = try Consumer(configuration: configuration, queues: first, prefetch: prefetch)
         do {
             let stream = try await consumer.start()
             queues.withLockedValue { $0.consumed = Set(first) }
@@ -85,30 +90,16 @@ struct StatusLane: Sendable {
     private func work(
         _ stream: AsyncThrowingStream<Delivery, any Error>, _ consumer: Consumer, _ queues: NIOLockedValueBox<Queues>
     ) async throws {
-        let arrived = NIOLockedValueBox<[Delivery]>([])
-        let wakeUp = WakeUp()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                for try await delivery in stream {
-                    arrived.withLockedValue { $0.append(delivery) }
-                    wakeUp.signal()
-                }
+                try await judge(stream, consumer)
                 throw CancellationError()
             }
             group.addTask {
                 while !Task.isCancelled {
-                    let seen = wakeUp.generation
-                    let deliveries = arrived.withLockedValue { deliveries in
-                        defer { deliveries.removeAll(keepingCapacity: true) }
-                        return deliveries
-                    }
-                    if deliveries.isEmpty { await wakeUp.wait(since: seen, atMost: Self.interval) }
-                    try await take(deliveries, consumer)
-                }
-            }
-            group.addTask {
-                while !Task.isCancelled {
                     try? await Task.sleep(for: Self.interval)
+                    // One that takes long holds up the words about the others no longer than this.
+                    try await consumer.acknowledge([], holding: 0)
                     let names = queueNames()
                     for queue in queues.withLockedValue({ $0.wanted(of: names) }) {
                         try await consumer.add(queue: queue)
@@ -127,26 +118,43 @@ struct StatusLane: Sendable {
         let number: Int
     }
 
-    /// Judges what has come, line by line, and acknowledges what is answered.
-    private func take(_ deliveries: [Delivery], _ consumer: Consumer) async throws {
-        guard !deliveries.isEmpty else { return }
-        let known = Dictionary(tenants.map { (Topology(tenant: $0.key).statusExchange, $0) }, uniquingKeysWith: { first, _ in first })
-        let now = Timestamp.now
-        var groups: [Line: StatusGroup] = [:]
-        for delivery in deliveries {
-            switch StatusDelivery(delivery, tenants: known, receivedAt: now) {
-            case .message(let message, let tenant):
-                let line = Line(tenant: tenant.id, number: message.line(of: StatusInbox.lines))
-                groups[line, default: StatusGroup(tenant: tenant)].add(message, delivery.tag)
-            case .unattributable(let reason):
-                logger.warning("status message without a sender", metadata: ["exchange": "\(delivery.exchange)", "reason": "\(reason)"])
-                await note(delivery.body.count, delivery.properties.messageID, nil, "unattributable", since: now)
-                try await consumer.reject(delivery.tag, requeue: false)
+    /// Puts each message into its line; whoever works on a line takes everything that has come for it meanwhile.
+    private func judge(_ stream: AsyncThrowingStream<Delivery, any Error>, _ consumer: Consumer) async throws {
+        // Lines that are being worked on, and what has come for them.
+        let lines = NIOLockedValueBox<[Line: StatusGroup]>([:])
+        var senders = StatusSenders(directory, virtualHost: virtualHost)
+        try await withThrowingDiscardingTaskGroup { tasks in
+            for try await delivery in stream {
+                let now = Timestamp.now
+                switch StatusDelivery(delivery, from: senders.tenant(exchange: delivery.exchange), receivedAt: now) {
+                case .message(let message, let tenant):
+                    let line = Line(tenant: tenant.id, number: message.line(of: StatusInbox.lines))
+                    let isIdle = lines.withLockedValue { lines in
+                        let isIdle = lines[line] == nil
+                        lines[line, default: StatusGroup(tenant: tenant)].add(message, delivery.tag)
+                        return isIdle
+                    }
+                    if isIdle { tasks.addTask { try await work(on: line, of: lines, consumer) } }
+                case .unattributable(let reason):
+                    logger.warning(
+                        "status message without a sender", metadata: ["exchange": "\(delivery.exchange)", "reason": "\(reason)"])
+                    await note(delivery.body.count, delivery.properties.messageID, nil, "unattributable", since: now)
+                    try await consumer.reject(delivery.tag, requeue: false)
+                }
             }
+            tasks.cancelAll()
         }
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            for group in groups.values { tasks.addTask { try await settle(group, consumer) } }
-            try await tasks.waitForAll()
+    }
+
+    private func work(on line: Line, of lines: NIOLockedValueBox<[Line: StatusGroup]>, _ consumer: Consumer) async throws {
+        while true {
+            let group = lines.withLockedValue { lines -> StatusGroup? in
+                let group = lines[line]?.takeFirst(Self.maximumGroup)
+                if group == nil { lines[line] = nil }
+                return group
+            }
+            guard let group else { return }
+            try await settle(group, consumer)
         }
     }
 
@@ -165,16 +173,19 @@ struct StatusLane: Sendable {
             do {
                 let outcomes = try await inbox.take(group.messages, of: group.tenant)
                 report("postgresql", true, "")
+                group.count(outcomes)
+                var answered: [UInt64] = []
+                answered.reserveCapacity(outcomes.count)
                 for (index, (tag, outcome)) in zip(group.tags, outcomes).enumerated() {
-                    group.count(outcome ?? "failed")
                     // What the database itself refuses is for a person to see; the next ones flow.
                     if outcome == nil {
                         await note(0, group.messages[index].id, group.tenant.id, "failed", since: .now)
                         try await consumer.reject(tag, requeue: false)
                     } else {
-                        try await consumer.acknowledge(tag, multiple: false)
+                        answered.append(tag)
                     }
                 }
+                try await consumer.acknowledge(answered, holding: Self.held)
                 return
             } catch let error as StorageError {
                 // Held in hand until the database is back: nothing is lost, and the broker waits.

@@ -41,12 +41,15 @@ public struct MailError: Error, Sendable, Equatable, CustomStringConvertible {
     public let reply: SMTPReply?
     /// Whether the whole mail was handed over and its answer did not come: it may be delivered.
     public let mayHaveArrived: Bool
+    /// Whether the recipient had been named: then it may be this recipient that the server stumbles over.
+    public let hadRecipient: Bool
 
-    public init(kind: Kind, server: String, reply: SMTPReply? = nil, mayHaveArrived: Bool = false) {
+    public init(kind: Kind, server: String, reply: SMTPReply? = nil, mayHaveArrived: Bool = false, hadRecipient: Bool = false) {
         self.kind = kind
         self.server = server
         self.reply = reply
         self.mayHaveArrived = mayHaveArrived
+        self.hadRecipient = hadRecipient
     }
 
     /// Whether it is this mail's own fault, or the server's with every mail.

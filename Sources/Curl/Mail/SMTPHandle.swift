@@ -74,7 +74,8 @@ final class SMTPHandle {
         }
         return MailError(
             kind: kind, server: server.description, reply: refusal,
-            mayHaveArrived: exchange.stage == .content && exchange.isHandedOver && refusal == nil)
+            mayHaveArrived: exchange.stage == .content && exchange.isHandedOver && refusal == nil,
+            hadRecipient: exchange.stage >= .recipient)
     }
 
     private static func kind(_ code: CURLcode, _ stage: SMTPExchange.Stage) -> MailError.Kind {

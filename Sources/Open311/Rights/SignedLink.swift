@@ -8,7 +8,8 @@ public struct LinkSecret: Sendable, CustomStringConvertible, CustomReflectable {
 
     /// - Parameters:
     ///   - text: at least 32 characters, as from `openssl rand -hex 32`.
-    ///   - previous: one that is being given up: its links are still read, none is made with it.
+    ///   - previous: one that is being given up: its links are still read, none is made with it, and who was unsubscribed under it stays
+    ///     so.
     /// - Throws: ``InvalidValue`` when one is too short.
     public init(_ text: String, previous: String? = nil) throws(InvalidValue) {
         for one in [text, previous ?? text] where one.utf8.count < 32 {
@@ -21,9 +22,14 @@ public struct LinkSecret: Sendable, CustomStringConvertible, CustomReflectable {
     public var customMirror: Mirror { Mirror(self, children: [:]) }
 
     /// Tells one person's notices from another's without saying who it is: 32 bytes. Addresses differ neither by case nor by spaces.
-    public func hash(address: String) -> [UInt8] {
+    public func hash(address: String) -> [UInt8] { hash(address, keys[0]) }
+
+    /// As ``hash(address:)``, and then as it was with the secret that is being given up: what was written down with that one still counts.
+    public func hashes(address: String) -> [[UInt8]] { keys.map { hash(address, $0) } }
+
+    private func hash(_ address: String, _ key: SymmetricKey) -> [UInt8] {
         let text = "bus311 address\n" + address.lowercased().filter { !$0.isWhitespace }
-        return Array(HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: keys[0]))
+        return Array(HMAC<SHA256>.authenticationCode(for: Data(text.utf8), using: key))
     }
 
     fileprivate func signature(_ payload: [UInt8], _ key: SymmetricKey) -> [UInt8] {

@@ -59,14 +59,18 @@ public struct NoticeMailer: ServiceLifecycle.Service {
     private func send() async {
         /// Of the server, in a row.
         var failures = 0
+        /// Over whom it stumbled since it last did its work; a few at most.
+        var stumbled: Set<[UInt8]> = []
         while !Task.isCancelled {
             var pause = min(.seconds(1), plan.minute)
             do {
-                switch try await sendNext() {
+                switch try await sendNext(&stumbled) {
                 case .nothingDue: break
                 case .done:
                     failures = 0
+                    stumbled = []
                     pause = .zero
+                case .putOff: pause = .zero
                 case .serverFails(let error):
                     failures += 1
                     pause = plan.rest(after: failures)
@@ -85,27 +89,32 @@ public struct NoticeMailer: ServiceLifecycle.Service {
     private enum Outcome {
         case nothingDue
         case done
+        /// Without a word from the server about it.
+        case putOff
         /// Every mail would meet the same: the mailer rests.
         case serverFails(MailError)
     }
 
-    private func sendNext() async throws(StorageError) -> Outcome {
+    private func sendNext(_ stumbled: inout Set<[UInt8]>) async throws(StorageError) -> Outcome {
         guard let notice = try await outbox.take(lease: plan.lease) else { return .nothingDue }
         guard let content = notice.content else { return try await end(notice, .dropped, "erased", nil) }
         if notice.doubts >= NoticePlan.maximumDoubts { return try await end(notice, .doubtful, "unanswered", nil) }
         if plan.isOver(notice.createdAt, at: .now) { return try await end(notice, .expired, "too_old", nil) }
-        let address = secret.hash(address: content.email)
-        let standing = try await outbox.standing(of: address, tenant: notice.tenant)
+        let addresses = secret.hashes(address: content.email)
+        let standing = try await outbox.standing(of: addresses, tenant: notice.tenant)
         if standing.isRefused { return try await end(notice, .dropped, "unsubscribed", nil) }
         if standing.sentToday >= NoticePlan.maximumADay { return try await end(notice, .dropped, "too_many_a_day", nil) }
         let message: MailMessage
         do { message = try composer.message(notice, content, at: .now) } catch {
             return try await end(notice, .failed, "no_mail_address", nil)
         }
-        if let error = await handOver(message) { return try await settle(notice, error) }
+        if let error = await handOver(message) {
+            if NoticePlan.isStumble(error), stumbled.count < NoticePlan.stumbles { stumbled.insert(addresses[0]) }
+            return try await settle(notice, error, stumbles: stumbled.count)
+        }
         if failPoint == .afterSent { _exit(99) }
         report("mail", true, "")
-        return try await end(notice, .sent, nil, address)
+        return try await end(notice, .sent, nil, addresses[0])
     }
 
     /// A stop waits for the server's word: a mail that was cut off then would be in doubt.
@@ -117,13 +126,13 @@ public struct NoticeMailer: ServiceLifecycle.Service {
         }.value
     }
 
-    private func settle(_ notice: WaitingNotice, _ error: MailError) async throws(StorageError) -> Outcome {
-        switch plan.step(after: error, attempts: notice.attempts, doubts: notice.doubts) {
+    private func settle(_ notice: WaitingNotice, _ error: MailError, stumbles: Int) async throws(StorageError) -> Outcome {
+        switch plan.step(after: error, attempts: notice.attempts, doubts: notice.doubts, stumbles: stumbles) {
         case .end(let end, let reason): return try await self.end(notice, end, reason, nil)
         case .again(let pause, let doubts, let reason):
             try await outbox.putBack(notice.id, because: reason, doubts: doubts, after: pause)
             count(notice, "again")
-            return .done
+            return NoticePlan.isStumble(error) || error.mayHaveArrived ? .putOff : .done
         case .rest(let reason):
             try await outbox.giveBack(notice.id, because: reason)
             return .serverFails(error)

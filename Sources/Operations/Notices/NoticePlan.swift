@@ -37,23 +37,35 @@ public struct NoticePlan: Sendable {
         case rest(reason: String)
     }
 
+    /// So many recipients over whom the server stumbled one after the other are not to blame any more: the server is.
+    static let stumbles = 3
+
     /// What follows a failed attempt.
     ///
     /// - Parameters:
     ///   - attempts: this one counted.
     ///   - doubts: before it.
-    func step(after error: MailError, attempts: Int32, doubts: Int32) -> Step {
+    ///   - stumbles: over how many different recipients the server has failed without a word about them, this one counted, since it last
+    ///     did its work.
+    func step(after error: MailError, attempts: Int32, doubts: Int32, stumbles: Int = 1) -> Step {
         let reason = error.reply.map { "\(error.kind.rawValue) \($0)" } ?? error.kind.rawValue
         if error.mayHaveArrived {
             return doubts + 1 >= Self.maximumDoubts
                 ? .end(.doubtful, reason: reason) : .again(after: minute * Self.doubtPause, doubts: doubts + 1, reason: reason)
         }
+        if error.kind == .refused || error.kind == .invalidMessage { return .end(.failed, reason: reason) }
+        // The server puts it off itself; or it hangs up, or says nothing more, once it hears of this recipient.
+        let isPutOff = error.kind == .refusedForNow || Self.isStumble(error) && stumbles < Self.stumbles
+        guard isPutOff else { return .rest(reason: reason) }
+        let pause = Self.pauses[min(Int(attempts), Self.pauses.count) - (attempts > 0 ? 1 : 0)]
+        return .again(after: minute * pause, doubts: doubts, reason: reason)
+    }
+
+    /// Whether the server failed when it had heard who the mail is for: that may be this recipient's doing, or not.
+    static func isStumble(_ error: MailError) -> Bool {
         switch error.kind {
-        case .refused, .invalidMessage: return .end(.failed, reason: reason)
-        case .refusedForNow:
-            let pause = Self.pauses[min(Int(attempts), Self.pauses.count) - (attempts > 0 ? 1 : 0)]
-            return .again(after: minute * pause, doubts: doubts, reason: reason)
-        default: return .rest(reason: reason)
+        case .serverRefuses, .timedOut, .connectionLost, .other: error.hadRecipient && !error.mayHaveArrived
+        default: false
         }
     }
 

@@ -1,16 +1,17 @@
 import Postgres
 
 enum DirectorySQL {
-    static let all = [tenants, jurisdictions, services, accessKeys]
+    static let all = [tenants, tenant, jurisdictions, services, accessKeys]
 
-    static let tenants = Statement(
-        "directory_tenants",
+    private static let columns = """
+        id, key, name, language, time_zone, shard, virtual_host, contact, key_service, keeps_undeclared_attributes,
+        sends_personal_data, created_at, fallback_languages, boundary, defers_identifiers, photo_policy, contract_version,
+        contract_sunset, arrangement, status_mapping, token_minutes::bigint, acknowledgement_minutes::bigint
         """
-        select id, key, name, language, time_zone, shard, virtual_host, contact, key_service, keeps_undeclared_attributes,
-               sends_personal_data, created_at, fallback_languages, boundary, defers_identifiers, photo_policy, contract_version,
-               contract_sunset, arrangement, status_mapping, token_minutes::bigint, acknowledgement_minutes::bigint
-        from tenants order by key
-        """)
+
+    static let tenants = Statement("directory_tenants", "select \(columns) from tenants order by key")
+
+    static let tenant = Statement("directory_tenant", "select \(columns) from tenants where id = $1::integer")
 
     static let jurisdictions = Statement(
         "directory_jurisdictions", "select tenant_id, jurisdiction_id from jurisdictions order by tenant_id, position")

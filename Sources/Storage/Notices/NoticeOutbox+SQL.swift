@@ -1,7 +1,7 @@
 import Postgres
 
 enum NoticeOutboxSQL {
-    static let all = [take, standing, settle, putBack, giveBack, backlog, forget]
+    static let all = [take, standing, renew, settle, putBack, giveBack, backlog, forget]
 
     static let take = Statement("notices_take", "select * from bus311_take_notice($1::integer)")
 
@@ -9,8 +9,18 @@ enum NoticeOutboxSQL {
     static let standing = Statement(
         "notices_standing",
         """
-        select exists (select from notice_refusals where tenant_id = $1::integer and address = $2::bytea),
-               (select count(*) from notices where address = $2::bytea and settled_at > now() - interval '1 day' and state = 'sent')
+        select exists (select from notice_refusals where tenant_id = $1::integer and address = any($2::bytea[])),
+               (select count(*) from notices where address = any($2::bytea[]) and settled_at > now() - interval '1 day' and state = 'sent')
+        """)
+
+    /// Under the first of the hashes too, so that it outlives the key of the others.
+    static let renew = Statement(
+        "notices_renew_refusal",
+        """
+        insert into notice_refusals (tenant_id, address, refused_at)
+        select tenant_id, ($2::bytea[])[1], min(refused_at) from notice_refusals
+        where tenant_id = $1::integer and address = any($2::bytea[]) group by tenant_id
+        on conflict do nothing
         """)
 
     /// Nothing happens to a notice that was erased meanwhile.

@@ -113,14 +113,16 @@ public final class NoticeOutbox: Sendable {
         return templates
     }
 
-    /// - Parameter address: the keyed hash.
+    /// - Parameter address: its keyed hashes, the one of today's key first (``LinkSecret/hashes(address:)``). A refusal under an older
+    ///   key is written down under today's.
     /// - Returns: whether it wants none of this tenant's notices, and how many it was sent within a day by all.
-    public func standing(of address: [UInt8], tenant: TenantID) async throws(StorageError) -> (isRefused: Bool, sentToday: Int64) {
+    public func standing(of address: [[UInt8]], tenant: TenantID) async throws(StorageError) -> (isRefused: Bool, sentToday: Int64) {
         try await run { (session) throws(PostgresError) in
-            guard let row = try session.execute(NoticeOutboxSQL.standing, [.int32(tenant.rawValue), .bytes(address)]).first else {
-                return (false, 0)
-            }
-            return (try row.bool(0), try row.int64(1))
+            let own: [Parameter] = [.int32(tenant.rawValue), .byteStrings(address)]
+            guard let row = try session.execute(NoticeOutboxSQL.standing, own).first else { return (false, 0) }
+            let isRefused = try row.bool(0)
+            if isRefused, address.count > 1 { _ = try session.execute(NoticeOutboxSQL.renew, own) }
+            return (isRefused, try row.int64(1))
         }
     }
 

@@ -111,7 +111,7 @@ extension ReferenceStore {
     }
 
     public func pulls(of tenant: TenantID) async throws(StorageError) -> [ReferencePull] {
-        try await run { (session) throws(PostgresError) in
+        try await run(for: tenant) { (session) throws(PostgresError) in
             try session.pipeline([RequestSQL.tenant(tenant), (ReferencePullSQL.list, [.int32(tenant.rawValue)])])[1].map {
                 (row) throws(PostgresError) in try ReferencePull(row)
             }
@@ -150,14 +150,11 @@ extension ReferenceStore {
         }
     }
 
-    /// The tenant itself, for whoever fetches for it.
+    /// The tenant itself, without its jurisdictions, for whoever fetches for it.
     public func tenant(_ id: TenantID) async throws(StorageError) -> Tenant? {
         try await run { (session) throws(PostgresError) in
-            let rows = try session.execute(DirectorySQL.tenants)
-            for index in 0..<rows.count {
-                if let tenant = try TenantRow.tenant(rows[index], jurisdictions: [:]), tenant.id == id { return tenant }
-            }
-            return nil
+            guard let row = try session.execute(DirectorySQL.tenant, [.int32(id.rawValue)]).first else { return nil }
+            return try TenantRow.tenant(row, jurisdictions: [:])
         }
     }
 

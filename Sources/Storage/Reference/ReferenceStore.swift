@@ -4,20 +4,29 @@ import Postgres
 /// Tenants' reference documents, version by version. Each change is one transaction: what is live is the old document or the new one,
 /// never something between.
 public final class ReferenceStore: Sendable {
-    let connection: PostgresConnection
+    private let shares: TenantShares
 
-    /// - Parameter configuration: of the status, administration or watch role.
-    public init(configuration: PostgresConfiguration) throws {
+    /// - Parameters:
+    ///   - configuration: of the status, administration or watch role.
+    ///   - connections: where tenants' own calls come together, so that none of them, with a document of megabytes, takes more than half.
+    public init(configuration: PostgresConfiguration, connections: Int = 1) throws {
         // Thousands of services take longer than a look-up.
         var patient = configuration
         patient.statementTimeout = max(configuration.statementTimeout, .seconds(30))
-        connection = try PostgresConnection(configuration: patient)
+        shares = try TenantShares(configuration: patient, connections: connections)
     }
 
-    public func close() async { await connection.close() }
+    public func close() async { await shares.close() }
 
+    /// For all tenants.
     func run<Value: Sendable>(_ body: @Sendable (Session) throws(PostgresError) -> Value) async throws(StorageError) -> Value {
-        try await storing { () async throws(PostgresError) in try await connection.run(body) }
+        try await storing { () async throws(PostgresError) in try await shares.run(body) }
+    }
+
+    func run<Value: Sendable>(
+        for tenant: TenantID, _ body: @Sendable (Session) throws(PostgresError) -> Value
+    ) async throws(StorageError) -> Value {
+        try await storing { () async throws(PostgresError) in try await shares.run(for: tenant, body) }
     }
 
     // MARK: Reading
@@ -41,7 +50,7 @@ public final class ReferenceStore: Sendable {
         _ kind: ReferenceKind, of tenant: TenantID, below: Int32 = .max, limit: Int32 = 100
     ) async throws(StorageError) -> [ReferenceVersion] {
         let own = tenant.production
-        return try await run { (session) throws(PostgresError) in
+        return try await run(for: own) { (session) throws(PostgresError) in
             try session.pipeline([
                 RequestSQL.tenant(own),
                 (ReferenceSQL.list, [.int32(own.rawValue), .text(kind.rawValue), .int32(below), .int32(limit)]),
@@ -52,7 +61,7 @@ public final class ReferenceStore: Sendable {
     /// What is live and what is scheduled, the live one first, then by moment: 101 at most.
     public func notable(_ kind: ReferenceKind, of tenant: TenantID) async throws(StorageError) -> [ReferenceVersion] {
         let own = tenant.production
-        return try await run { (session) throws(PostgresError) in
+        return try await run(for: own) { (session) throws(PostgresError) in
             try session.pipeline([
                 RequestSQL.tenant(own), (ReferenceSQL.notable, [.int32(own.rawValue), .text(kind.rawValue)]),
             ])[1].map { (row) throws(PostgresError) in try ReferenceVersion(row) }
@@ -62,7 +71,7 @@ public final class ReferenceStore: Sendable {
     /// - Parameter tenant: the request's own; its test endpoint for a request made there.
     /// - Returns: nil when the tenant has no such request.
     public func service(of request: ServiceRequestID, tenant: TenantID) async throws(StorageError) -> RequestedService? {
-        try await run { (session) throws(PostgresError) in
+        try await run(for: tenant) { (session) throws(PostgresError) in
             let own: [Parameter] = [.int64(request.rawValue), .int32(tenant.rawValue), .int32(tenant.production.rawValue)]
             // Each is visible to its own number only: the request to the endpoint's, the catalogue to the tenant's.
             guard let row = try session.pipeline([RequestSQL.tenant(tenant), (ReferenceSQL.requestService, own)])[1].first else {
@@ -77,7 +86,7 @@ public final class ReferenceStore: Sendable {
     private func document(
         _ step: (statement: Statement, parameters: [Parameter]), of tenant: TenantID
     ) async throws(StorageError) -> ReferenceDocument? {
-        try await run { (session) throws(PostgresError) in
+        try await run(for: tenant) { (session) throws(PostgresError) in
             guard let row = try session.pipeline([RequestSQL.tenant(tenant.production), step])[1].first else { return nil }
             return ReferenceDocument(version: try ReferenceVersion(row), body: try row.json(12))
         }
@@ -138,7 +147,7 @@ public final class ReferenceStore: Sendable {
     private func change(_ step: Step, of tenant: TenantID) async throws(ReferenceRefusal) -> ReferenceChange {
         let answer: (word: String, number: Int32?)
         do {
-            answer = try await connection.run { (session) throws(PostgresError) in
+            answer = try await shares.run(for: tenant) { (session) throws(PostgresError) in
                 guard let row = try session.pipeline([RequestSQL.tenant(tenant.production), step])[1].first else {
                     throw PostgresError(.decoding, detail: "no outcome came back")
                 }

@@ -24,12 +24,7 @@ enum StatusInboxSQL {
         """)
 
     static let send = Statement(
-        "inbox_send",
-        """
-        select bus311_send_receipt(event, $1::smallint, kind, message, content)
-        from unnest($2::uuid[], $3::text[], $4::text[], $5::bytea[]) with ordinality as given (event, kind, message, content, place)
-        order by place
-        """)
+        "inbox_send", "select bus311_send_receipts($1::smallint, $2::uuid[], $3::text[], $4::text[], $5::bytea[])")
 
     static let forget = Statement("inbox_forget", "select bus311_forget_inbox()")
 }

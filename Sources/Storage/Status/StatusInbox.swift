@@ -49,6 +49,7 @@ public final class StatusInbox: Sendable {
         let origin = self.origin
         let (outcomes, delays) = try await storing { () async throws(PostgresError) in
             try await pool.run { (session) throws(PostgresError) in
+                try session.renewPlans(after: StatusUpdateStore.plansLast)
                 let outcomes = try session.transaction { (session) throws(PostgresError) in
                     try Self.judge(messages, tenant, origin, session)
                 }

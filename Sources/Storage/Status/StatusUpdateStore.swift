@@ -88,15 +88,22 @@ public final class StatusUpdateStore: Sendable {
 
     let pool: PostgresPool
     private let writers: [PostgresConnection]
+    private let plansLast: Duration
     private let work: GroupedWork<Item, Outcome, PostgresConnection>
 
+    /// Each month's tables begin empty: what is planned then is planned anew so soon (see ``Session/renewPlans(after:)``).
+    public static let plansLast = Duration.seconds(2)
+
     /// - Parameter configuration: of the role that may change one tenant's requests at a time.
-    public init(configuration: PostgresConfiguration, connections: Int = 4) throws {
+    public init(
+        configuration: PostgresConfiguration, connections: Int = 4, plansLast: Duration = StatusUpdateStore.plansLast
+    ) throws {
         pool = try PostgresPool(configuration: configuration, size: connections)
         let planned = configuration.setting("plan_cache_mode", to: "force_generic_plan")
         let writers = [try PostgresConnection(configuration: planned), try PostgresConnection(configuration: planned)]
         self.writers = writers
-        work = GroupedWork(maximumGroup: 256, maximumWaiting: 4_096, workers: writers) { Self.write($1, on: $0) }
+        self.plansLast = plansLast
+        work = GroupedWork(maximumGroup: 256, maximumWaiting: 4_096, workers: writers) { Self.write($1, on: $0, plansLast) }
     }
 
     public func apply(_ update: StatusUpdate, to request: ServiceRequestID, of tenant: TenantID) async throws(StatusUpdateRefusal)
@@ -120,7 +127,10 @@ public final class StatusUpdateStore: Sendable {
     ) async throws(StorageError) -> [Result<AppliedUpdate, StatusUpdateRefusal>] {
         let items = updates.map { Item(update: $0, tenant: tenant) }
         do {
-            return try await pool.run { (session) throws(PostgresError) in try Self.transaction(items, session) }
+            return try await pool.run { [plansLast] (session) throws(PostgresError) in
+                try session.renewPlans(after: plansLast)
+                return try Self.transaction(items, session)
+            }
         } catch {
             guard Self.isOneAtFault(error) else { throw StorageError(error) }
         }
@@ -140,9 +150,12 @@ public final class StatusUpdateStore: Sendable {
         for writer in writers { await writer.close() }
     }
 
-    private static func write(_ items: [Item], on connection: isolated PostgresConnection) -> [Outcome] {
+    private static func write(_ items: [Item], on connection: isolated PostgresConnection, _ plansLast: Duration) -> [Outcome] {
         do {
-            return try connection.run { (session) throws(PostgresError) in try transaction(items, session) }
+            return try connection.run { (session) throws(PostgresError) in
+                try session.renewPlans(after: plansLast)
+                return try transaction(items, session)
+            }
         } catch {
             guard isOneAtFault(error) else { return items.map { _ in .failure(.storage(StorageError(error))) } }
         }

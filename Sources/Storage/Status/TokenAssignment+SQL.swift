@@ -14,8 +14,8 @@ enum TokenSQL {
         "token_assign",
         """
         update service_requests
-        set given_id = coalesce(given_id, $3::text), external_reference = coalesce($4::text, external_reference),
-            listed = hidden_listed is null, hidden_listed = case when hidden_listed is not null then true end,
+        set given_id = coalesce(given_id, $3::text), listed = hidden_listed is null,
+            hidden_listed = case when hidden_listed is not null then true end,
             acknowledged_at = coalesce(acknowledged_at, now()), status_version = status_version + 1, updated_at = greatest(updated_at, now())
         where tenant_id = $1::integer and id = $2::bigint
         """)

@@ -24,7 +24,7 @@ public enum TokenRefusal: Error, Sendable {
 extension StatusUpdateStore {
     /// Gives the request behind a token its id: the CRM's, or ours when it gives none. That is an acknowledgement too.
     ///
-    /// - Parameter reference: the CRM's own, where it tells one.
+    /// - Parameter reference: the CRM's own, where it tells one; it has its place in the request's history, as in any other update.
     public func assign(
         _ given: GivenID?, reference: String?, toToken token: String, of tenant: TenantID
     ) async throws(TokenRefusal) -> AssignedToken {
@@ -85,7 +85,26 @@ extension StatusUpdateStore {
         }
         let isNew = !missing.isEmpty
         guard !isResolved || isNew else { return .success(false) }
-        _ = try session.execute(TokenSQL.assign, [.int32(tenant.rawValue), .int64(id), .text(given?.text), .text(reference)])
+        _ = try session.execute(TokenSQL.assign, [.int32(tenant.rawValue), .int64(id), .text(given?.text)])
+        if let reference, missing.contains(where: { $0.kind == "reference" }) {
+            try remember(reference, of: ServiceRequestID(stored: id), tenant, session)
+        }
         return .success(true)
+    }
+
+    /// An update without a name of the CRM's own: what is older and comes later does not take the reference away.
+    private static func remember(
+        _ reference: String, of request: ServiceRequestID, _ tenant: TenantID, _ session: Session
+    ) throws(PostgresError) {
+        let now = Timestamp.now
+        var update = StatusUpdate(
+            id: "token.\(EventID(at: now))", occurredAt: now, namesItsMoment: false, status: nil, statusNotes: nil, agencyResponsible: nil,
+            expectedAt: nil, serviceNotice: nil, externalReference: reference)
+        update.isAcknowledgement = true
+        var judge = LifecycleJudge(tenant: tenant, door: .rest)
+        let outcomes = try judge.apply([AddressedUpdate(update, to: .number(request))], session)
+        guard case .success? = outcomes.first else {
+            throw PostgresError(.refused, sqlState: "40001", detail: "the reference of a token was refused")
+        }
     }
 }

@@ -116,7 +116,8 @@ struct Services {
         list.append(KeyUseService(keyUses: keyUses))
         let service = StatusIngestService(
             directory: directory, updates: updates, liveCounts: try LiveCountStore(configuration: try settings.database(.status)),
-            keyUses: keyUses, references: try ReferenceStore(configuration: try settings.database(.status)), origin: settings.origin,
+            keyUses: keyUses, references: try ReferenceStore(configuration: try settings.database(.status), connections: 4),
+            origin: settings.origin,
             logger: logger("status-ingest"),
             audit: audit,
             // Tenants share its connection: one that asks for a year holds the others up no longer than this.

@@ -494,6 +494,12 @@ def tokens(city, crm):
         code, _, document = crm.call("PUT", f"/v1/tokens/{one}", body)
         assert (code, document["code"]) == (status, problem), (one, body, code, document)
     assert resolved(second) is None
+    # What was said before the token was answered and comes late takes its place before it: the token's reference stays.
+    crm.put("CRM-4711", "late", {"internal_notes": "n", "updated_datetime": at(-600), "external_reference": "dossier 4710"}, 200)
+    assert crm.updates(number)[-1]["external_reference"] == "dossier 4711", crm.updates(number)
+    shown = subprocess.run(["psql", "-qtAX", "-d", city.settings["database_url"], "-c",
+                            f"select external_reference from service_requests where id = {number}"], check=True, timeout=30, text=True, capture_output=True)
+    assert shown.stdout.strip() == "dossier 4711", shown.stdout
     # Updates by the id that was given, by both doors; citizens read them under it.
     crm.put("CRM-4711", "1", {"status": "IN_PROCESS"})
     bus.send("t-1", {"service_request_id": "CRM-4711", "status": "closed"})

@@ -18,7 +18,8 @@ warnings.filterwarnings("ignore", module="aiosmtpd")
 
 
 class MailServer:
-    """Keeps what it takes. `answer` (of recipient and parsed mail) may say another word than 250; `delay` is before it is said."""
+    """Keeps what it takes. `answer` (of recipient and parsed mail) and `recipient_answer` may say another word than 250, or hang up;
+    `delay` is before it is said."""
 
     USER, PASSWORD = "bus311", "geheim-é"
 
@@ -39,6 +40,8 @@ class MailServer:
         class Handler:
             async def handle_RCPT(self, smtp, session, envelope, address, options):
                 said = server.recipient_answer(address) if server.recipient_answer else None
+                if said == "hang up":
+                    smtp.transport.close()
                 if said:
                     return said
                 envelope.rcpt_tos.append(address)

@@ -295,6 +295,24 @@ def verdicts(bench):
     assert "There is no notice" in bench.run("notices", "retry", "999999", code=64)
     assert bench.run("notices", "retry", "--tenant", bench.tenant, "--state", "doubtful")["waiting"] == 1
     bench.mails("doubt@mail.example", 3)
+    # A recipient at whose name the server hangs up waits alone: it is tried again and again, and all the others get their mails at once.
+    server.recipient_answer = lambda address: "hang up" if address == "hang@mail.example" else None
+    hanging = bench.post("hang@mail.example")
+    wait_until(lambda: int(bench.sql(f"select max(attempts) from notices where request_id = {hanging}")) >= 2, 10, "its own attempts")
+    rested = bench.city.log().count("mail server fails")
+    for index in range(5):
+        bench.post(f"beside{index}@mail.example")
+    for index in range(5):
+        bench.mails(f"beside{index}@mail.example", 1)
+    assert bench.city.log().count("mail server fails") == rested, "the mailer rested for one recipient"
+    # Over three of them it is the server's own failure, and nobody's attempt counts: each arrives once, as soon as it works again.
+    server.recipient_answer = lambda address: "hang up"
+    bench.post("hang2@mail.example")
+    bench.post("hang3@mail.example")
+    wait_until(lambda: bench.city.log().count("mail server fails") > rested, 10, "the mailer rests")
+    server.recipient_answer = None
+    for name in ("hang", "hang2", "hang3"):
+        bench.mails(f"{name}@mail.example", 1)
     # Nobody's mailbox is flooded by a stranger's form.
     for _ in range(23):
         bench.post("flood@mail.example")
