@@ -11,7 +11,7 @@ public enum Statements {
         + CredentialSQL.all
         + ReferenceSQL.all + ReferencePullSQL.all
         + AuditSQL.all + AlertSQL.all + AlertAdministrationSQL.all + AlertLinkSQL.all
-        + PlaceSQL.all + UsageSQL.all
+        + PlaceSQL.all + LinkedPlaceSQL.all + UsageSQL.all
         + NoticeOutboxSQL.all + CitizenNoticeSQL.all + PersonSQL.all + ErasureRegisterSQL.all
         + RetentionSQL.all
 }

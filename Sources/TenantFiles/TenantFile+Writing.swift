@@ -21,11 +21,12 @@ extension TenantFile {
 
     /// What is not as this file says: one difference a field, in the file's order.
     ///
-    /// - Parameter stored: the same tenant as the database has it. Territory and catalogue are compared by whoever has read the
-    ///   files they stand in.
+    /// - Parameter stored: the same tenant as the database has it. Territory, catalogue and words of notices are compared by whoever has
+    ///   read the files they stand in.
     public func differences(from stored: TenantFile) -> [TenantDifference] {
         TenantFileField.all.compactMap { field in
-            guard !["tenant", "policies.boundary", "catalogue"].contains(field.path) else { return nil }
+            guard !["tenant", "policies.boundary", "catalogue", "notices.templates"].contains(field.path) else { return nil }
+            if field.path.hasPrefix("notices."), notices.kinds == nil { return nil }
             let (wanted, found) = (field.value(self), field.value(stored))
             return wanted == found ? nil : TenantDifference(path: field.path, found: found?.yaml, wanted: wanted?.yaml)
         }

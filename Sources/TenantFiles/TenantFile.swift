@@ -23,6 +23,7 @@ public struct TenantFile: Sendable {
     public var boundary: Territory
     /// JSON of services; a path relative to the tenant's file. Nil leaves the catalogue as the database has it.
     public var catalogue: String?
+    public var notices = DeclaredNotices()
     /// Where each field stands, for faults that only show when the database or another file is looked at.
     private(set) var lines: [String: Int] = [:]
 
@@ -47,7 +48,7 @@ extension TenantFile: Equatable {
     /// Where something stands does not count.
     public static func == (left: TenantFile, right: TenantFile) -> Bool {
         left.tenant == right.tenant && left.declaration == right.declaration && left.boundary == right.boundary
-            && left.catalogue == right.catalogue
+            && left.catalogue == right.catalogue && left.notices == right.notices
     }
 }
 

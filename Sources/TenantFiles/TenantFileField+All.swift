@@ -4,7 +4,8 @@ import Open311
 extension TenantFileField {
     /// Every field, in the order of an export. A new policy is one line here: reading, writing, comparing and the JSON Schema
     /// follow from it (`make` the schema anew with `bus311 tenant schema`).
-    static let all: [TenantFileField] = identity + people + limits + credentials + policies + photos + time + retention + [catalogue]
+    static let all: [TenantFileField] =
+        identity + people + limits + credentials + policies + photos + time + retention + notices + [catalogue]
 
     private static let identity: [TenantFileField] = [
         TenantFileField.text(
@@ -223,6 +224,36 @@ extension TenantFileField {
         .number(
             "retention.rest_days", "Days after which the request's row goes, too, in which nobody is any more; 30 when it is not said.",
             \.declaration.service.retention.restDays, in: RetentionPolicy.restRange),
+    ]
+
+    private static let notices: [TenantFileField] = [
+        .texts(
+            "notices.kinds",
+            "What citizens with an address are written of: received, accepted, done, rejected; empty for nothing. Notices stay as they are when it is not said.",
+            \.notices.kinds, count: 0...NoticeKind.allCases.count,
+            parse: { (text) throws(Problem) in
+                guard let kind = NoticeKind(rawValue: text) else {
+                    throw Problem(
+                        text: "\(YAMLReader.shown(text)) is none of \(NoticeKind.allCases.map(\.rawValue).joined(separator: ", "))")
+                }
+                return kind
+            }, write: { $0.rawValue }, order: { chosen in NoticeKind.allCases.filter(chosen.contains) }),
+        .text(
+            "notices.from_name", "With kinds: shown in place of the sender's address; the tenant's name when it is not said.",
+            \.notices.fromName, parse: { $0 }, write: { $0 }),
+        .text(
+            "notices.reply_to", "With kinds: where answers go; the sender's address when it is not said.", \.notices.replyTo, maximum: 254,
+            parse: parseEmail, write: { $0?.rawValue }),
+        .texts(
+            "notices.templates",
+            "Words of the city's own, each with kind, language and a file beside this one, as in done fr done-fr.txt; they stay as they are when it is not said, and go when they are not in the list.",
+            \.notices.templates, count: 0...200,
+            parse: { (text) throws(Problem) in
+                guard let template = DeclaredNotices.Template(text) else {
+                    throw Problem(text: "\(YAMLReader.shown(text)) must be kind, language and file, as in done fr done-fr.txt")
+                }
+                return template
+            }, write: { $0.description }),
     ]
 
     private static let catalogue = TenantFileField.text(

@@ -54,32 +54,60 @@ extension TenantFileField {
         parse: @escaping @Sendable (String) throws(Problem) -> Value, write: @escaping @Sendable (Value) -> String
     ) -> TenantFileField where Value: Hashable {
         TenantFileField(
-            path: path, summary: summary,
-            schema: [
-                .init("type", .text("array")), .init("items", .object([.init("type", .text("string"))])),
-                .init("minItems", .number(count.lowerBound)), .init("maxItems", .number(count.upperBound)),
-                .init("uniqueItems", .flag(!repeats)),
-            ],
+            path: path, summary: summary, schema: listSchema(count, repeats: repeats),
             read: { (node, file) throws(Problem) in
-                guard case .sequence(let items) = node.content else {
-                    throw Problem(text: "must be a list, as in [\(node.shownText ?? "a"), …]")
-                }
-                guard count.contains(items.count) else {
-                    throw Problem(text: "must have \(count.lowerBound) to \(count.upperBound) entries, not \(items.count)")
-                }
-                var values: [Value] = []
-                for item in items {
-                    do throws(Problem) {
-                        let value = try parse(try item.text(maximum: 255))
-                        guard repeats || !values.contains(value) else { throw Problem(text: "\(write(value)) stands in the list twice") }
-                        values.append(value)
-                    } catch {
-                        throw Problem(text: error.text, line: error.line ?? item.line)
-                    }
-                }
-                file[keyPath: target] = values
+                file[keyPath: target] = try list(node, path, count, repeats: repeats, parse, write, &file)
             },
             value: { file in .list(file[keyPath: target].map { .text(write($0)) }) })
+    }
+
+    /// A list that need not be said.
+    ///
+    /// - Parameter order: in which it is kept, when its own says nothing.
+    static func texts<Value: Sendable>(
+        _ path: String, _ summary: String, _ target: FilePath<[Value]?>, count: ClosedRange<Int>,
+        parse: @escaping @Sendable (String) throws(Problem) -> Value, write: @escaping @Sendable (Value) -> String,
+        order: @escaping @Sendable ([Value]) -> [Value] = { $0 }
+    ) -> TenantFileField where Value: Hashable {
+        TenantFileField(
+            path: path, summary: summary, schema: listSchema(count, repeats: false),
+            read: { (node, file) throws(Problem) in
+                file[keyPath: target] = order(try list(node, path, count, repeats: false, parse, write, &file))
+            },
+            value: { file in file[keyPath: target].map { .list($0.map { .text(write($0)) }) } })
+    }
+
+    private static func listSchema(_ count: ClosedRange<Int>, repeats: Bool) -> [FileValue.Member] {
+        [
+            .init("type", .text("array")), .init("items", .object([.init("type", .text("string"))])),
+            .init("minItems", .number(count.lowerBound)), .init("maxItems", .number(count.upperBound)),
+            .init("uniqueItems", .flag(!repeats)),
+        ]
+    }
+
+    /// Where each entry stands is kept, too, under the path and its number.
+    private static func list<Value: Hashable>(
+        _ node: YAMLNode, _ path: String, _ count: ClosedRange<Int>, repeats: Bool, _ parse: (String) throws(Problem) -> Value,
+        _ write: (Value) -> String, _ file: inout TenantFile
+    ) throws(Problem) -> [Value] {
+        guard case .sequence(let items) = node.content else {
+            throw Problem(text: "must be a list, as in [\(node.shownText ?? "a"), …]")
+        }
+        guard count.contains(items.count) else {
+            throw Problem(text: "must have \(count.lowerBound) to \(count.upperBound) entries, not \(items.count)")
+        }
+        var values: [Value] = []
+        for (index, item) in items.enumerated() {
+            file.stands("\(path).\(index)", at: item.line)
+            do throws(Problem) {
+                let value = try parse(try item.text(maximum: 255))
+                guard repeats || !values.contains(value) else { throw Problem(text: "\(write(value)) stands in the list twice") }
+                values.append(value)
+            } catch {
+                throw Problem(text: error.text, line: error.line ?? item.line)
+            }
+        }
+        return values
     }
 
     static func flag(_ path: String, _ summary: String, _ target: FilePath<Bool>) -> TenantFileField {

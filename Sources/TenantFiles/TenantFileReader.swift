@@ -98,6 +98,19 @@ extension TenantFile {
                         at: seen.contains("policies.contract_sunset") ? "policies.contract_sunset" : "policies.contract",
                         "contract: both and contract_sunset go together"))
             }
+            for (path, isSaid) in [
+                ("notices.from_name", file.notices.fromName != nil), ("notices.reply_to", file.notices.replyTo != nil),
+            ] where isSaid && !seen.contains("notices.kinds") {
+                faults.append(file.fault(at: path, "has no notices.kinds beside it: say of what citizens are written"))
+            }
+            var words: Set<String> = []
+            for (index, template) in (file.notices.templates ?? []).enumerated()
+            where !words.insert("\(template.kind.rawValue) \(template.language)").inserted {
+                faults.append(
+                    file.fault(
+                        at: "notices.templates.\(index)",
+                        "\(template.kind.rawValue) \(template.language) has words already, in the list above"))
+            }
             if let program = declared.policies.photos.blurCommand.first, !program.hasPrefix("/") {
                 faults.append(
                     file.fault(at: "policies.photos.blur_command", "must begin with the whole path of a program, as in /usr/local/bin/blur")

@@ -82,10 +82,23 @@ extension TenantFile {
         declared.policies.photos.shownDays = perhaps(30)
         declared.policies.photos.fetchesLinks = Bool.random(using: &random)
         declared.policies.photos.blurCommand = Bool.random(using: &random) ? ["/bin/blur", text(20), text(20)] : []
-        return TenantFile(
+        var notices = DeclaredNotices()
+        if Bool.random(using: &random) {
+            notices.kinds = NoticeKind.allCases.filter { _ in Bool.random(using: &random) }
+            notices.fromName = perhaps(text(100))
+            notices.replyTo = perhaps(try EmailAddress(validating: "\(word())@\(word()).example"))
+        }
+        if Bool.random(using: &random) {
+            notices.templates = NoticeKind.allCases.filter { _ in Bool.random(using: &random) }.map {
+                DeclaredNotices.Template(kind: $0, language: .french, file: "\(word()) é.txt")
+            }
+        }
+        var file = TenantFile(
             tenant: Bool.random(using: &random) ? .stem(word()) : .key(try TenantKey(validating: word() + "-00ff99")),
             declaration: declared,
             boundary: [.asStored, .none, .file(text(50) + ".geojson")][Int.random(in: 0..<3, using: &random)],
             catalogue: perhaps(text(50) + ".json"))
+        file.notices = notices
+        return file
     }
 }

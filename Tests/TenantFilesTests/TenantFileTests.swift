@@ -84,6 +84,44 @@ struct TenantFileTests {
             faults("language: fr\n") == ["line 1: jurisdictions: is missing", "line 1: name: is missing", "line 1: tenant: is missing"])
     }
 
+    private static let short = "tenant: valmont\nname: Valmont\njurisdictions: [valmont.example]\n"
+
+    @Test("says of what citizens are written, and in which words; what it does not say stays as it is")
+    func notices() throws {
+        let said = try TenantFile(
+            parsing: Array(
+                (Self.short + "notices:\n  kinds: [done, received]\n  from_name: Mairie\n  reply_to: mairie@valmont.example\n"
+                    + "  templates: [done fr done fr.txt, done nl-BE klaar.txt]\n").utf8))
+        #expect(said.notices.kinds == [.received, .done] && said.notices.policy?.fromName == "Mairie")
+        #expect(said.notices.templates?.map(\.file) == ["done fr.txt", "klaar.txt"])
+        let silent = try TenantFile(parsing: Array(Self.short.utf8))
+        #expect(silent.notices == DeclaredNotices() && silent.notices.policy == nil)
+        var stored = silent
+        stored.notices = DeclaredNotices(try NoticePolicy(kinds: [.done], fromName: "X"))
+        #expect(silent.differences(from: stored) == [])
+        #expect(said.differences(from: stored).map(\.path) == ["notices.kinds", "notices.from_name", "notices.reply_to"])
+        let nobody = try TenantFile(parsing: Array((Self.short + "notices:\n  kinds: []\n").utf8))
+        #expect(nobody.differences(from: stored).map(\.path) == ["notices.kinds", "notices.from_name"])
+    }
+
+    @Test(
+        "with a fault in its notices says the line and what to write",
+        arguments: [
+            ("  kinds: [opened]", "line 5: notices.kinds: opened is none of received, accepted, done, rejected"),
+            ("  kinds: [done, done]", "line 5: notices.kinds: done stands in the list twice"),
+            ("  from_name: Mairie", "line 5: notices.from_name: has no notices.kinds beside it"),
+            ("  kinds: [done]\n  reply_to: mairie", "line 6: notices.reply_to: must be an e-mail address"),
+            (
+                "  templates:\n    - done fr a.txt\n    - opened fr b.txt",
+                "line 7: notices.templates: opened fr b.txt must be kind, language and file"
+            ),
+            ("  templates:\n    - done fr a.txt\n    - done FR b.txt", "line 7: notices.templates.1: done fr has words already"),
+            ("  kind: [done]", "line 5: notices.kind: there is no such field; did you mean notices.kinds?"),
+        ])
+    func noticeFaults(lines: String, fault: String) {
+        #expect(faults(Self.short + "notices:\n" + lines + "\n").contains { $0.hasPrefix(fault) }, "\(faults(Self.short + lines))")
+    }
+
     @Test(
         "with a fault says the line, the field and what to write",
         arguments: [

@@ -120,8 +120,9 @@ public struct GeoReportGateway: HTTPResponder {
         let isPhoto = PhotoAnswers.isPhoto(request.uri.path)
         let isContract = ContractFiles.isContract(request.uri.path)
         let tourism = target == nil ? TourismTarget(path: request.uri.path) : nil
+        let linked = target == nil && tourism == nil ? LinkedTarget(path: request.uri.path) : nil
         let format =
-            isPhoto || isContract || tourism != nil
+            isPhoto || isContract || tourism != nil || linked != nil
             ? .json
             : target?.format ?? ResponseFormat(extensionOf: request.uri.path)
                 ?? ResponseFormat.negotiated(accept: request.headers[.accept])
@@ -136,6 +137,8 @@ public struct GeoReportGateway: HTTPResponder {
                 response = try ContractFiles.response(to: request)
             } else if let tourism {
                 response = try await answer(request, tourism, limits.caller(request, context), trail)
+            } else if let linked {
+                response = try await answer(request, linked, limits.caller(request, context), trail)
             } else if let page {
                 response = try page.response(to: request)
             } else {
@@ -143,7 +146,10 @@ public struct GeoReportGateway: HTTPResponder {
             }
         } catch {
             if let reason = error.reason, trail.objects == nil { trail.objects = "refused " + reason }
-            response = tourism == nil ? Self.response(to: error, format ?? .xml) : TourismDocuments.response(to: error)
+            response =
+                tourism != nil
+                ? TourismDocuments.response(to: error)
+                : linked != nil ? LinkedDocuments.response(to: error) : Self.response(to: error, format ?? .xml)
         }
         CrossOrigin.open(&response.headers)
         let requestID = HTTPMetrics.requestID(of: request)
@@ -156,11 +162,19 @@ public struct GeoReportGateway: HTTPResponder {
         }
         let route =
             target?.resource.route.rawValue
-            ?? (isPhoto ? "media" : isContract ? "contract" : tourism != nil ? "tourism" : page == nil ? "unknown" : "page")
+            ?? Self.other(isPhoto: isPhoto, isContract: isContract, isTourism: tourism != nil, isLinked: linked != nil, isPage: page != nil)
         HTTPMetrics.record(route, request.method, Int(response.status.code), since: start)
         trail.log(logger, route, request.method, Int(response.status.code), requestID, since: start)
         await HTTPAudit.record(.inHTTP, route, request, response, requestID, trail, since: start, in: audit)
         return response
+    }
+
+    /// What an answer outside of GeoReport is counted as.
+    private static func other(isPhoto: Bool, isContract: Bool, isTourism: Bool, isLinked: Bool, isPage: Bool) -> String {
+        if isPhoto { return "media" }
+        if isContract { return "contract" }
+        if isTourism { return "tourism" }
+        return isLinked ? "linked_data" : isPage ? "page" : "unknown"
     }
 
     private func alertPage(

@@ -1,6 +1,6 @@
 /// The words of a notice, with places for what differs from one to the next: `{{city}}`. Plain text; what is put in is text too, and
 /// never read for places again.
-public struct NoticeTemplate: Sendable, Equatable {
+public struct NoticeTemplate: Sendable, Hashable {
     public enum Place: String, Sendable, CaseIterable {
         /// The city's name.
         case city

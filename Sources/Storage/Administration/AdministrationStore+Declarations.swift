@@ -8,6 +8,23 @@ public enum DeclaredPart<Value: Sendable>: Sendable {
     case set(Value)
 }
 
+/// Words of a tenant's own for one kind of notice in one language.
+public struct DeclaredTemplate: Sendable, Hashable {
+    public let kind: NoticeKind
+    public let language: Language
+    public let template: NoticeTemplate
+
+    public init(kind: NoticeKind, language: Language, template: NoticeTemplate) {
+        self.kind = kind
+        self.language = language
+        self.template = template
+    }
+
+    public init(_ stored: StoredNoticeTemplate) {
+        self.init(kind: stored.kind, language: stored.language, template: stored.template)
+    }
+}
+
 /// Tenants as their files declare them.
 extension AdministrationStore {
     /// Makes the tenant's record as declared, catalogue and territory included, in one transaction: all of it or nothing.
@@ -18,7 +35,7 @@ extension AdministrationStore {
     /// - Throws: ``StorageError`` `duplicate` when a jurisdiction is another tenant's, or the key was one before.
     public func apply(
         _ declared: TenantDeclaration, to key: TenantKey, boundary: DeclaredPart<Boundary?>, catalogue: DeclaredPart<[Service]>,
-        by who: String
+        notices: DeclaredPart<NoticePolicy> = .keep, templates: DeclaredPart<[DeclaredTemplate]> = .keep, by who: String
     ) async throws(StorageError) -> Tenant {
         let existing = try await tenant(key)
         let chosen = declared.policies
@@ -51,6 +68,7 @@ extension AdministrationStore {
                 _ = try session.execute(
                     PhotoAdministrationSQL.setPolicy, [.int32(id.rawValue), .json(PhotoPolicyJSON.bytes(chosen.photos))])
                 try Self.write(declared.contacts, of: id, session)
+                try Self.write(notices, templates, of: id, session)
                 if !documents.isEmpty { _ = try session.pipeline([RequestSQL.tenant(id)] + documents) }
                 let did = existing == nil ? "tenant made from a file" : "tenant changed from a file"
                 _ = try session.execute(ReplaySQL.act, [.text(who), .text(did), .int32(id.rawValue), .text(key.rawValue)])
@@ -87,6 +105,26 @@ extension AdministrationStore {
             key: key, name: declared.name, jurisdictions: declared.jurisdictions, language: declared.language, timeZone: declared.timeZone,
             virtualHost: declared.virtualHost, contact: declared.contact, keyService: declared.keyService, policies: declared.policies,
             fallbackLanguages: declared.fallbackLanguages)
+    }
+
+    private static func write(
+        _ policy: DeclaredPart<NoticePolicy>, _ templates: DeclaredPart<[DeclaredTemplate]>, of id: TenantID, _ session: Session
+    ) throws(PostgresError) {
+        if case .set(let policy) = policy {
+            _ = try session.execute(CitizenNoticeSQL.setPolicy, CitizenNoticeSQL.parameters(of: policy, id))
+        }
+        guard case .set(let templates) = templates else { return }
+        _ = try session.execute(
+            CitizenNoticeSQL.keepTemplates,
+            [.int32(id.rawValue), .texts(templates.map(\.kind.rawValue)), .texts(templates.map(\.language.rawValue))])
+        for one in templates {
+            _ = try session.execute(
+                CitizenNoticeSQL.setTemplate,
+                [
+                    .int32(id.rawValue), .text(one.kind.rawValue), .text(one.language.rawValue), .text(one.template.subject),
+                    .text(one.template.body),
+                ])
+        }
     }
 
     private static func write(_ contacts: TenantContacts, of id: TenantID, _ session: Session) throws(PostgresError) {

@@ -3,7 +3,7 @@ import Open311
 import Postgres
 
 enum CitizenNoticeSQL {
-    static let all = [policy, setPolicy, removePolicy, templates, setTemplate, removeTemplate, list, retry, retryAll, state]
+    static let all = [policy, setPolicy, removePolicy, templates, setTemplate, removeTemplate, keepTemplates, list, retry, retryAll, state]
 
     static let policy = Statement(
         "citizen_notice_policy", "select kinds, from_name, reply_to from notice_policies where tenant_id = $1::integer")
@@ -28,7 +28,23 @@ enum CitizenNoticeSQL {
         values ($1::integer, $2::text, $3::text, $4::text, $5::text)
         on conflict (tenant_id, kind, language) do update
         set subject = excluded.subject, body = excluded.body, changed_at = now()
+        where (notice_templates.subject, notice_templates.body) is distinct from (excluded.subject, excluded.body)
         """)
+
+    /// Removes all but these.
+    static let keepTemplates = Statement(
+        "citizen_notice_keep_templates",
+        """
+        delete from notice_templates
+        where tenant_id = $1::integer and (kind, language) not in (select kind, language from unnest($2::text[], $3::text[]) as kept (kind, language))
+        """)
+
+    static func parameters(of policy: NoticePolicy, _ tenant: TenantID) -> [Parameter] {
+        [
+            .int32(tenant.rawValue), .texts(NoticeKind.allCases.filter(policy.kinds.contains).map(\.rawValue)), .text(policy.fromName),
+            .text(policy.replyTo?.rawValue),
+        ]
+    }
 
     static let removeTemplate = Statement(
         "citizen_notice_remove_template",
@@ -103,12 +119,7 @@ extension AdministrationStore {
                 _ = try session.execute(CitizenNoticeSQL.removePolicy, [.int32(tenant.rawValue)])
                 return
             }
-            _ = try session.execute(
-                CitizenNoticeSQL.setPolicy,
-                [
-                    .int32(tenant.rawValue), .texts(NoticeKind.allCases.filter(policy.kinds.contains).map(\.rawValue)),
-                    .text(policy.fromName), .text(policy.replyTo?.rawValue),
-                ])
+            _ = try session.execute(CitizenNoticeSQL.setPolicy, CitizenNoticeSQL.parameters(of: policy, tenant))
         }
     }
 

@@ -11,6 +11,7 @@ struct TenantDocument {
     let file: TenantFile
     let boundary: DeclaredPart<Boundary?>
     let catalogue: DeclaredPart<[Service]>
+    let templates: DeclaredPart<[DeclaredTemplate]>
     /// What the catalogue lacks without being wrong.
     let advice: [CatalogueFinding]
 
@@ -31,6 +32,7 @@ struct TenantDocument {
         var advice: [CatalogueFinding] = []
         catalogue = Self.catalogue(file, folder, &faults, &advice)
         self.advice = advice
+        templates = Self.templates(file, folder, &faults)
         guard faults.isEmpty else { throw Self.refusal(path, faults) }
     }
 
@@ -78,6 +80,33 @@ struct TenantDocument {
             faults.append(file.fault(at: "catalogue", "\(error)"))
             return .keep
         }
+    }
+
+    private static func templates(
+        _ file: TenantFile, _ folder: URL, _ faults: inout [TenantFileFault]
+    ) -> DeclaredPart<[DeclaredTemplate]> {
+        guard let named = file.notices.templates else { return .keep }
+        var templates: [DeclaredTemplate] = []
+        for (index, one) in named.enumerated() {
+            let place = "notices.templates.\(index)"
+            guard let data = try? Data(contentsOf: URL(fileURLWithPath: one.file, relativeTo: folder)), data.count <= 65_536 else {
+                faults.append(
+                    file.fault(
+                        at: place,
+                        "the file \(one.file) cannot be read, or is larger than 64 kB; its path is relative to this file's folder"))
+                continue
+            }
+            guard let text = String(bytes: data, encoding: .utf8) else {
+                faults.append(file.fault(at: place, "\(one.file) is not UTF-8"))
+                continue
+            }
+            do throws(InvalidValue) {
+                templates.append(DeclaredTemplate(kind: one.kind, language: one.language, template: try NoticeTemplate(file: text)))
+            } catch {
+                faults.append(file.fault(at: place, "\(one.file): \(error)"))
+            }
+        }
+        return .set(templates)
     }
 
     // MARK: Against the database
@@ -135,10 +164,26 @@ struct TenantDocument {
 
     /// What of the record is not as the file says.
     func differences(from tenant: Tenant, _ administration: Administration) async throws -> [TenantDifference] {
-        let stored = TenantFile(
+        var stored = TenantFile(
             tenant: .key(tenant.key),
             declaration: TenantDeclaration(tenant, contacts: try await administration.store.contacts(of: tenant.id)))
+        stored.notices = DeclaredNotices(try await administration.store.noticePolicy(of: tenant.id))
         var found = file.differences(from: stored)
+        if case .set(let templates) = templates {
+            let known = try await administration.store.noticeTemplates(of: tenant.id).map(DeclaredTemplate.init)
+            if Set(known) != Set(templates) {
+                func name(_ one: DeclaredTemplate) -> String { "\(one.kind.rawValue) \(one.language)" }
+                let changed = templates.filter { !known.contains($0) }.map(name)
+                let removed = known.map(name).filter { one in !templates.contains { name($0) == one } }
+                let words = [("new or changed", changed), ("removed", removed)].filter { !$0.1.isEmpty }.map {
+                    "\($0.0) \($0.1.joined(separator: ", "))"
+                }
+                found.append(
+                    TenantDifference(
+                        path: "notices.templates", found: "\(known.count) templates",
+                        wanted: "\(templates.count) templates (\(words.joined(separator: "; ")))"))
+            }
+        }
         if case .set(let boundary) = boundary, boundary != tenant.policies.boundary {
             func said(_ boundary: Boundary?) -> String { boundary.map { "\($0.polygons.joined().joined().count) positions" } ?? "none" }
             let (old, new) = (said(tenant.policies.boundary), said(boundary))

@@ -14,7 +14,7 @@ struct TenantExport: AsyncParsableCommand {
             """)
     @OptionGroup var common: CommonOptions
     @Argument var tenant: String
-    @Option(help: "Write tenant.yaml, catalogue.json and boundary.geojson into this folder.") var folder: String?
+    @Option(help: "Write tenant.yaml, catalogue.json, boundary.geojson and the words of notices into this folder.") var folder: String?
 
     func run() async throws {
         try await common.administer { administration in
@@ -26,10 +26,12 @@ struct TenantExport: AsyncParsableCommand {
     }
 
     static func file(of tenant: Tenant, _ administration: Administration) async throws -> TenantFile {
-        TenantFile(
+        var file = TenantFile(
             tenant: .key(tenant.key),
             declaration: TenantDeclaration(tenant, contacts: try await administration.store.contacts(of: tenant.id)),
             boundary: tenant.policies.boundary == nil ? .none : .asStored)
+        file.notices = DeclaredNotices(try await administration.store.noticePolicy(of: tenant.id))
+        return file
     }
 
     /// - Returns: the names of the files written.
@@ -45,6 +47,14 @@ struct TenantExport: AsyncParsableCommand {
             file.boundary = .file("boundary.geojson")
             names.append("boundary.geojson")
             try Data(BoundaryJSON.bytes(boundary)).write(to: folder.appendingPathComponent("boundary.geojson"), options: .atomic)
+        }
+        file.notices.templates = []
+        for one in try await administration.store.noticeTemplates(of: tenant.id) {
+            let name = "notice-\(one.kind.rawValue)-\(one.language).txt"
+            names.append(name)
+            file.notices.templates?.append(DeclaredNotices.Template(kind: one.kind, language: one.language, file: name))
+            try Data("Subject: \(one.template.subject)\n\n\(one.template.body)".utf8).write(
+                to: folder.appendingPathComponent(name), options: .atomic)
         }
         try Data(file.yaml.utf8).write(to: folder.appendingPathComponent("tenant.yaml"), options: .atomic)
         return names

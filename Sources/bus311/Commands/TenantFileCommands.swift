@@ -152,7 +152,8 @@ extension TenantApply {
     private static func store(_ document: TenantDocument, as key: TenantKey, _ store: AdministrationStore) async throws {
         do throws(StorageError) {
             _ = try await store.apply(
-                document.file.declaration, to: key, boundary: document.boundary, catalogue: document.catalogue, by: Operator.name)
+                document.file.declaration, to: key, boundary: document.boundary, catalogue: document.catalogue,
+                notices: document.file.notices.policy.map { .set($0) } ?? .keep, templates: document.templates, by: Operator.name)
         } catch {
             guard error.kind == .duplicate else { throw error }
             throw ValidationError("\(document.path): another command took the key or a jurisdiction meanwhile. Run this one again.")

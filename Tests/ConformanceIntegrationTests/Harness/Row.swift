@@ -30,6 +30,7 @@ enum ConformanceRows {
         ("Discovery", "D", 12), ("Catalogue", "S", 18), ("Service definition", "F", 16), ("Create: success", "P", 30),
         ("Create: refusal", "E", 28), ("Tokens", "T", 7), ("Search", "Q", 36), ("One request", "G", 12), ("HTTP and errors", "H", 12),
         ("Updates (FixMyStreet)", "U", 8), ("Whole clients", "W", 6), ("CitySDK participation", "P-", 66), ("CitySDK tourism", "T-", 50),
+        ("CitySDK linked data", "L-", 56),
     ]
 
     static func ids(_ chapter: (title: String, prefix: String, count: Int)) -> [String] {
@@ -56,7 +57,7 @@ actor ConformanceReport {
         var lines = [
             "# Conformance", "",
             "Written by `Tests/ConformanceIntegrationTests`, which ask a real gateway over HTTP; each row is a test of that name.",
-            "Rows are of GeoReport v2 as real clients use it, of FixMyStreet's update extension, of CitySDK participation (`P-…`) and of CitySDK tourism (`T-…`).",
+            "Rows are of GeoReport v2 as real clients use it, of FixMyStreet's update extension, of CitySDK participation (`P-…`), tourism (`T-…`) and linked data (`L-…`).",
             "\(outcomes.count) rows: \(passed) passed, \(outcomes.count - passed) otherwise.",
         ]
         for chapter in ConformanceRows.chapters {

@@ -77,7 +77,7 @@ class Town:
         self.key = stem
         self.write(**lines)
 
-    def write(self, limits=(), policies=(), name=None):
+    def write(self, limits=(), policies=(), name=None, notices=()):
         text = [
             f"tenant: {self.key}", f"name: {name or 'Ville de ' + self.stem}", f"jurisdictions: [{self.jurisdiction}]",
             f"virtual_host: {self.virtual_host}", "contacts:", "  technical_administrator:", "    name: Camille Roux",
@@ -85,6 +85,7 @@ class Town:
         ]
         text += (["limits:"] + [f"  {line}" for line in limits]) if limits else []
         text += (["policies:"] + [f"  {line}" for line in policies]) if policies else []
+        text += (["notices:"] + [f"  {line}" for line in notices]) if notices else []
         with open(self.path, "w", encoding="utf-8") as file:
             file.write("\n".join(text) + "\n")
 
@@ -168,6 +169,43 @@ def faults(city):
     town.operator.refused("tenant", "plan", says=["file with -f"])
 
 
+def notices(town):
+    """Policy and words of notices as the file says: shown, applied, exported; a fault by its line; what is not said stays."""
+    operator = town.operator
+    words = os.path.join(town.folder, "done-fr.txt")
+    with open(words, "w", encoding="utf-8") as file:
+        file.write("Objet : Fait à {{city}}\n\nBonjour,\n{{note}}\nNuméro {{nombre}}\n")
+    wanted = ["kinds: [done, received]", "reply_to: mairie@valmont.example", "templates:", "  - done fr done-fr.txt", "  - done en gone.txt"]
+    town.write(notices=wanted)
+    operator.refused("tenant", "plan", "-f", town.path, says=[
+        "2 faults", "line 14: notices.templates.0: done-fr.txt: body, line 3 has {{nombre}}", "line 15: notices.templates.1: the file gone.txt cannot be read"])
+    with open(words, "w", encoding="utf-8") as file:
+        file.write("Objet : Fait à {{city}}\n\nBonjour,\n{{note}}\nNuméro {{number}}\n")
+    town.write(notices=wanted[:-1])
+    plan = town.plan()["record"]
+    assert [(one["path"], one["wanted"]) for one in plan] == [
+        ("notices.kinds", "[received, done]"), ("notices.reply_to", "mairie@valmont.example"),
+        ("notices.templates", "1 templates (new or changed done fr)")], plan
+    town.apply()
+    assert town.plan()["record"] == []
+    policy = operator.json("notices", "policy", town.key)
+    assert policy["kinds"] == ["received", "done"] and policy["reply_to"] == "mairie@valmont.example", policy
+    assert operator.json("notices", "preview", town.key, "--kind", "done", "--language", "fr")["own_words"]
+    folder = os.path.join(town.folder, "export")
+    assert "notice-done-fr.txt" in operator.json("tenant", "export", town.key, "--folder", folder)
+    operator.text("tenant", "plan", "-f", os.path.join(folder, "tenant.yaml"))
+    # What a command changed is shown as a difference; a file that says nothing leaves it alone.
+    operator.json("notices", "policy", town.key, "--kinds", "all")
+    assert [one["path"] for one in town.plan()["record"]] == ["notices.kinds"]
+    town.write()
+    assert town.plan()["record"] == []
+    town.write(notices=["kinds: []", "templates: []"])
+    assert [one["path"] for one in town.plan()["record"]] == ["notices.kinds", "notices.reply_to", "notices.templates"]
+    town.apply()
+    assert operator.json("notices", "policy", town.key)["kinds"] == [] and operator.json("notices", "template", "list", town.key) == []
+    town.write()
+
+
 def lifecycle(town):
     """plan → apply → plan is empty; export → plan is empty; a change is shown before it is made."""
     city, operator = town.city, town.operator
@@ -187,6 +225,7 @@ def lifecycle(town):
     operator.text("tenant", "plan", "-f", path)
     operator.text("tenant", "export", town.key, "--folder", os.path.join(town.folder, "export"))
     operator.text("tenant", "plan", "-f", os.path.join(town.folder, "export", "tenant.yaml"))
+    notices(town)
     with open(os.path.join(REPOSITORY, "docs", "operators", "tenant.schema.json"), encoding="utf-8") as file:
         schema = json.load(file)
     jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(exported))
