@@ -328,7 +328,8 @@ struct LinkedDocuments {
             writer.name("properties")
             writer.beginObject()
             for (key, value) in [
-                ("url", base), ("swagger", base + "/swagger"), ("base_uri", base + "/"), ("endpoint_code", tenant.key.rawValue), ("title", tenant.name),
+                ("url", base), ("swagger", base + "/swagger"), ("base_uri", base + "/"), ("endpoint_code", tenant.key.rawValue),
+                ("title", tenant.name),
                 ("description", "Places of \(tenant.name), as CitySDK Linked Data"), ("organization", tenant.name),
             ] {
                 writer.name(escaping: key)
