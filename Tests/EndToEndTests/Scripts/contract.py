@@ -564,8 +564,8 @@ def evolution():
         copied = os.path.join(folder, "contract")
         shutil.copytree(CONTRACT, copied)
         assert "Nothing breaks" in check("check", "--contract", copied, "--published")
-        path = os.path.join(copied, "schemas", "service_request.created", "1.1.json")
-        next_path = path.replace("1.1.json", "1.2.json")
+        path = os.path.join(copied, "schemas", "service_request.created", "1.2.json")
+        next_path = path.replace("1.2.json", "1.3.json")
         with open(path, encoding="utf-8") as file:
             schema = json.load(file)
         later = copy.deepcopy(schema)
@@ -573,7 +573,7 @@ def evolution():
         with open(next_path, "w", encoding="utf-8") as file:
             json.dump(later, file)
         report = json.loads(check("check", "--contract", copied, "--format", "json"))
-        assert report["breaking"] == [] and "service_request.created 1.2" in report["additions"], report
+        assert report["breaking"] == [] and "service_request.created 1.3" in report["additions"], report
         del later["properties"]["data"]["properties"]["service_code"]
         with open(next_path, "w", encoding="utf-8") as file:
             json.dump(later, file)
