@@ -59,6 +59,9 @@ public struct Watch: ServiceLifecycle.Service {
         for (tenant, count) in try await outbox.parked() {
             Gauge(label: "o311_outbox_parked", dimensions: [("tenant", tenant.rawValue)]).record(count)
         }
+        let backups = try await outbox.backups()
+        if let last = backups.last { Gauge(label: "o311_backup_last_timestamp_seconds").record(last.seconds) }
+        Gauge(label: "o311_backup_log_waiting_bytes").record(backups.waitingBytes)
         // A tenant without one goes back to nothing.
         for backlog in try await outbox.awaitedErasures() {
             let labels = [("tenant", backlog.tenant.rawValue)]

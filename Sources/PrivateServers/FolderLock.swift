@@ -5,11 +5,11 @@ import Foundation
 #endif
 
 /// Keeps a folder of data to one owner at a time; the kernel lets go when the owner dies.
-final class FolderLock: Sendable {
+public final class FolderLock: Sendable {
     private let descriptor: Int32
 
     /// - Throws: `PrivateServerError.folderInUse` while another process, or another object of this one, holds it.
-    init(_ folder: URL) throws {
+    public init(_ folder: URL) throws {
         let path = folder.appendingPathComponent("lock").path
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw PrivateServerError.file(path: path, what: systemMessage(errno)) }

@@ -67,7 +67,7 @@ public actor PrivatePostgreSQL: PrivateServer {
     public func start() async throws {
         guard !isAlive else { return }
         try await endLeftover()
-        let binaries = try Self.binaries()
+        let binaries = try PostgresPrograms.newest(having: ["initdb", "postgres"]).folder
         let user = try UnprivilegedUser.forPostgreSQL()
         if !FileManager.default.fileExists(atPath: data.appendingPathComponent("PG_VERSION").path) {
             try await makeCluster(binaries, user)
@@ -170,25 +170,9 @@ public actor PrivatePostgreSQL: PrivateServer {
     }
 
     /// The server writes its state on the eighth line of its own file: what `pg_ctl` waits for.
-    private static func isReady(_ file: URL, pid: pid_t) -> Bool {
+    static func isReady(_ file: URL, pid: pid_t) -> Bool {
         guard let text = try? String(contentsOf: file, encoding: .utf8) else { return false }
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         return lines.count > 7 && lines[0] == "\(pid)" && lines[7].hasPrefix("ready")
-    }
-
-    /// The folder of the newest PostgreSQL of this machine.
-    private static func binaries() throws -> URL {
-        let root = URL(fileURLWithPath: "/usr/lib/postgresql")
-        let versions = (try? FileManager.default.contentsOfDirectory(atPath: root.path)) ?? []
-        for version in versions.compactMap({ Int($0) }).sorted(by: >) {
-            let folder = root.appendingPathComponent("\(version)/bin")
-            if ["initdb", "postgres"].allSatisfy({ FileManager.default.isExecutableFile(atPath: folder.appendingPathComponent($0).path) }) {
-                return folder
-            }
-        }
-        guard let initdb = Program.find("initdb"), Program.find("postgres") != nil else {
-            throw PrivateServerError.programMissing(program: "postgres", remedy: "make deps, or apt-get install postgresql")
-        }
-        return URL(fileURLWithPath: initdb).deletingLastPathComponent()
     }
 }

@@ -14,4 +14,5 @@ public enum Statements {
         + PlaceSQL.all + LinkedPlaceSQL.all + UsageSQL.all
         + NoticeOutboxSQL.all + CitizenNoticeSQL.all + PersonSQL.all + ErasureRegisterSQL.all
         + RetentionSQL.all
+        + BackupSQL.all
 }

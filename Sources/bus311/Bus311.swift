@@ -27,6 +27,7 @@ struct Bus311: AsyncParsableCommand {
             PhotoCommand.self,
             Netcheck.self, ModerateCommand.self, EraseCommand.self, PersonCommand.self, ErasuresCommand.self, ContractCommand.self,
             AuditCommand.self, StatisticsCommand.self, RetentionCommand.self, PrivacyCommand.self,
+            BackupCommand.self, RestoreCommand.self,
         ]
     )
 

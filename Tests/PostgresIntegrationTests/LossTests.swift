@@ -121,7 +121,7 @@ extension WithPostgreSQL {
             }
         }
 
-        private func terminate(_ process: Int32, on server: PrivatePostgreSQL) async throws {
+        func terminate(_ process: Int32, on server: PrivatePostgreSQL) async throws {
             try await withConnection { other, _ in
                 let gone = Statement("gone", "select not exists (select from pg_stat_activity where pid = $1::integer)")
                 let end = Statement("terminate", "select pg_terminate_backend($1::integer)")

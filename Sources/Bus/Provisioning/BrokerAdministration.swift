@@ -95,7 +95,7 @@ public struct BrokerAdministration: Sendable {
         guard response.isSuccess else { throw refusal(response, of: operation) }
     }
 
-    private func send(_ operation: ManagementOperation, body: [UInt8]? = nil) async throws(BrokerAdministrationError) -> HTTPResponse {
+    func send(_ operation: ManagementOperation, body: [UInt8]? = nil) async throws(BrokerAdministrationError) -> HTTPResponse {
         do {
             return try await client.send(
                 HTTPRequest(
@@ -126,7 +126,7 @@ public struct BrokerAdministration: Sendable {
         }
     }
 
-    private func refusal(_ response: HTTPResponse, of operation: ManagementOperation) -> BrokerAdministrationError {
+    func refusal(_ response: HTTPResponse, of operation: ManagementOperation) -> BrokerAdministrationError {
         let refusal = Refusal(response)
         // "Login failed" is the broker's reason for a wrong password; a user without rights gets another.
         if response.status == 401, refusal?.reason == nil || refusal?.reason == "Login failed" {

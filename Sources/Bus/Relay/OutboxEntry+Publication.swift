@@ -18,6 +18,8 @@ struct PublicationNames: Sendable {
     let routingKey: String
     let replyTo: String
     let source: HeaderValue
+    /// Where `source` ends in a body, by the envelope's fixed beginning.
+    private let sourceEnd: Int
     let type: HeaderValue
     let schemaVersion: HeaderValue
 
@@ -26,9 +28,22 @@ struct PublicationNames: Sendable {
         exchange = topology.outExchange
         routingKey = entry.routingKey
         replyTo = topology.statusExchange
-        source = .string("/open311/\(entry.tenantKey)")
+        let source = "/open311/\(entry.tenantKey)"
+        self.source = .string(source)
+        sourceEnd = Self.beforeSource + source.utf8.count
         type = .string("\(typePrefix).\(entry.type)")
         schemaVersion = .string(SchemaVersion.of(entry.type))
+    }
+
+    private static let beforeSource = #"{"specversion":"1.0","id":"00000000-0000-0000-0000-000000000000","source":""#.utf8.count
+    private static let quote = UInt8(ascii: "\"")
+
+    /// What the body says: behind a restore an epoch follows the tenant's key there.
+    func source(of body: [UInt8]) -> HeaderValue {
+        guard body.count > sourceEnd + 8, body[sourceEnd] == UInt8(ascii: "-"),
+            let end = body[sourceEnd..<sourceEnd + 8].firstIndex(of: Self.quote), Self.beforeSource < end
+        else { return source }
+        return .string(String(decoding: body[Self.beforeSource..<end], as: UTF8.self))
     }
 }
 
@@ -46,7 +61,7 @@ extension OutboxEntry {
         headers.append(("ce-id", .string(eventID)))
         headers.append(("ce-specversion", Self.specificationVersion))
         headers.append(("ce-type", names.type))
-        headers.append(("ce-source", names.source))
+        headers.append(("ce-source", names.source(of: body)))
         headers.append(("ce-subject", .string(subject ?? "")))
         headers.append(("ce-time", .string(createdAt.iso8601)))
         headers.append(("ce-sequence", .string(String(requestSequence))))

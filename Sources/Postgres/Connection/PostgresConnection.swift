@@ -14,6 +14,8 @@ public actor PostgresConnection {
     private let thread: ConnectionThread
     private let configuration: PostgresConfiguration
     private var session: Session?
+    /// Of several servers, the one that took us the last time.
+    private var host = 0
     private var isClosed = false
     /// Told of notifications, and of the loss of the connection.
     private var listener: (@Sendable (Notification?) -> Void)?
@@ -52,8 +54,9 @@ public actor PostgresConnection {
         if let session { return session }
         if let lastFailure, lastFailure.at.duration(to: .now) < Self.retryPause { throw lastFailure.error }
         do {
-            let session = try Session(connecting: configuration)
+            let session = try Session(connecting: configuration, first: host)
             self.session = session
+            host = session.host
             lastFailure = nil
             return session
         } catch {

@@ -7,17 +7,22 @@ public final class Session {
     private let connection: OpaquePointer
     private let configuration: PostgresConfiguration
     private var prepared: Set<String> = []
-    private var plansBegan = ContinuousClock.now
+    /// Which of the configuration's servers this is.
+    let host: Int
+    /// Set by libpq's notices, which arrive while an answer is read.
+    private let notices: UnsafeMutablePointer<Notices>
 
-    init(connecting configuration: PostgresConfiguration) throws(PostgresError) {
+    /// What the server said beside its answers.
+    private struct Notices { var isUnreplicated = false }
+
+    /// - Parameter first: of several servers the one to try first: where it went well the last time.
+    init(connecting configuration: PostgresConfiguration, first: Int = 0) throws(PostgresError) {
         self.configuration = configuration
-        guard let connection = Session.start(configuration) else {
-            throw PostgresError(.cannotConnect, detail: "out of memory")
-        }
-        self.connection = connection
+        (connection, host) = try Session.connect(configuration, first)
+        notices = .allocate(capacity: 1)
+        notices.initialize(to: Notices())
         // By default notices go to standard error, past the log, and may quote data.
-        PQsetNoticeProcessor(connection, { _, _ in }, nil)
-        try finishConnecting(by: .after(configuration.connectTimeout))
+        PQsetNoticeReceiver(connection, { Session.notice($0, $1) }, notices)
         PQsetnonblocking(connection, 1)
         // Zero would mean no limit at all.
         let milliseconds = max(1, Int64(configuration.statementTimeout / .milliseconds(1)))
@@ -25,51 +30,92 @@ public final class Session {
         try script("set statement_timeout = \(milliseconds); set client_min_messages = warning; set time zone 'UTC'" + own)
     }
 
-    deinit { PQfinish(connection) }
+    deinit {
+        PQfinish(connection)
+        notices.deallocate()
+    }
 
-    private static func start(_ configuration: PostgresConfiguration) -> OpaquePointer? {
+    /// A commit whose waiting for the standby somebody cancels is answered with success and a warning, whose text is in the server's
+    /// language; the name of the function that gave it is not.
+    private static func notice(_ notices: UnsafeMutableRawPointer?, _ result: OpaquePointer?) {
+        // 'R' is PG_DIAG_SOURCE_FUNCTION: a character macro that Swift does not import.
+        guard let field = PQresultErrorField(result, Int32(UInt8(ascii: "R"))), String(cString: field) == "SyncRepWaitForLSN"
+        else { return }
+        notices?.assumingMemoryBound(to: Notices.self).pointee.isUnreplicated = true
+    }
+
+    /// - Throws: when what was just committed is on this server only, though its standby was to have it too: who believed it would
+    ///   miss it after the next failover.
+    private func checkReplicated(_ statement: Statement?) throws(PostgresError) {
+        guard notices.pointee.isUnreplicated else { return }
+        notices.pointee.isUnreplicated = false
+        throw PostgresError(.timeout, statement: statement?.name, detail: "committed, but no standby has confirmed it")
+    }
+
+    /// The first of the configuration's servers that takes us, and which one that is. libpq would try them too, but with one time limit
+    /// for all: a machine that is switched off would use it up.
+    private static func connect(_ configuration: PostgresConfiguration, _ first: Int) throws(PostgresError) -> (OpaquePointer, Int) {
+        let hosts = (try? ConnectionParameters(parsing: configuration.connectionString))?.hosts ?? [[:]]
+        var failures: [String] = []
+        for turn in hosts.indices {
+            let index = (first + turn) % hosts.count
+            do {
+                let limit = hosts.count == 1 ? configuration.connectTimeout : configuration.connectTimeout / hosts.count
+                return (try connect(configuration, to: hosts[index], by: .after(limit), limit), index)
+            } catch {
+                failures.append(error.detail)
+            }
+        }
+        throw PostgresError(.cannotConnect, detail: failures.joined(separator: "; "))
+    }
+
+    private static func connect(
+        _ configuration: PostgresConfiguration, to host: [String: String], by deadline: Deadline, _ limit: Duration
+    ) throws(PostgresError) -> OpaquePointer {
         // The connection string is expanded as "dbname", so that it may be a URI or key=value pairs; our own keys are defaults
-        // for dead peers: a vanished server is noticed by the kernel, not by a citizen.
+        // for dead peers: a vanished server is noticed by the kernel, not by a citizen. What follows wins over the string.
         let keywords = [
             "fallback_application_name", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
             "client_encoding",
             "dbname",
         ]
         let values = [configuration.applicationName, "10", "5", "3", "20000", "UTF8", configuration.connectionString]
-        return withCStrings(keywords) { keywords in withCStrings(values) { PQconnectStartParams(keywords, $0, 1) } }
+        let own = host.sorted { $0.key < $1.key }
+        let started = withCStrings(keywords + own.map(\.key)) { keywords in
+            withCStrings(values + own.map(\.value)) { PQconnectStartParams(keywords, $0, 1) }
+        }
+        guard let connection = started else { throw PostgresError(.cannotConnect, detail: "out of memory") }
+        PQsetNoticeProcessor(connection, { _, _ in }, nil)
+        do throws(PostgresError) {
+            try finishConnecting(connection, by: deadline, limit)
+        } catch {
+            PQfinish(connection)
+            throw error
+        }
+        return connection
     }
 
-    private func finishConnecting(by deadline: Deadline) throws(PostgresError) {
-        guard PQstatus(connection) != CONNECTION_BAD else { throw cannotConnect() }
+    private static func finishConnecting(_ connection: OpaquePointer, by deadline: Deadline, _ limit: Duration) throws(PostgresError) {
+        guard PQstatus(connection) != CONNECTION_BAD else { throw cannotConnect(connection) }
         var step = PGRES_POLLING_WRITING
         while step != PGRES_POLLING_OK {
-            guard step != PGRES_POLLING_FAILED else { throw cannotConnect() }
+            guard step != PGRES_POLLING_FAILED else { throw cannotConnect(connection) }
             let outcome = ConnectionThread.wait(
                 for: PQsocket(connection), readable: step == PGRES_POLLING_READING, writable: step == PGRES_POLLING_WRITING,
                 until: deadline)
-            guard outcome != .deadlinePassed else {
-                throw PostgresError(.cannotConnect, detail: "no answer within \(configuration.connectTimeout)")
-            }
+            guard outcome != .deadlinePassed else { throw PostgresError(.cannotConnect, detail: "no answer within \(limit)") }
             step = PQconnectPoll(connection)
         }
     }
 
-    private func cannotConnect() -> PostgresError { PostgresError(.cannotConnect, detail: String(cString: PQerrorMessage(connection))) }
+    private static func cannotConnect(_ connection: OpaquePointer) -> PostgresError {
+        PostgresError(.cannotConnect, detail: String(cString: PQerrorMessage(connection)))
+    }
 
     /// The socket, for waiting on notifications.
     var descriptor: Int32 { PQsocket(connection) }
 
     // MARK: Statements
-
-    /// Has the server plan this session's statements anew when their plans may be older than that; not inside a transaction.
-    ///
-    /// A plan that is made while a table is empty goes through all of it, and is kept while the table grows, until statistics are gathered
-    /// a minute later. The planner itself looks at the table's size each time that it plans.
-    public func renewPlans(after age: Duration) throws(PostgresError) {
-        guard plansBegan.duration(to: .now) >= age else { return }
-        try script("discard plans")
-        plansBegan = .now
-    }
 
     /// Runs one statement as its own transaction, or inside the open one.
     public func execute(_ statement: Statement, _ parameters: [Parameter] = []) throws(PostgresError) -> Rows {
@@ -105,6 +151,7 @@ public final class Session {
         PQclear(sync)
         guard PQexitPipelineMode(connection) == 1 else { throw lost(nil) }
         if let failure { throw failure }
+        try checkReplicated(nil)
         return answers
     }
 
@@ -148,6 +195,7 @@ public final class Session {
             PQclear(result)
         }
         if let failure { throw failure }
+        try checkReplicated(nil)
     }
 
     /// The notifications that have arrived, without waiting.
@@ -216,6 +264,7 @@ public final class Session {
             throw lost(statement)
         }
         if let failure { throw failure }
+        if PQpipelineStatus(connection) == PQ_PIPELINE_OFF { try checkReplicated(statement) }
         return rows
     }
 

@@ -9,7 +9,7 @@ import Open311
 
 /// Photographs on disk: written beside, synced, then put in place under their name, so that a file that is there is whole.
 public final class MediaFolder: MediaStore {
-    private let root: String
+    let root: String
     /// A few, one after the other each: a thread for every upload would keep memory for every upload.
     private static let workers = (0..<8).map { DispatchQueue(label: "org.bus311.media.\($0)") }
     private static let turn = NIOLockedValueBox(0)
@@ -165,7 +165,7 @@ public final class MediaFolder: MediaStore {
     public func close() async {}
 
     /// Nothing of a folder that is not there; an error where it cannot be read, lest a sweep pass over it without a word.
-    private static func entries(of folder: String) throws(MediaError) -> [String] {
+    static func entries(of folder: String) throws(MediaError) -> [String] {
         do { return try FileManager.default.contentsOfDirectory(atPath: folder) } catch {
             guard access(folder, F_OK) == 0 else { return [] }
             throw .failed(EACCES)

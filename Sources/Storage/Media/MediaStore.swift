@@ -154,6 +154,9 @@ public struct MediaKey: Sendable, Hashable {
         name.utf8.count == (kind == .original ? 32 : 64) && name.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
     }
 
+    /// The same for whoever reads names from a file.
+    public static func isStoredName(_ name: String, of kind: Kind) -> Bool { isName(name, of: kind) }
+
     public static func original(_ token: PhotoToken, of tenant: TenantKey) -> MediaKey {
         MediaKey(tenant: tenant, kind: .original, name: token.text)
     }

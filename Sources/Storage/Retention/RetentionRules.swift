@@ -90,6 +90,8 @@ public struct RetentionRule: Sendable, Hashable {
         RetentionRule("retention_rules", .kept, .technical),
         RetentionRule("retention_progress", .kept, .technical),
         RetentionRule("schema_migrations", .kept, .technical),
+        RetentionRule("backups", .kept, .technical),
+        RetentionRule("restores", .kept, .technical),
     ]
 
     fileprivate var row: (disposal: String, column: String?, days: Int32?, months: Int32?) {

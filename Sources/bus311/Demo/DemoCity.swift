@@ -113,7 +113,7 @@ struct DemoCity {
                     "ingest": uri("bus311_ingest"), "gateway": uri("bus311_gateway"), "status": uri("bus311_status"),
                     "relay": uri("bus311_relay"), "watch": uri("bus311_watch"), "admin": uri("bus311_admin"),
                     "photos": uri("bus311_photos"), "mailer": uri("bus311_mailer"),
-                    "owner": try postgres.uri(database: Self.database),
+                    "owner": try postgres.uri(database: Self.database), "backup": try postgres.uri(database: Self.database),
                 ],
                 "broker": [
                     "relay": try broker.uri(for: .relay), "status": try broker.uri(for: .statusIngest),

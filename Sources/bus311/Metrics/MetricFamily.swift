@@ -64,6 +64,8 @@ enum MetricFamily {
         "o311_erasures_awaited": "Erasures that the CRM has not answered.",
         "o311_erasures_oldest_age_seconds": "Age of the oldest erasure that the CRM has not answered.",
         "o311_statistics_counted_timestamp_seconds": "Up to when the statistics of use are counted, since 1970.",
+        "o311_backup_last_timestamp_seconds": "When the last backup ended, since 1970.",
+        "o311_backup_log_waiting_bytes": "Bytes of PostgreSQL's log that an archive or a standby has not fetched.",
         "o311_build_info": "The version that runs.",
     ]
 }

@@ -27,7 +27,7 @@ struct Settings: Sendable {
         "media.s3.authorities", "media.s3.allowCleartext",
         "reference.fetch.allow", "reference.fetch.authorities", "media.fetch.allow", "media.fetch.authorities", "media.directory",
         "media.maximumBytes", "media.maximumPhotos",
-        "media.maximumPixels", "database.photos", "events.typePrefix",
+        "media.maximumPixels", "database.photos", "database.backup", "events.typePrefix",
         "alerts.administrator", "alerts.language", "alerts.timeZone", "alerts.interval", "alerts.rules", "alerts.runbooks",
         "alerts.heartbeat", "alerts.webhook.url", "alerts.webhook.secret", "alerts.webhook.allow", "alerts.webhook.authorities",
         "events.schemaBase", "mail.url", "mail.user", "mail.password", "mail.from", "mail.authorities", "mail.allowCleartext",
@@ -197,7 +197,7 @@ struct Settings: Sendable {
         return PostgresConfiguration(connectionString: text, applicationName: "bus311-\(role.rawValue)")
     }
 
-    enum DatabaseRole: String { case ingest, gateway, status, relay, watch, admin, photos, mailer, owner }
+    enum DatabaseRole: String { case ingest, gateway, status, relay, watch, admin, photos, mailer, owner, backup }
 
     var relay: RelayConfiguration {
         get throws {

@@ -74,6 +74,7 @@ DOCUMENTS = (
     "docs/operators/audit.md",
     "docs/operators/monitoring.md",
     "docs/operators/retention.md",
+    "docs/operators/backup.md",
     "docs/operators/tls.md",
     "docs/operators/notices.md",
     "docs/operators/citizen-rights.md",

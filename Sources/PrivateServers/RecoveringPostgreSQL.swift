@@ -1,0 +1,151 @@
+import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// A PostgreSQL that is brought back from a copy and its log, reachable by nobody but us: a socket in a folder of our own, no network.
+public actor RecoveringPostgreSQL {
+    /// How far to go back in time.
+    public enum Target: Sendable, Equatable {
+        /// To the end of the log that there is.
+        case end
+        /// RFC 3339, or as PostgreSQL reads a moment.
+        case moment(String)
+        /// What the copy alone has.
+        case copy
+    }
+
+    private let programs: PostgresPrograms
+    private let data: URL
+    private let archive: URL?
+    private let target: Target
+    /// The socket, the settings and the log; short, because a socket's path may have 107 bytes.
+    private let work: URL
+    private var process: ChildProcess?
+
+    /// - Parameters:
+    ///   - data: the data directory, a whole copy.
+    ///   - archive: of ``WALReceiver``; nil without.
+    public init(programs: PostgresPrograms, data: URL, archive: URL?, target: Target) throws {
+        self.programs = programs
+        self.data = data
+        self.archive = archive
+        self.target = target
+        var template = Array("/tmp/bus311-restore-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw PrivateServerError.file(path: "/tmp", what: systemMessage(errno)) }
+        work = URL(fileURLWithPath: String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
+    }
+
+    /// A connection string without a password; nobody else can enter the folder.
+    public nonisolated func connection(user: String, database: String) -> String {
+        let quoted = [user, database].map {
+            "'" + $0.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "'", with: "\\'") + "'"
+        }
+        return "host=\(work.path) port=5432 user=\(quoted[0]) dbname=\(quoted[1])"
+    }
+
+    private nonisolated var log: URL { work.appendingPathComponent("log") }
+
+    /// Starts it, and returns when it has come back as far as the target and takes connections.
+    ///
+    /// - Parameters:
+    ///   - segmentBytes: of a file of the log.
+    ///   - progress: the server's last line, once a second.
+    public func start(segmentBytes: Int, progress: (String) -> Void) async throws {
+        let user = try UnprivilegedUser.forPostgreSQL()
+        try prepare(segmentBytes: segmentBytes)
+        try user?.own(work)
+        if let user { try Self.give(data, to: user) }
+        var launch = ChildProcess.Launch(
+            executable: programs.path("postgres"),
+            arguments: ["-D", data.path] + Self.settings(in: work).flatMap { ["-c", $0] }, environment: Program.environment,
+            directory: work, log: log)
+        if let user { launch = try user.running(launch) }
+        let deathGuard = try DeathGuard(signal: "INT", limit: 20, directory: work)
+        let process = try ChildProcess(launch)
+        deathGuard.watch(process)
+        self.process = process
+        let status = data.appendingPathComponent("postmaster.pid")
+        var told = ContinuousClock.now
+        while !PrivatePostgreSQL.isReady(status, pid: process.pid) {
+            if let exit = process.exitNow {
+                throw PrivateServerError.endedAtStart(server: "postgresql", exit: exit, log: Command.lastLines(of: log))
+            }
+            try await Task.sleep(for: .milliseconds(100))
+            if told.duration(to: .now) > .seconds(1) {
+                told = .now
+                progress(Command.lastLines(of: log).split(separator: "\n").last.map(String.init) ?? "")
+            }
+        }
+    }
+
+    /// Stops it, everything on disk, and removes the working folder.
+    ///
+    /// - Parameter isDone: false keeps the server's log, for whoever looks for the reason.
+    public func stop(isDone: Bool) async {
+        await process?.stop(signal: SIGINT, limit: .seconds(60))
+        if isDone { try? FileManager.default.removeItem(at: work) }
+    }
+
+    /// On the command line, which wins over whatever the copy's own files say.
+    private static func settings(in work: URL) -> [String] {
+        [
+            "config_file=\(work.path)/postgresql.conf", "hba_file=\(work.path)/pg_hba.conf", "ident_file=\(work.path)/pg_ident.conf",
+            "listen_addresses=", "unix_socket_directories=\(work.path)", "port=5432", "logging_collector=off", "log_destination=stderr",
+            "lc_messages=C", "ssl=off", "archive_mode=off", "hot_standby=off", "synchronous_standby_names=", "primary_conninfo=",
+            "primary_slot_name=", "shared_preload_libraries=", "external_pid_file=", "max_connections=20", "huge_pages=off",
+            "shared_buffers=128MB",
+        ]
+    }
+
+    private func prepare(segmentBytes: Int) throws {
+        var conf: [String] = []
+        if let archive, target != .copy {
+            let partial = work.appendingPathComponent("partial")
+            try SecretFile.makeFolder(partial)
+            try Self.complete(partialsOf: archive, into: partial, segmentBytes: segmentBytes)
+            try SecretFile.write(Self.script(archive: archive, partial: partial), to: work.appendingPathComponent("fetch"))
+            conf += ["restore_command = '/bin/sh \(work.path)/fetch \"%f\" \"%p\"'", "recovery_target_action = 'promote'"]
+            if case .moment(let text) = target {
+                conf.append("recovery_target_time = '\(text.replacingOccurrences(of: "'", with: "''"))'")
+            }
+            try SecretFile.write("", to: data.appendingPathComponent("recovery.signal"))
+        }
+        try SecretFile.write(conf.joined(separator: "\n") + "\n", to: work.appendingPathComponent("postgresql.conf"))
+        try SecretFile.write("local all all trust\n", to: work.appendingPathComponent("pg_hba.conf"))
+        try SecretFile.write("", to: work.appendingPathComponent("pg_ident.conf"))
+        if let user = try UnprivilegedUser.forPostgreSQL() { try Self.give(work, to: user) }
+    }
+
+    /// A receiver that was killed leaves its last file unfinished and named so: as far as it goes, it is good.
+    private static func complete(partialsOf archive: URL, into folder: URL, segmentBytes: Int) throws {
+        let suffix = ".partial"
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: archive.path)) ?? [] where name.hasSuffix(suffix) {
+            let whole = String(name.dropLast(suffix.count))
+            guard !FileManager.default.fileExists(atPath: archive.appendingPathComponent(whole).path) else { continue }
+            let copy = folder.appendingPathComponent(whole)
+            try FileManager.default.copyItem(at: archive.appendingPathComponent(name), to: copy)
+            guard truncate(copy.path, off_t(segmentBytes)) == 0 else {
+                throw PrivateServerError.file(path: copy.path, what: systemMessage(errno))
+            }
+        }
+    }
+
+    private static func script(archive: URL, partial: URL) -> String {
+        let folders = [archive, partial].map { "'" + $0.path.replacingOccurrences(of: "'", with: "'\\''") + "'" }
+        return """
+            for folder in \(folders.joined(separator: " ")); do
+                if [ -f "$folder/$1" ]; then exec cp "$folder/$1" "$2"; fi
+            done
+            exit 1
+
+            """
+    }
+
+    private static func give(_ folder: URL, to user: UnprivilegedUser) throws {
+        try user.own(folder)
+        let walk = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)
+        while let file = walk?.nextObject() as? URL { try user.own(file) }
+    }
+}

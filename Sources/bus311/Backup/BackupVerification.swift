@@ -1,0 +1,79 @@
+import Foundation
+import Operations
+import PrivateServers
+import Storage
+
+/// Compares what lies in a backup folder with what was written.
+struct BackupVerification {
+    let folder: BackupFolder
+
+    init(_ folder: BackupFolder) { self.folder = folder }
+
+    struct Outcome: Encodable {
+        let backup: String
+        let files: Int
+        let photos: Int
+        /// Nil when the log has no gap, or when there is none.
+        let log_gap: String?
+        let log: WALFolder.Reach?
+    }
+
+    /// - Throws: ``BackupFault``, or what pg_verifybackup said.
+    func whole(_ backup: BackupFolder.Backup, _ manifest: BackupManifest, progress: (String) -> Void) async throws -> Outcome {
+        for file in manifest.files { try Self.compare(file, in: backup.url) }
+        progress("comparing the database with its hashes")
+        try await database(backup, manifest)
+        let photos = manifest.media == nil ? 0 : try self.photos(backup, progress)
+        let wal = WALFolder(folder.wal)
+        let reach = try wal.reach()
+        return Outcome(
+            backup: backup.name, files: manifest.files.count, photos: photos,
+            log_gap: reach.flatMap { _ in wal.gap(after: manifest.database.walEnd, segmentBytes: manifest.database.segmentBytes) },
+            log: reach)
+    }
+
+    private static func compare(_ file: BackupManifest.File, in folder: URL) throws {
+        guard try BackupFolder.describe(file.path, in: folder) == file else {
+            throw BackupFault.changed(path: folder.appendingPathComponent(file.path).path)
+        }
+    }
+
+    /// Every file of the copy, and that its part of the log can be read.
+    func database(_ backup: BackupFolder.Backup, _ manifest: BackupManifest) async throws {
+        let programs = try PostgresPrograms.of(major: manifest.database.majorVersion, having: ["pg_verifybackup", "pg_waldump"])
+        let log = folder.root.appendingPathComponent("verify-\(backup.name).log")
+        try? FileManager.default.removeItem(at: log)
+        _ = try await programs.run("pg_verifybackup", ["--quiet", "--exit-on-error", backup.database.path], log: log)
+        try? FileManager.default.removeItem(at: log)
+    }
+
+    /// Every file of the list is there and whole; a cleaned one is named by its hash.
+    ///
+    /// - Returns: how many.
+    private func photos(_ backup: BackupFolder.Backup, _ progress: (String) -> Void) throws -> Int {
+        var count = 0
+        try Self.list(of: backup) { key, size in
+            let file = try BackupFolder.describe(key.path, in: folder.media)
+            guard file.bytes == size, key.kind == .original || file.sha256 == key.name else {
+                throw BackupFault.changed(path: folder.media.appendingPathComponent(key.path).path)
+            }
+            count += 1
+            if count.isMultiple(of: 100) { progress("\(count) photo files compared") }
+        }
+        return count
+    }
+
+    /// Reads the list of a backup's photo files.
+    static func list(of backup: BackupFolder.Backup, _ each: (MediaKey, Int64) throws -> Void) throws {
+        guard let data = FileManager.default.contents(atPath: backup.mediaList.path) else {
+            throw BackupFault.missing(path: backup.mediaList.path)
+        }
+        for line in String(decoding: data, as: UTF8.self).split(separator: "\n") {
+            let parts = line.split(separator: " ")
+            guard parts.count == 2, let key = MediaKey(path: String(parts[0])), let size = Int64(parts[1]) else {
+                throw BackupFault.unreadable(path: backup.mediaList.path)
+            }
+            try each(key, size)
+        }
+    }
+}
