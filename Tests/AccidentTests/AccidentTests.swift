@@ -16,4 +16,7 @@ struct AccidentTests {
 
     @Test("everything is killed and its data are gone: restored from the archive that the database waited for, nothing answered is lost")
     func restore() async throws { #expect(try await PythonScript.run("backup.py") == 0, "see its output above") }
+
+    @Test("a synchronous standby is promoted under load, nothing answered is lost, and nobody writes to the former primary any more")
+    func standby() async throws { #expect(try await PythonScript.run("standby.py") == 0, "see its output above") }
 }

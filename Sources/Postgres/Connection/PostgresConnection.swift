@@ -14,8 +14,6 @@ public actor PostgresConnection {
     private let thread: ConnectionThread
     private let configuration: PostgresConfiguration
     private var session: Session?
-    /// Of several servers, the one that took us the last time.
-    private var host = 0
     private var isClosed = false
     /// Told of notifications, and of the loss of the connection.
     private var listener: (@Sendable (Notification?) -> Void)?
@@ -44,6 +42,7 @@ public actor PostgresConnection {
         do {
             return try body(session)
         } catch {
+            if error.kind == .timeout { ServerChoice.forget(configuration) }
             if error.endsConnection { lose() }
             throw error
         }
@@ -54,9 +53,8 @@ public actor PostgresConnection {
         if let session { return session }
         if let lastFailure, lastFailure.at.duration(to: .now) < Self.retryPause { throw lastFailure.error }
         do {
-            let session = try Session(connecting: configuration, first: host)
+            let session = try Session(connecting: configuration)
             self.session = session
-            host = session.host
             lastFailure = nil
             return session
         } catch {

@@ -7,18 +7,15 @@ public final class Session {
     private let connection: OpaquePointer
     private let configuration: PostgresConfiguration
     private var prepared: Set<String> = []
-    /// Which of the configuration's servers this is.
-    let host: Int
     /// Set by libpq's notices, which arrive while an answer is read.
     private let notices: UnsafeMutablePointer<Notices>
 
     /// What the server said beside its answers.
     private struct Notices { var isUnreplicated = false }
 
-    /// - Parameter first: of several servers the one to try first: where it went well the last time.
-    init(connecting configuration: PostgresConfiguration, first: Int = 0) throws(PostgresError) {
+    init(connecting configuration: PostgresConfiguration) throws(PostgresError) {
         self.configuration = configuration
-        (connection, host) = try Session.connect(configuration, first)
+        connection = try Session.connect(configuration)
         notices = .allocate(capacity: 1)
         notices.initialize(to: Notices())
         // By default notices go to standard error, past the log, and may quote data.
@@ -52,24 +49,16 @@ public final class Session {
         throw PostgresError(.timeout, statement: statement?.name, detail: "committed, but no standby has confirmed it")
     }
 
-    /// The first of the configuration's servers that takes us, and which one that is. libpq would try them too, but with one time limit
-    /// for all: a machine that is switched off would use it up.
-    private static func connect(_ configuration: PostgresConfiguration, _ first: Int) throws(PostgresError) -> (OpaquePointer, Int) {
+    private static func connect(_ configuration: PostgresConfiguration) throws(PostgresError) -> OpaquePointer {
         let hosts = (try? ConnectionParameters(parsing: configuration.connectionString))?.hosts ?? [[:]]
-        var failures: [String] = []
-        for turn in hosts.indices {
-            let index = (first + turn) % hosts.count
-            do {
-                let limit = hosts.count == 1 ? configuration.connectTimeout : configuration.connectTimeout / hosts.count
-                return (try connect(configuration, to: hosts[index], by: .after(limit), limit), index)
-            } catch {
-                failures.append(error.detail)
-            }
+        guard hosts.count > 1 else {
+            return try connect(configuration, to: [:], by: .after(configuration.connectTimeout), configuration.connectTimeout)
         }
-        throw PostgresError(.cannotConnect, detail: failures.joined(separator: "; "))
+        return try ServerChoice(configuration, hosts).connect()
     }
 
-    private static func connect(
+    /// - Parameter host: wins over what the connection string says; empty for the string as it is.
+    static func connect(
         _ configuration: PostgresConfiguration, to host: [String: String], by deadline: Deadline, _ limit: Duration
     ) throws(PostgresError) -> OpaquePointer {
         // The connection string is expanded as "dbname", so that it may be a URI or key=value pairs; our own keys are defaults

@@ -72,7 +72,7 @@ def main():
                 primary.settings["synchronous_standby_names"] = STANDBY
                 primary.start()
                 wait_until(lambda: primary.sql("select sync_state from pg_stat_replication") == "sync", 20, "a synchronous standby")
-                with Services(city, (primary.port, standby.port)):
+                with Services(city, (primary.port, standby.port)) as services:
                     city.settings["database_url"] = standby.url
                     moments = {}
 
@@ -92,6 +92,13 @@ def main():
                     assert count == before[1], (count, before)
                     users = primary.sql("select count(*) from pg_stat_activity where usename like 'bus311\\_%' and usename <> 'bus311_owner'")
                     assert users == "0", "a service is connected to the former primary"
+                    # A process that is started now finds both, and both write: it takes the one that was promoted.
+                    audited = "select count(*) from audit"
+                    first_has, second_has = primary.sql(audited), int(standby.sql(audited))
+                    done = subprocess.run([PROGRAM, "tenant", "list"], capture_output=True, text=True, timeout=30,
+                                          env=dict(os.environ, BUS311_CONFIG=services.path))
+                    assert done.returncode == 0 and city.settings["tenant"] in done.stdout, done
+                    assert primary.sql(audited) == first_has and int(standby.sql(audited)) > second_has
                     # And whoever writes to it in spite of all is not told that it is done: the standby that it waits for is gone.
                     writer = subprocess.Popen(["psql", "-XAtqd", primary.url, "-c", "create table nobody (id integer)"])
                     try:
