@@ -1,0 +1,47 @@
+import AMQP
+import Foundation
+import Open311
+import Storage
+import Testing
+
+@testable import Bus
+
+@Suite("The source of an event")
+struct PublicationSourceTests {
+    /// A message of a tenant, its body as it is stored; `epoch` as `migrations/0085_backups.sql` writes it behind a restore.
+    private func entry(_ key: String, epoch: String) throws -> OutboxEntry {
+        let tenant = try TenantKey(validating: key)
+        let notice = OperatorNotice.ping(
+            tenant,
+            origin: ServiceRequestEvent.Origin(
+                typePrefix: "org.bus311", schemaBase: "https://o.example/schemas", gatewayURL: "https://o.example/open311/v2",
+                statusIngestURL: "https://s.example"))
+        let body = String(decoding: notice.body, as: UTF8.self)
+            .replacingOccurrences(of: "\"source\":\"/open311/\(key)\"", with: "\"source\":\"/open311/\(key)\(epoch)\"")
+        return OutboxEntry(
+            seq: 1, eventID: notice.id, tenant: TenantID(1), tenantKey: tenant, virtualHost: "open311", requestID: nil, requestSequence: 0,
+            type: notice.kind.rawValue, body: Array(body.utf8), attempts: 0, createdAt: .now)
+    }
+
+    @Test(
+        "stands in the header as in the body, in the contract's form: the tenant, and behind a restore its epoch",
+        arguments: ["valmont-7f3a9c", "a-000000"], ["", "-e2", "-e17", "-e9999"])
+    func agrees(key: String, epoch: String) throws {
+        let entry = try entry(key, epoch: epoch)
+        let publication = entry.publication(PublicationNames(entry, typePrefix: "org.bus311"), applicationID: "bus311/test")
+        let source = try JSONDecoder().decode(BrokerValue.self, from: Data(entry.body)).table?["source"]
+        #expect(source == .string("/open311/\(key)\(epoch)"))
+        #expect(publication.properties.header("ce-source") == .string("/open311/\(key)\(epoch)"))
+        #expect(throws: (any Error).self, "an epoch can be told from a key") { try TenantKey(validating: key + "-e2") }
+    }
+
+    @Test("a body that ends where the source should be ends nothing")
+    func short() throws {
+        let whole = try entry("valmont-7f3a9c", epoch: "-e2")
+        let names = PublicationNames(whole, typePrefix: "org.bus311")
+        for length in 0..<whole.body.count {
+            let source = names.source(of: Array(whole.body[..<length]))
+            #expect(source == names.source || source == .string("/open311/valmont-7f3a9c-e2"))
+        }
+    }
+}
