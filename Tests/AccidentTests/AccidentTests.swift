@@ -12,7 +12,6 @@ struct AccidentTests {
 
     @Test("of three broker nodes any one dies, freezes or is cut off, and nothing answered is lost; relays side by side share the work")
     func cluster() async throws { #expect(try await PythonScript.run("cluster.py", length: .long) == 0, "see its output above") }
-    func cluster() async throws { #expect(try await PythonScript.run("cluster.py") == 0, "see its output above") }
 
     @Test("everything is killed and its data are gone: restored from the archive that the database waited for, nothing answered is lost")
     func restore() async throws { #expect(try await PythonScript.run("backup.py") == 0, "see its output above") }

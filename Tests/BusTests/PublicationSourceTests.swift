@@ -29,10 +29,10 @@ struct PublicationSourceTests {
     func agrees(key: String, epoch: String) throws {
         let entry = try entry(key, epoch: epoch)
         let publication = entry.publication(PublicationNames(entry, typePrefix: "org.bus311"), applicationID: "bus311/test")
-        let source = try JSONDecoder().decode(BrokerValue.self, from: Data(entry.body)).table?["source"]
-        #expect(source == .string("/open311/\(key)\(epoch)"))
+        let body = try JSONSerialization.jsonObject(with: Data(entry.body)) as? [String: Any]
+        #expect(body?["source"] as? String == "/open311/\(key)\(epoch)")
         #expect(publication.properties.header("ce-source") == .string("/open311/\(key)\(epoch)"))
-        #expect(throws: (any Error).self, "an epoch can be told from a key") { try TenantKey(validating: key + "-e2") }
+        #expect((try? TenantKey(validating: key + "-e2")) == nil, "an epoch can be told from a key")
     }
 
     @Test("a body that ends where the source should be ends nothing")
