@@ -65,10 +65,11 @@ struct ServerChoice {
     }
 
     /// A promotion begins a new timeline: of two servers that write, the one with the higher number was promoted later. 0 for a server that
-    /// does not say, as one that only reads; nil for one that does not answer.
+    /// does not say, as one that only reads; nil for one that does not answer. It asks about the server, not about anything stored: that is
+    /// `Storage`'s.
     private func history(of connection: OpaquePointer) -> UInt32? {
         let deadline = Deadline.after(limit)
-        guard PQsendQuery(connection, "select left(pg_walfile_name(pg_current_wal_lsn()), 8)") == 1 else { return nil }
+        guard PQsendQuery(connection, "values (left(pg_walfile_name(pg_current_wal_lsn()), 8))") == 1 else { return nil }
         var timeline: UInt32 = 0
         while true {
             while PQisBusy(connection) == 1 {
