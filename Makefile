@@ -16,7 +16,7 @@ SCRIPTS := $(shell grep -lE '^\#!.*(bash|/sh)$$' .ci/* broker-config/*/* example
 # What o311_build_info says beside the version; a folder without git says nothing.
 commit = git rev-parse HEAD > .build/$(1)/bus311.commit 2> /dev/null || rm -f .build/$(1)/bus311.commit
 
-.PHONY: help deps build release run run-cluster test tools build-tests test-unit test-integration test-accidents test-sanitize test-fuzz fuzz-ahead fuzz bench lint format clean
+.PHONY: help deps build release run run-cluster test tools build-tests test-unit test-integration test-accidents test-sanitize test-fuzz fuzz-ahead fuzz bench soak lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -90,6 +90,11 @@ bench: tools release ## every speed beside its baseline, in a release build; wri
 	$(SWIFT) build -c release --product bare-route
 	$(SWIFT) build -c release --product plain-amqp
 	@.build/venv/bin/python Tests/Benchmarks/bench.py $(BENCH)
+
+SOAK_MINUTES ?= 20
+SOAK_FORMAT ?= text
+soak: tools release ## 24 hours of five cities in 20 minutes, with faults; memory, descriptors, disk must be flat (SOAK_MINUTES=5, SOAK_FORMAT=json)
+	@.build/venv/bin/python Tests/Soak/soak.py --minutes $(SOAK_MINUTES) --format $(SOAK_FORMAT)
 
 lint: ## formatting of Swift, syntax of the scripts
 	$(SWIFT) format lint --strict -r Sources Tests examples Package.swift

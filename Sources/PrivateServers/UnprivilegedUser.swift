@@ -59,9 +59,9 @@ enum Program {
         return folders.lazy.map { $0 + "/" + name }.first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
-    /// What shows a program another time (libfaketime), where our own caller was shown it: `make soak` lets a day pass in minutes.
+    /// A launch that is shown the time that our own caller was shown: `make soak` lets a day pass in minutes (`Tests/Soak/clock.c`).
     ///
-    /// - Returns: the launch through env(1), because libfaketime shares memory that belongs to the first account that runs it.
+    /// - Returns: the launch through env(1), so that what changes the account before it keeps the true time.
     static func underCallersClock(_ launch: ChildProcess.Launch) -> ChildProcess.Launch {
         let clock = ProcessInfo.processInfo.environment.filter {
             $0.key == "LD_PRELOAD" || $0.key.hasPrefix("FAKETIME") && $0.key != "FAKETIME_SHARED"

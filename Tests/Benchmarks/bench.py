@@ -14,6 +14,7 @@ import pika
 import place_speed
 import reference_speed
 import retention_speed
+import size_speed
 import usage_speed
 from measure import (
     BUILT, REPOSITORY, City, Service, bare_route, consumer, form_fields, hand_over, make_baseline_database, million, pgbench, post, psql,
@@ -330,7 +331,7 @@ def write(table, notes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, epilog="Example: make bench BENCH='relay latency'")
-    parser.add_argument("parts", nargs="*", help="ingest, audit, through, relay, reading, lists, latency, memory, photos, status, reference, places, statistics, retention, fairness, idle; all of them when none is named")
+    parser.add_argument("parts", nargs="*", help="ingest, audit, through, relay, reading, lists, latency, memory, photos, status, reference, places, statistics, retention, sizes, fairness, idle; all of them when none is named")
     parts = parser.parse_args().parts
     table = Table()
     with City(servers_only=True, patient=True) as city:
@@ -355,6 +356,8 @@ def main():
             usage_speed.year(city, table, ROUNDS)
         if not parts or "retention" in parts:
             retention_speed.retention(city, table)
+        if not parts or "sizes" in parts:
+            size_speed.sizes(city, table)
         # Last: the tenants that they make stay.
         if not parts or "fairness" in parts:
             bus.fairness(city, table, ROUNDS)
