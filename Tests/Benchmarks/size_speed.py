@@ -58,7 +58,7 @@ def sizes(city, table):
     photo = pictures.noise(2048, 1536)
     size, count = stored(city)
     with Service(city, "gateway"), Service(city, "photos"):
-        rate = posts_a_second(city, photo, 4)
+        rate = posts_a_second(city, photo, 0.2)
         start = time.monotonic()
         waits = "select count(*) from photos where state = 'received'"
         backlog = int(psql(city, waits))

@@ -19,7 +19,7 @@ def broker(world):
     victims = list(world.city.processes("beam.smp"))
     assert victims, "the broker runs"
     os.kill(victims[0], signal.SIGTERM)
-    wait_until(lambda: world.city.said().count("rabbitmq runs again") > broker.seen, 120, "the broker runs again")
+    wait_until(lambda: world.city.said().count("rabbitmq runs again") > broker.seen, 240, "the broker runs again")
     broker.seen += 1
 
 
@@ -29,7 +29,7 @@ broker.seen = 0
 def postgresql(world):
     with open(os.path.join(world.city.home, "postgresql", "postgresql.pid"), encoding="utf-8") as file:
         os.kill(int(file.read().split()[0]), signal.SIGINT)
-    wait_until(lambda: world.city.said().count("postgresql runs again") > postgresql.seen, 120, "PostgreSQL runs again")
+    wait_until(lambda: world.city.said().count("postgresql runs again") > postgresql.seen, 240, "PostgreSQL runs again")
     postgresql.seen += 1
 
 

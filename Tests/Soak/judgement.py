@@ -1,4 +1,6 @@
 """What is measured while a soak runs, and what must hold at its end."""
+import contextlib
+import os
 import time
 
 from world import wait_until
@@ -170,14 +172,27 @@ def audit(world):
         agrees = True
     except AssertionError:
         agrees = False
-    sealed = world.sql(f"select count(*) from audit_seals where day = '{world.clock.start:%Y-%m-%d}'")
+    seals = f"select count(*) from audit_seals where day = '{world.clock.start:%Y-%m-%d}'"
+    with contextlib.suppress(AssertionError):
+        # The watch that was killed last looks as soon as it runs.
+        wait_until(lambda: int(world.sql(seals)) > 0, 60, "the day's seal")
+    sealed = world.sql(seals)
     try:
         world.bus311("audit", "verify")
         verified = "verified"
     except AssertionError as error:
         verified = str(error)[:200]
     return [check("the audit's count is the model's", agrees, f"{found[0]} requests, {found[1]} rows of them; {found[2]} events settled, {found[3]} rows of them"),
-            check("the day that is over is sealed, and verifies", int(sealed) > 0 and verified == "verified", f"{sealed} seals of {world.clock.start:%d %B}; {verified}")]
+            check("the day that is over is sealed, and verifies", int(sealed) > 0 and verified == "verified", f"{sealed} seals of {world.clock.start:%d %B}; {verified}{said(world, 'not sealed')}")]
+
+
+def said(world, words):
+    """The last line of the watches' logs with these words."""
+    lines = []
+    for name in ("watch-1", "watch-2"):
+        with open(os.path.join(world.folder, name + ".log"), encoding="utf-8", errors="replace") as file:
+            lines += [line.strip() for line in file if words in line]
+    return f"; {lines[-1][:300]}" if lines else ""
 
 
 def jobs(world, traffic):

@@ -54,6 +54,9 @@ class Model:
             return None
         number, sequence = data["service_request_id"], data["sequence"]
         with self.lock:
+            if number not in self.sequences and event["type"].endswith(".service_request.erased.v1"):
+                # Of the past that retention ends: its beginning was not seen.
+                return None
             known = self.sequences.get(number, 0)
             self.overtaken += sequence > known + 1
             self.repeated += sequence <= known
