@@ -88,8 +88,8 @@ let package = Package(
         library("Bus", ["Open311", "Storage", "AMQP", "Curl", log, metrics, lifecycle, locks, crypto]),
         .target(
             name: "API", dependencies: ["Open311", "Storage", "CZlib", hummingbird, log, metrics, crypto, locks],
-            resources: ["openapi.json", "status-ingest.json", "linked-data.json", "try.html", "try.js", "try.css"].map { .embedInCode("OpenAPI/\($0)") }
-                + contractFiles.map { .embedInCode("Contract/\($0)") }, swiftSettings: settings),
+            resources: ["openapi.json", "status-ingest.json", "linked-data.json", "try.html", "try.js", "try.css"]
+                .map { .embedInCode("OpenAPI/\($0)") } + contractFiles.map { .embedInCode("Contract/\($0)") }, swiftSettings: settings),
         library("Operations", ["Open311", "Storage", "Bus", "Curl", log, metrics, lifecycle, crypto]),
         library("PrivateServers", [crypto, locks]),
         .executableTarget(

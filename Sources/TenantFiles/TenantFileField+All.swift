@@ -108,6 +108,9 @@ extension TenantFileField {
         .choice(
             "policies.identifiers", "immediate: apps get the id; tokens: a token until the CRM knows the request.",
             \.declaration.policies.defersIdentifiers, [("immediate", false), ("tokens", true)]),
+        .number(
+            "policies.tokens_wait_minutes", "Minutes after which a token is answered our own id; only the CRM does when it is not said.",
+            \.declaration.policies.lifecycle.tokenMinutes, in: LifecyclePolicy.tokenRange),
         .choice(
             "policies.undeclared_attributes", "Attributes that a service does not declare.",
             \.declaration.policies.keepsUndeclaredAttributes, [("keep", true), ("refuse", false)]),

@@ -55,6 +55,15 @@ struct SubmissionValidatorTests {
         }
     }
 
+    @Test("knows no place of an object that is not the city's")
+    func foreignObject() throws {
+        let object: [(name: String, value: String)] = [
+            (name: "service_object_type", value: "https://other.example/map"), (name: "service_object_id", value: "9"),
+        ]
+        #expect(faults(object, service: 1) == ["lat"])
+        #expect(try validate(here + object, service: 1).object?.id == "9")
+    }
+
     @Test("counts four thousand characters, not bytes")
     func countsCharacters() {
         let long = String(repeating: "é", count: 4_000)

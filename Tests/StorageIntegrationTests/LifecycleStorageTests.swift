@@ -161,15 +161,14 @@ struct LifecycleStorageTests {
         await gateway.close()
     }
 
-    @Test("a mapping is published as a version and stands in the directory; a tenant's limits too")
+    @Test("a mapping is published as a version and stands in the directory; how long its tokens wait too")
     func policies() async throws {
         let administration = try AdministrationStore(configuration: addresses.role("bus311_admin"))
         let mapping = StatusMapping([.init(code: "EC", status: DetailedStatus(.inProcess), statusNotes: "n")])
         try await administration.setStatusMapping(mapping, of: city.tenant.id, by: "test")
-        try await administration.setLifecycleLimits(
-            LifecyclePolicy(tokenMinutes: 5, acknowledgementMinutes: 7), of: city.tenant.id)
+        try await administration.setTokensWait(5, of: city.tenant.id)
         let policy = try #require(try await administration.tenant(city.tenant.key)).policies.lifecycle
-        #expect(policy == LifecyclePolicy(mapping: mapping, tokenMinutes: 5, acknowledgementMinutes: 7))
+        #expect(policy == LifecyclePolicy(mapping: mapping, tokenMinutes: 5))
         let store = try ReferenceStore(configuration: addresses.role("bus311_admin"))
         #expect(try await store.live(.statusMapping, of: city.tenant.id)?.version.number == 1)
         await store.close()

@@ -14,12 +14,8 @@ extension StatusIngestService {
         guard let auditStore else {
             throw Problem(404, "no-such-resource", "No such resource", "This installation does not serve its audit here.")
         }
-        let query: FormFields
-        do {
-            query = try request.uri.query.map { (text) throws(FormError) in try FormReader.fields(Array(text.utf8)) } ?? FormFields()
-        } catch {
-            throw Self.refused("The query cannot be read.")
-        }
+        let query = try FormFields(
+            of: request, knowing: ["from", "to", "direction", "request", "format", "limit", "after"], Self.refused)
         let form = try query["format"].map { (text) throws(Problem) in
             guard let form = AuditExport(rawValue: text) else { throw Self.refused("format must be csv or jsonl.") }
             return form
@@ -30,7 +26,11 @@ extension StatusIngestService {
             }
             return number
         }
-        let filter = try Self.filter(query)
+        var filter = try Self.filter(query)
+        if let text = query["request"] {
+            guard let address = RequestAddress(serviceRequestID: text) else { throw Self.refused("request must be a service_request_id.") }
+            filter.request = try await number(of: address, tenant)
+        }
         let chosen = form ?? .jsonl
         let cursor = try query["after"].map { (text) throws(Problem) in try Self.cursor(text) } ?? .start
         let rows: [AuditRow]
@@ -56,7 +56,7 @@ extension StatusIngestService {
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
     }
 
-    private static let link = HTTPField.Name("Link") ?? .location
+    static let link = HTTPField.Name("Link") ?? .location
 
     private static func filter(_ query: FormFields) throws(Problem) -> AuditFilter {
         func moment(_ name: String) throws(Problem) -> Timestamp? {
@@ -74,10 +74,6 @@ extension StatusIngestService {
                 throw refused("direction must be one of: \(AuditDirection.allCases.map(\.rawValue).joined(separator: ", ")).")
             }
             filter.direction = direction
-        }
-        if let text = query["request"] {
-            guard let id = ServiceRequestID(parsing: text) else { throw refused("request must be a service_request_id.") }
-            filter.request = id
         }
         return filter
     }

@@ -20,7 +20,7 @@ extension StatusIngestService {
             return try await show(words[1], tenant)
         case ("service-requests", 3) where words[2] == "updates":
             let tenant = try await enter(request, trail, "updates", allowed: [.get])
-            return try await received(words[1], tenant)
+            return try await received(request, words[1], tenant)
         case ("service-requests", 3) where words[2] == "photos":
             let tenant = try await enter(request, trail, "photos", allowed: [.post])
             return try await addPhoto(request, words[1], tenant, trail)
@@ -64,19 +64,22 @@ extension StatusIngestService {
     private func apply(
         _ request: Request, _ segment: Substring, _ updateID: String, _ tenant: Tenant, _ trail: RequestTrail
     ) async throws(Problem) -> Response {
+        let address = try address(segment)
+        trail.request = address.number
         try Self.requireJSON(request)
         let body = try await collect(request, trail)
-        let update: StatusUpdate
+        let (update, named): (StatusUpdate, RequestAddress?)
         do {
-            update = try StatusUpdateForm(parsing: body).update(
-                id: updateID, receivedAt: .now, mapping: tenant.policies.lifecycle.mapping)
+            let form = try StatusUpdateForm(parsing: body)
+            named = form.namedRequest
+            update = try form.update(id: updateID, receivedAt: .now, mapping: tenant.policies.lifecycle.mapping)
         } catch {
-            if let address = try? address(segment) { await keep([(updateID, address, error)], tenant) }
+            await keep([(updateID, address, error)], tenant)
             throw Problem(400, error)
         }
-        let one = AddressedUpdate(update, to: try address(segment), expectedVersions: Self.versions(request))
+        if let named, named != address { try await refuse(named, unlessItIs: address, tenant) }
+        let one = AddressedUpdate(update, to: address, expectedVersions: Self.versions(request))
         let applied: AppliedUpdate
-        trail.request = one.address.number
         do {
             applied = try await updates.apply(one, of: tenant.id)
         } catch {
@@ -91,6 +94,18 @@ extension StatusIngestService {
         var response = Self.json(applied.outcome == .applied ? .created : .ok) { LifecycleDocuments.write(applied, updateID, &$0) }
         response.headers[.eTag] = "\"\(applied.version)\""
         return response
+    }
+
+    /// Two names may be of one request: ours, and the one that the CRM gave.
+    private func refuse(_ named: RequestAddress, unlessItIs address: RequestAddress, _ tenant: Tenant) async throws(Problem) {
+        let meant = try await number(of: address, tenant)
+        let found: ServiceRequestID?
+        do { found = try await updates.number(of: named, tenant: tenant.id) } catch { throw Self.problem(.storage(error)) }
+        guard found != meant else { return }
+        throw Problem(
+            400,
+            .invalid([.init(pointer: "/service_request_id", text: "service_request_id names another request than the path. Leave it out.")])
+        )
     }
 
     /// What `If-Match` lets pass; nil lets everything pass.
@@ -210,17 +225,24 @@ extension StatusIngestService {
         }
     }
 
-    private func received(_ segment: Substring, _ tenant: Tenant) async throws(Problem) -> Response {
+    /// `GET /v1/service-requests/{id}/updates?limit=…&after=…`: a page at a time; `Link` leads to the next one.
+    private func received(_ request: Request, _ segment: Substring, _ tenant: Tenant) async throws(Problem) -> Response {
+        func refusal(_ text: String) -> Problem { Problem(400, "invalid-query", "Invalid query", text) }
+        let query = try FormFields(of: request, knowing: ["limit", "after"], refusal)
+        let limit = try query["limit"].map { (text) throws(Problem) in
+            guard let number = Int32(text), (1...1_000).contains(number) else { throw refusal("limit must be 1 to 1000.") }
+            return number
+        }
         let id = try await existing(segment, tenant)
         let kept: [KeptUpdate]
         let refused: [KeptRefusal]
         do {
-            kept = try await updates.received(for: id, tenant: tenant.id)
+            kept = try await updates.received(for: id, after: query["after"], limit: limit ?? 1_000, tenant: tenant.id)
             refused = try await updates.refused(for: id, tenant: tenant.id)
         } catch {
             throw Self.problem(.storage(error))
         }
-        return Self.json(.ok) { writer in
+        var response = Self.json(.ok) { writer in
             writer.name("service_request_id")
             writer.quoted(id.rawValue)
             writer.name("updates")
@@ -234,6 +256,11 @@ extension StatusIngestService {
             writer.name("refused")
             LifecycleDocuments.write(refused, &writer)
         }
+        if kept.count == limit ?? 1_000, let last = kept.last {
+            let path = "/v1/service-requests/\(id)/updates?limit=\(kept.count)&after=\(FormWriter.escaped(last.id))"
+            response.headers[Self.link] = "<\(path)>; rel=\"next\""
+        }
+        return response
     }
 
     /// `GET /v1/status-updates/refused`: of all requests, the newest first.

@@ -12,12 +12,7 @@ extension StatusIngestService {
         guard let usage else {
             throw Problem(404, "no-such-resource", "No such resource", "This installation does not serve its statistics here.")
         }
-        let query: FormFields
-        do {
-            query = try request.uri.query.map { (text) throws(FormError) in try FormReader.fields(Array(text.utf8)) } ?? FormFields()
-        } catch {
-            throw Self.unusable("The query cannot be read.")
-        }
+        let query = try FormFields(of: request, knowing: ["from", "to", "format", "by", "language", "public"], Self.unusable)
         let period: UsagePeriod
         do {
             period = try UsagePeriod(from: query["from"], to: query["to"], today: LocalClock(tenant.timeZone).local(.now).day)

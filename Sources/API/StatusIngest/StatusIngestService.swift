@@ -111,8 +111,11 @@ public struct StatusIngestService: HTTPResponder {
 
     /// Our number for the request that a path names.
     func number(_ segment: Substring, _ tenant: Tenant) async throws(Problem) -> ServiceRequestID {
+        try await number(of: try address(segment), tenant)
+    }
+
+    func number(of address: RequestAddress, _ tenant: Tenant) async throws(Problem) -> ServiceRequestID {
         let found: ServiceRequestID?
-        let address = try address(segment)
         do { found = try await updates.number(of: address, tenant: tenant.id) } catch { throw Self.problem(.storage(error)) }
         guard let found else { throw Problem(404, .unknownRequest) }
         return found

@@ -27,13 +27,16 @@ public struct ContractFinding: Sendable, Equatable, Codable {
         case dependencyChanged = "dependency-changed"
         case itemsChanged = "items-changed"
         case opennessChanged = "openness-changed"
+        /// Of the AsyncAPI document: a channel, a binding, a message, an argument.
+        case topologyRemoved = "topology-removed"
+        case topologyChanged = "topology-changed"
         /// A keyword that is not judged here differs: better refused than overlooked.
         case notUnderstood = "not-understood"
     }
 
-    /// `service_request.created`.
+    /// `service_request.created`, or `asyncapi.yaml`.
     public let type: String
-    /// Full version that was published.
+    /// Full version that was published; empty for the AsyncAPI document.
     public let version: String
     public let rule: Rule
     /// JSON pointer into the schema.

@@ -5,6 +5,7 @@ import Foundation
 public enum ContractError: Error, Sendable, CustomStringConvertible {
     case missing(String)
     case unreadable(String)
+    case unreadableTopology(String, why: String)
     case nothingPublished(String)
     case alreadyPublished(String)
 
@@ -12,6 +13,7 @@ public enum ContractError: Error, Sendable, CustomStringConvertible {
         switch self {
         case .missing(let path): "\(path) holds no contract: no folder `schemas` with a folder for each type. Name another with --contract."
         case .unreadable(let path): "\(path) is no JSON Schema: it must be one JSON object in UTF-8."
+        case .unreadableTopology(let path, let why): "\(path) is no AsyncAPI document that can be compared: \(why)."
         case .nothingPublished(let path): "\(path) holds nothing that was published. Name a folder with --against."
         case .alreadyPublished(let path): "\(path) is there already: what was published never changes. Choose another name."
         }

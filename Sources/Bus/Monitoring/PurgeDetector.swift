@@ -27,12 +27,15 @@ public struct UnexplainedLoss: Sendable, Hashable {
 /// Notices a purge, of which RabbitMQ tells nobody: the queue falls, and neither acknowledgements nor dead letters explain it.
 ///
 /// A fall is judged once the statistics have caught up. Everything that was acknowledged meanwhile counts as its explanation, so
-/// there are no false alarms; a purge that is smaller than what the consumer acknowledged in those seconds is not seen.
+/// there are no false alarms; a purge that is smaller than what the consumer acknowledged in those seconds is not seen. A small one
+/// is told only when nobody took anything at all for a while before and after it: a city without a consumer has small queues.
 public struct PurgeDetector: Sendable {
-    /// Smaller falls are not looked at.
+    /// What is missing beyond this is told although others were taken meanwhile.
     public static let threshold = 20
     /// A channel reports every five seconds and the collector reads every five.
     static let statisticsDelay = Duration.seconds(11)
+    /// For which nothing may have been taken when a small fall is told.
+    static let quietTime = Duration.seconds(30)
 
     private struct Fall {
         let before: QueueSample
@@ -60,12 +63,19 @@ public struct PurgeDetector: Sendable {
             falls = []
             return nil
         }
-        if last.depth - sample.depth > Self.threshold { falls.append(Fall(before: last, after: sample)) }
-        guard let fall = falls.first, fall.after.at.duration(to: sample.at) >= Self.statisticsDelay else { return nil }
-        falls.removeFirst()
-        let explained = sample.taken - fall.before.taken + sample.dead - fall.before.dead
-        let missing = fall.before.depth - fall.after.depth - explained
-        return missing > Self.threshold ? UnexplainedLoss(depth: fall.before.depth, missing: missing) : nil
+        if last.depth > sample.depth { falls.append(Fall(before: last, after: sample)) }
+        var loss: UnexplainedLoss?
+        falls.removeAll { fall in
+            let age = fall.after.at.duration(to: sample.at)
+            guard loss == nil, age >= Self.statisticsDelay else { return false }
+            let explained = sample.taken - fall.before.taken + sample.dead - fall.before.dead
+            let missing = fall.before.depth - fall.after.depth - explained
+            guard missing > (explained == 0 ? 0 : Self.threshold) else { return true }
+            guard missing > Self.threshold || age >= Self.quietTime else { return false }
+            loss = UnexplainedLoss(depth: fall.before.depth, missing: missing)
+            return true
+        }
+        return loss
     }
 
     /// Messages that were there when last looked.

@@ -29,7 +29,8 @@ public enum BrokerAdministrationError: Error, Sendable, Equatable, CustomStringC
         case .notAuthenticated(let operation):
             "the broker refused the management user or its password at \(operation): check the settings of the management interface"
         case .notAllowed(let operation, let reason):
-            "the management user may not do \(operation): \(reason); it needs the tag administrator"
+            "the management user may not do \(operation): \(reason); svc.monitor needs"
+                + " a permission in the virtual host (bus311 tenant apply gives it), svc.provisioner the tag administrator"
         case .refused(let operation, let status, let reason):
             "the broker refused \(operation) with status \(status): \(reason)"
         case .malformedAnswer(let operation, let detail):

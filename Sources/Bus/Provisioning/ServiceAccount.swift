@@ -3,6 +3,8 @@ public enum ServiceAccount: String, Sendable, Hashable, CaseIterable {
     case relay = "svc.relay"
     case statusIngest = "svc.status-ingest"
     case redrive = "svc.redrive"
+    /// Reads the state of queues over the management API, which shows a virtual host to those who may do something there, or nothing.
+    case monitor = "svc.monitor"
 
     /// The least each service can work with. None declares anything.
     var permission: Permission {
@@ -28,6 +30,9 @@ public enum ServiceAccount: String, Sendable, Hashable, CaseIterable {
                 write: TopologyPattern.ofAnyTenant("out"),
                 read: TopologyPattern.anyDeadQueue
             )
+        case .monitor:
+            Permission(
+                user: rawValue, configure: TopologyPattern.nothing, write: TopologyPattern.nothing, read: TopologyPattern.nothing)
         }
     }
 }

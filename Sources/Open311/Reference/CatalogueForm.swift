@@ -109,9 +109,12 @@ struct CatalogueForm {
             let name = texts(entry, "name", place)
             if let key { choices.append(ServiceAttribute.Choice(key: key, name: name)) }
         }
-        guard let code, let type = type.flatMap({ ServiceAttribute.DataType(rawValue: $0) }) else { return nil }
+        guard let code else { return nil }
+        // Of a wrong type, the rest is looked at all the same.
+        let known = type.flatMap { ServiceAttribute.DataType(rawValue: $0) }
         return ServiceAttribute(
-            code: code, isVariable: isVariable, dataType: type, isRequired: isRequired, order: order, question: question, hint: hint,
+            code: code, isVariable: isVariable, dataType: known ?? (choices.isEmpty ? .string : .singlevaluelist), isRequired: isRequired,
+            order: order, question: question, hint: hint,
             choices: choices)
     }
 
@@ -132,8 +135,15 @@ struct CatalogueForm {
             if isRequired { faults.append(ReferenceFault(path + JSONPointer.step(name), "\(name) is missing.")) }
             return nil
         }
-        if member.string == nil { wrong(member, name, path, "a string") }
-        return member.string
+        guard let words = member.string?.trimmingSpaces else {
+            wrong(member, name, path, "a string")
+            return nil
+        }
+        if isRequired, words.isEmpty {
+            faults.append(ReferenceFault(path + JSONPointer.step(name), "\(name) is empty."))
+            return nil
+        }
+        return words
     }
 
     private mutating func choice(
@@ -174,7 +184,7 @@ struct CatalogueForm {
     private mutating func keywords(_ value: JSONValue, _ path: String) -> [String] {
         var keywords: [String] = []
         for (index, entry) in array(value, "keywords", path).enumerated() {
-            if let word = entry.string {
+            if let word = entry.string?.trimmingSpaces {
                 if !word.isEmpty { keywords.append(word) }
             } else {
                 faults.append(ReferenceFault(path + "/keywords" + JSONPointer.step(index), "A keyword is a string, not \(entry.kindName)."))
@@ -186,7 +196,7 @@ struct CatalogueForm {
     /// A text in its languages, or a bare string in the tenant's own. An empty translation counts as absent.
     private mutating func texts(_ value: JSONValue, _ name: String, _ path: String) -> LocalizedText {
         guard let member = member(value, name) else { return LocalizedText([:]) }
-        if let text = member.string { return LocalizedText(text.isEmpty ? [:] : [language: text]) }
+        if let text = member.string?.trimmingSpaces { return LocalizedText(text.isEmpty ? [:] : [language: text]) }
         guard let translations = member.object else {
             wrong(member, name, path, "an object of language to text, as in {\"fr\": \"…\"}, or a string")
             return LocalizedText([:])
@@ -200,7 +210,7 @@ struct CatalogueForm {
                 continue
             }
             if translation.value == .null { continue }
-            guard let text = translation.value.string else {
+            guard let text = translation.value.string?.trimmingSpaces else {
                 faults.append(ReferenceFault(place, "A text must be a string, not \(translation.value.kindName)."))
                 continue
             }
@@ -216,5 +226,14 @@ struct CatalogueForm {
                 ReferenceFault(
                     path + JSONPointer.step(member.name), "“\(member.name.prefix(64))” is no member that is known here, and is not kept."))
         }
+    }
+}
+
+extension String {
+    /// Without white space at its ends: nobody means it, and a table does not keep it.
+    fileprivate var trimmingSpaces: String {
+        var text = drop { $0.isWhitespace }
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return String(text)
     }
 }

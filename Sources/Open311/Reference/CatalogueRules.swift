@@ -19,6 +19,12 @@ public enum CatalogueRules: ReferenceRules {
         var form = CatalogueForm(language: languages.first ?? .english)
         let services = form.services(value)
         let findings = CatalogueCheck.findings(services, languages: languages)
+        if services.isEmpty, form.faults.isEmpty {
+            // An export that failed looks like this, and would take every service away from the citizens.
+            throw ReferenceFaults([
+                ReferenceFault("", "A catalogue without a service is not taken: nothing could be reported. PATCH retires single services.")
+            ])
+        }
         let faults = form.faults + findings.filter { $0.kind == .fault }.map { form.fault($0) }
         guard faults.isEmpty else { throw ReferenceFaults(faults) }
         return (services, form.advice + findings.filter { $0.kind != .fault }.map { form.fault($0) })

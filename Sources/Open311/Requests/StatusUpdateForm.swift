@@ -51,6 +51,9 @@ public struct StatusUpdateForm {
         ])
     }
 
+    /// The request that the body names beside a path that names one; nil when it names none.
+    public var namedRequest: RequestAddress? { (members["service_request_id"] as? String).flatMap { RequestAddress(serviceRequestID: $0) } }
+
     /// The id of an update in a batch, which has no path to name it in.
     func updateID() throws(StatusUpdateFault) -> String {
         guard let id = members["update_id"] as? String, Self.isUpdateID(id) else {

@@ -46,7 +46,8 @@ public struct SubmissionValidator: Sendable {
     ) throws(Faults) -> Submission {
         var check = self
         let object = check.object(fields)
-        let location = check.location(fields, hasObject: object != nil)
+        // What somebody else's object is, nobody here knows, nor where.
+        let location = check.location(fields, hasObject: object != nil && objectState != .foreign)
         let title = check.text("title", in: fields, maximum: 255)
         let description = check.description(fields)
         let answers = check.answers(fields.answers)

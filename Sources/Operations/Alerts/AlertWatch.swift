@@ -134,16 +134,11 @@ public struct AlertWatch: ServiceLifecycle.Service {
                 let found = try await broker.queues(of: own.map { Topology(tenant: $0.key) }, in: host, counters: &memory.counters)
                 queues.merge(found) { first, _ in first }
             }
+            report("alerts-management", true, "")
             return queues
         } catch {
-            if case .unreachable = error {
-                installation.isBrokerReachable = false
-            } else {
-                // It answers: what it refuses is for the health page.
-                installation.isBrokerReachable = true
-                report("alerts-management", false, "\(error)")
-                return [:]
-            }
+            // It may answer all the same: what it refuses is for the health page.
+            if case .unreachable = error { installation.isBrokerReachable = false } else { installation.isBrokerReachable = true }
             report("alerts-management", false, "\(error)")
             return [:]
         }

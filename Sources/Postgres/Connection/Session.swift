@@ -7,6 +7,7 @@ public final class Session {
     private let connection: OpaquePointer
     private let configuration: PostgresConfiguration
     private var prepared: Set<String> = []
+    private var plansBegan = ContinuousClock.now
     /// Set by libpq's notices, which arrive while an answer is read.
     private let notices: UnsafeMutablePointer<Notices>
 
@@ -105,6 +106,16 @@ public final class Session {
     var descriptor: Int32 { PQsocket(connection) }
 
     // MARK: Statements
+
+    /// Has the server plan this session's statements anew when their plans may be older than that; not inside a transaction.
+    ///
+    /// A plan that is made while a table is empty goes through all of it, and is kept while the table grows, until statistics are gathered
+    /// a minute later. The planner itself looks at the table's size each time that it plans.
+    public func renewPlans(after age: Duration) throws(PostgresError) {
+        guard plansBegan.duration(to: .now) >= age else { return }
+        try script("discard plans")
+        plansBegan = .now
+    }
 
     /// Runs one statement as its own transaction, or inside the open one.
     public func execute(_ statement: Statement, _ parameters: [Parameter] = []) throws(PostgresError) -> Rows {

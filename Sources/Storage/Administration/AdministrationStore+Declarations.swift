@@ -65,6 +65,7 @@ extension AdministrationStore {
                 _ = try session.execute(
                     ContractSQL.set,
                     [.int32(id.rawValue), .text(chosen.contract.rawValue), .timestamp(chosen.contractSunset?.microseconds)])
+                _ = try session.execute(LifecyclePolicySQL.setTokensWait, Self.tokensWait(chosen.lifecycle.tokenMinutes, id))
                 _ = try session.execute(
                     PhotoAdministrationSQL.setPolicy, [.int32(id.rawValue), .json(PhotoPolicyJSON.bytes(chosen.photos))])
                 try Self.write(declared.contacts, of: id, session)

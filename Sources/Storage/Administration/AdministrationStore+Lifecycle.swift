@@ -3,13 +3,17 @@ import Postgres
 
 /// Directories follow at once: a trigger tells them.
 extension AdministrationStore {
-    /// How long a tenant's tokens wait for its CRM, and how long the operator waits for an acknowledgement.
-    public func setLifecycleLimits(_ policy: LifecyclePolicy, of tenant: TenantID) async throws(StorageError) {
+    /// How long a tenant's tokens wait for its CRM.
+    ///
+    /// - Parameter minutes: of ``LifecyclePolicy/tokenRange``; nil: only the CRM resolves them.
+    public func setTokensWait(_ minutes: Int?, of tenant: TenantID) async throws(StorageError) {
         try await run { (session) throws(PostgresError) in
-            _ = try session.execute(
-                LifecyclePolicySQL.setLimits,
-                [.int32(tenant.rawValue), .int32(policy.tokenMinutes ?? 0), .int32(policy.acknowledgementMinutes ?? 0)])
+            _ = try session.execute(LifecyclePolicySQL.setTokensWait, Self.tokensWait(minutes, tenant))
         }
+    }
+
+    static func tokensWait(_ minutes: Int?, _ tenant: TenantID) -> [Parameter] {
+        [.int32(tenant.rawValue), .int32(Int32(clamping: minutes ?? 0))]
     }
 
     /// What the codes of a tenant's CRM mean from now on: a new version of its mapping, published at once.
@@ -19,5 +23,14 @@ extension AdministrationStore {
         let body = StatusMappingRules.document(mapping).canonicalBytes
         let step = ReferenceStore.step(NewReference(kind: .statusMapping, body: body, author: who))
         try await run { (session) throws(PostgresError) in _ = try session.pipeline([RequestSQL.tenant(tenant), step]) }
+    }
+
+    /// Our numbers of requests to which their CRMs gave this id: at most one for each tenant, ten in all.
+    public func requests(given id: String) async throws(StorageError) -> [ServiceRequestID] {
+        try await run { (session) throws(PostgresError) in
+            try session.execute(LifecyclePolicySQL.requestsGiven, [.text(id)]).map { (row) throws(PostgresError) in
+                ServiceRequestID(stored: try row.int64(0))
+            }
+        }
     }
 }

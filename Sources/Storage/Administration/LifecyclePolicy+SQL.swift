@@ -1,11 +1,10 @@
 import Postgres
 
 enum LifecyclePolicySQL {
-    static let all = [setLimits]
+    static let all = [setTokensWait, requestsGiven]
 
-    static let setLimits = Statement(
-        "lifecycle_set_limits",
-        """
-        update tenants set token_minutes = nullif($2::integer, 0), acknowledgement_minutes = nullif($3::integer, 0) where id = $1::integer
-        """)
+    static let setTokensWait = Statement(
+        "lifecycle_set_tokens_wait", "update tenants set token_minutes = nullif($2::integer, 0) where id = $1::integer")
+
+    static let requestsGiven = Statement("lifecycle_requests_given", "select bus311_requests_given($1::text)")
 }

@@ -4,10 +4,8 @@ import Open311
 /// has published.
 enum LifecyclePolicyRow {
     /// - Parameter mapping: JSON; what cannot be read counts as empty, and only a hand-made row has that.
-    static func policy(mapping: [UInt8], tokens: Int64?, acknowledgement: Int64?) -> LifecyclePolicy {
-        LifecyclePolicy(
-            mapping: Self.mapping(mapping),
-            tokenMinutes: tokens.map { Int32(clamping: $0) }, acknowledgementMinutes: acknowledgement.map { Int32(clamping: $0) })
+    static func policy(mapping: [UInt8], tokens: Int64?) -> LifecyclePolicy {
+        LifecyclePolicy(mapping: Self.mapping(mapping), tokenMinutes: tokens.map { Int($0) })
     }
 
     private static func mapping(_ bytes: [UInt8]) -> StatusMapping {

@@ -6,7 +6,7 @@ enum DirectorySQL {
     private static let columns = """
         id, key, name, language, time_zone, shard, virtual_host, contact, key_service, keeps_undeclared_attributes,
         sends_personal_data, created_at, fallback_languages, boundary, defers_identifiers, photo_policy, contract_version,
-        contract_sunset, arrangement, status_mapping, token_minutes::bigint, acknowledgement_minutes::bigint
+        contract_sunset, arrangement, status_mapping, token_minutes::bigint
         """
 
     static let tenants = Statement("directory_tenants", "select \(columns) from tenants order by key")

@@ -13,8 +13,7 @@ enum TenantRow {
             photos: PhotoPolicyJSON.policy(try row.json(15)))
         policies.contract = ContractVersions(rawValue: try row.text(16)) ?? .one
         policies.contractSunset = row.optionalTimestamp(17).map { Timestamp(microseconds: $0) }
-        policies.lifecycle = LifecyclePolicyRow.policy(
-            mapping: try row.json(19), tokens: row.optionalInt64(20), acknowledgement: row.optionalInt64(21))
+        policies.lifecycle = LifecyclePolicyRow.policy(mapping: try row.json(19), tokens: row.optionalInt64(20))
         let arrangement = ArrangementJSON.read(try row.json(18))
         return Tenant(
             id: id,

@@ -5,21 +5,29 @@ import Postgres
 /// Reads the places of one tenant at a time, for citizens.
 public final class PlaceStore: Sendable {
     private let pool: PostgresPool
+    /// Apart from the searches, so that no POST that names an object waits for them.
+    private let lookUps: PostgresPool
 
     /// More cells than this are found by going through the tenant's places.
     static let maximumCells = 1_024
 
-    /// - Parameter configuration: of the role that sees one tenant at a time.
+    /// - Parameters:
+    ///   - configuration: of the role that sees one tenant at a time.
+    ///   - connections: for searches; one more is for what is asked by its id.
     public init(configuration: PostgresConfiguration, connections: Int = 1) throws {
         pool = try PostgresPool(configuration: configuration, size: connections)
+        lookUps = try PostgresPool(configuration: configuration, size: 1)
     }
 
-    public func close() async { await pool.close() }
+    public func close() async {
+        await pool.close()
+        await lookUps.close()
+    }
 
     /// The place of that id, retired or not.
     public func find(_ id: PlaceID, of tenant: TenantID) async throws(StorageError) -> KnownPlace? {
         let own = tenant.production
-        return try await run { (session) throws(PostgresError) in
+        return try await run(on: lookUps) { (session) throws(PostgresError) in
             let answers = try session.pipeline([
                 RequestSQL.tenant(own), (PlaceSQL.find, [.int32(own.rawValue), .texts([id.rawValue])]),
             ])
@@ -67,8 +75,10 @@ public final class PlaceStore: Sendable {
         }
     }
 
-    func run<Value: Sendable>(_ body: @Sendable (Session) throws(PostgresError) -> Value) async throws(StorageError) -> Value {
-        try await storing { () async throws(PostgresError) in try await pool.run(body) }
+    func run<Value: Sendable>(
+        on chosen: PostgresPool? = nil, _ body: @Sendable (Session) throws(PostgresError) -> Value
+    ) async throws(StorageError) -> Value {
+        try await storing { () async throws(PostgresError) in try await (chosen ?? pool).run(body) }
     }
 
     private static func parameters(_ filter: PlaceFilter, _ tenant: TenantID) -> [Parameter] {

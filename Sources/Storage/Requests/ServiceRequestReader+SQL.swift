@@ -50,12 +50,19 @@ enum RequestSQL {
     static let token = Statement(
         "requests_token", "select id, listed, given_id from service_requests where tenant_id = $1::integer and token = $2::text")
 
-    /// What CRMs said of these requests, oldest first.
+    /// What CRMs said of these requests, oldest first; of each the last hundred, for an answer stays bounded whatever a CRM sends.
     static let history = Statement(
         "requests_history",
         """
-        select request_id, occurred_at, status, status_notes from status_updates
-        where tenant_id = $1::integer and request_id = any($2::bigint[]) and applied and is_public
+        select request_id, occurred_at, status, status_notes
+        from (
+            select request_id, occurred_at, status, status_notes, source_sequence, received_at, update_id, row_number() over (
+                partition by request_id
+                order by occurred_at desc, source_sequence desc nulls last, received_at desc, update_id desc) as back
+            from status_updates
+            where tenant_id = $1::integer and request_id = any($2::bigint[]) and applied and is_public
+        ) said
+        where back <= 100
         order by request_id, occurred_at, source_sequence nulls first, received_at, update_id
         """)
 

@@ -1,7 +1,7 @@
 import Postgres
 
 enum LifecycleViewSQL {
-    static let all = [request, references, updates, waiting]
+    static let all = [request, references, updates]
 
     /// By number, or by token.
     static let request = Statement(
@@ -19,7 +19,7 @@ enum LifecycleViewSQL {
         "lifecycle_references",
         "select name from request_names where tenant_id = $1::integer and request_id = $2::bigint and kind = 'reference' order by name")
 
-    /// Everything that was received, in the order of the history.
+    /// What was received, in the order of the history: from the beginning, or behind an update.
     static let updates = Statement(
         "lifecycle_updates",
         """
@@ -27,10 +27,9 @@ enum LifecycleViewSQL {
                expected_at, service_notice, external_reference, merged_into, source_sequence, is_acknowledgement, door, outcome, receipt_id
         from status_updates
         where tenant_id = $1::integer and request_id = $2::bigint and ($3::text is null or update_id = $3)
-        order by occurred_at, source_sequence nulls first, received_at, update_id limit 1000
+          and ($4::text is null or (occurred_at, coalesce(source_sequence, -1), received_at, update_id) > (
+              select occurred_at, coalesce(source_sequence, -1), received_at, update_id from status_updates
+              where tenant_id = $1::integer and request_id = $2::bigint and update_id = $4))
+        order by occurred_at, source_sequence nulls first, received_at, update_id limit $5::integer
         """)
-
-    /// By tenant: what its CRM has not acknowledged in time.
-    static let waiting = Statement(
-        "lifecycle_unacknowledged", "select tenant_id, waiting, oldest from bus311_unacknowledged()")
 }

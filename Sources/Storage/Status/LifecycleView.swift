@@ -52,13 +52,6 @@ public struct KeptUpdate: Sendable, Equatable {
     public let receipt: EventID?
 }
 
-/// How many requests a tenant's CRM has not acknowledged in time.
-public struct UnacknowledgedRequests: Sendable, Equatable {
-    public let tenant: TenantID
-    public let count: Int64
-    public let oldest: Timestamp
-}
-
 extension StatusUpdateStore {
     /// Our number for a request of the tenant; nil when there is none.
     public func number(of address: RequestAddress, tenant: TenantID) async throws(StorageError) -> ServiceRequestID? {
@@ -85,17 +78,23 @@ extension StatusUpdateStore {
         }
     }
 
-    /// What was received for a request, in the order of its history; a thousand at most.
+    /// What was received for a request, in the order of its history.
     ///
-    /// - Parameter update: this one only.
+    /// - Parameters:
+    ///   - update: this one only.
+    ///   - after: only what comes behind this one; nothing when there is none of its id.
+    ///   - limit: updates, at most.
     public func received(
-        for request: ServiceRequestID, update: String? = nil, tenant: TenantID
+        for request: ServiceRequestID, update: String? = nil, after: String? = nil, limit: Int32 = 1_000, tenant: TenantID
     ) async throws(StorageError) -> [KeptUpdate] {
         try await storing { () async throws(PostgresError) in
             try await pool.run { (session) throws(PostgresError) in
                 let answers = try session.pipeline([
                     RequestSQL.tenant(tenant),
-                    (LifecycleViewSQL.updates, [.int32(tenant.rawValue), .int64(request.rawValue), .text(update)]),
+                    (
+                        LifecycleViewSQL.updates,
+                        [.int32(tenant.rawValue), .int64(request.rawValue), .text(update), .text(after), .int32(limit)]
+                    ),
                 ])
                 return try answers[1].map(Self.kept)
             }
@@ -157,19 +156,5 @@ extension StatusUpdateStore {
 
     private static func moment(_ row: Row, _ column: Int) -> Timestamp? {
         row.optionalTimestamp(column).map { Timestamp(microseconds: $0) }
-    }
-}
-
-extension OutboxStore {
-    /// What CRMs have not acknowledged within their tenants' limits, of the last week; only tenants with a limit. For alerts.
-    public func unacknowledged() async throws(StorageError) -> [UnacknowledgedRequests] {
-        try await storing { () async throws(PostgresError) in
-            try await connection.run { (session) throws(PostgresError) in
-                try session.execute(LifecycleViewSQL.waiting).map { (row) throws(PostgresError) in
-                    UnacknowledgedRequests(
-                        tenant: TenantID(try row.int32(0)), count: try row.int64(1), oldest: Timestamp(microseconds: try row.timestamp(2)))
-                }
-            }
-        }
     }
 }

@@ -67,6 +67,10 @@ public struct RequestTimeline: Sendable {
     public let request: ServiceRequestID
     public let moments: [Station: Timestamp]
     public let events: [Event]
+    /// Made at a test endpoint: no event of it is sent.
+    public let isTest: Bool
+    /// Nothing happens to it any more.
+    public let isErased: Bool
 
     /// The stations in their order. A later one may be passed before an earlier one: a CRM that heard of a request by telephone.
     public var steps: [Step] {
@@ -79,6 +83,8 @@ public struct RequestTimeline: Sendable {
         }
     }
 
-    /// Nil when everything has been passed.
-    public var waitsFor: Station? { Station.allCases.first { moments[$0] == nil } }
+    /// Nil when everything has been passed that will be.
+    public var waitsFor: Station? {
+        isErased ? nil : Station.allCases.first { moments[$0] == nil && !(isTest && ($0 == .published || $0 == .confirmed)) }
+    }
 }

@@ -20,7 +20,7 @@ struct AuditCommand: AsyncParsableCommand {
         @Option(help: "As in 200, confirmed, returned, applied, 'exit 0'.") var result: String?
         @Option(help: "An X-Request-Id, a message's id, or a trace's 32 digits.") var correlation: String?
 
-        func filter() throws -> AuditFilter {
+        func filter(_ administration: Administration) async throws -> AuditFilter {
             let end = try to.map { try Self.moment($0, "--to") } ?? Timestamp.now.adding(seconds: 1)
             var filter = AuditFilter(from: try from.map { try Self.moment($0, "--from") } ?? end.adding(days: -1), to: end)
             guard filter.from < filter.to else { throw ValidationError("--from must be before --to.") }
@@ -29,10 +29,7 @@ struct AuditCommand: AsyncParsableCommand {
             filter.operation = operation
             filter.result = result
             filter.correlation = correlation?.lowercased().count == 32 ? correlation?.lowercased() : correlation
-            if let request {
-                guard let id = ServiceRequestID(parsing: request) else { throw ValidationError("\(request) is no service_request_id.") }
-                filter.request = id
-            }
+            if let request { filter.request = try await administration.request(request) }
             return filter
         }
 
@@ -57,8 +54,8 @@ struct AuditCommand: AsyncParsableCommand {
 
         func run() async throws {
             guard (1...10_000).contains(limit) else { throw ValidationError("--limit must be 1 to 10000.") }
-            let filter = try selection.filter()
-            try await common.audit(selection.tenant) { store, tenant in
+            try await common.audit(selection.tenant) { store, tenant, administration in
+                let filter = try await selection.filter(administration)
                 let rows = try await store.latest(of: tenant?.id, filter, limit: limit).reversed()
                 let key = tenant?.key.rawValue
                 switch common.format {
@@ -96,18 +93,9 @@ struct AuditCommand: AsyncParsableCommand {
         @Option(help: "A new file; standard output without it.") var output: String?
 
         func run() async throws {
-            let filter = try selection.filter()
-            let file: FileHandle
-            if let output {
-                let descriptor = open(output, O_WRONLY | O_CREAT | O_EXCL, 0o600)
-                guard descriptor >= 0 else {
-                    throw ValidationError("--output \(output) cannot be made: it must be a new file in a folder that is there.")
-                }
-                file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-            } else {
-                file = .standardOutput
-            }
-            try await common.audit(selection.tenant) { store, tenant in
+            try await common.audit(selection.tenant) { store, tenant, administration in
+                let filter = try await selection.filter(administration)
+                let file = try target()
                 try file.write(contentsOf: form.heading)
                 var cursor = AuditStore.Cursor.start
                 var count = 0
@@ -121,6 +109,15 @@ struct AuditCommand: AsyncParsableCommand {
                 }
                 if let output { try common.show(text: "\(count) rows in \(output).", json: ["rows": count]) }
             }
+        }
+
+        private func target() throws -> FileHandle {
+            guard let output else { return .standardOutput }
+            let descriptor = open(output, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+            guard descriptor >= 0 else {
+                throw ValidationError("--output \(output) cannot be made: it must be a new file in a folder that is there.")
+            }
+            return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         }
     }
 
@@ -150,7 +147,7 @@ struct AuditCommand: AsyncParsableCommand {
         func run() async throws {
             let kept = try against.map(SealView.read) ?? []
             var isTampered = false
-            try await common.audit(nil) { store, _ in
+            try await common.audit(nil) { store, _, _ in
                 let names = try await common.tenantNames()
                 let report = try await store.verify(keptElsewhere: kept, now: .now) {
                     names[$0] ?? ($0 == 0 ? "installation" : "tenant \($0)")
@@ -212,7 +209,7 @@ struct AuditCommand: AsyncParsableCommand {
         @Flag(help: "All seals there are; seals nothing.") var list = false
 
         func run() async throws {
-            try await common.audit(nil) { store, _ in
+            try await common.audit(nil) { store, _, _ in
                 let seals = list ? try await store.seals() : try await store.sealFinishedDays()
                 let views = seals.map(SealView.init)
                 try common.show(
@@ -236,7 +233,7 @@ struct AuditCommand: AsyncParsableCommand {
                 guard let day = Timestamp(day: text) else { throw ValidationError("--from \(text): write a day, as in 2026-11-25.") }
                 return day
             }
-            try await common.audit(nil) { store, _ in
+            try await common.audit(nil) { store, _, _ in
                 // The last minute may still be on its way.
                 let count = try await store.recover(
                     from: start ?? Timestamp.now.adding(days: -2), to: Timestamp.now.adding(seconds: -10))
@@ -251,11 +248,13 @@ extension AuditExport: ExpressibleByArgument {}
 
 extension CommonOptions {
     /// Works with the audit; the command itself is audited too.
-    func audit(_ key: String?, _ work: (AuditStore, Tenant?) async throws -> Void) async throws {
+    func audit(_ key: String?, _ work: (AuditStore, Tenant?, Administration) async throws -> Void) async throws {
         try await administer { administration in
             let tenant: Tenant?
             if let key { tenant = try await administration.tenant(key) } else { tenant = nil }
-            try await using(try AuditStore(configuration: try administration.settings.database(.admin))) { try await work($0, tenant) }
+            try await using(try AuditStore(configuration: try administration.settings.database(.admin))) {
+                try await work($0, tenant, administration)
+            }
         }
     }
 

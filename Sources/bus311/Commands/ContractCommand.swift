@@ -13,10 +13,15 @@ struct ContractCommand: AsyncParsableCommand {
         let breaking: [ContractFinding]
         let additions: [String]
 
-        init(_ contract: ContractFolder, against published: ContractFolder) {
+        /// - Throws: ``ContractError``.
+        init(_ contract: ContractFolder, against published: ContractFolder) throws {
             self.contract = contract.path
             against = published.path
-            breaking = contract.findings(against: published)
+            var breaking = contract.findings(against: published)
+            if let old = try ContractTopology.read(in: published.path) {
+                breaking += TopologyComparison.findings(from: old, to: try ContractTopology.read(in: contract.path))
+            }
+            self.breaking = breaking
             additions = contract.additions(to: published)
         }
 
@@ -49,7 +54,7 @@ struct ContractCommand: AsyncParsableCommand {
             let report: Report
             do {
                 let own = try ContractFolder(path: contract)
-                report = Report(own, against: try against.map { try ContractFolder(path: $0) } ?? .lastPublished(of: contract))
+                report = try Report(own, against: try against.map { try ContractFolder(path: $0) } ?? .lastPublished(of: contract))
             } catch let error as ContractError {
                 throw ValidationError("\(error)")
             }
@@ -74,7 +79,7 @@ struct ContractCommand: AsyncParsableCommand {
                 let own = try ContractFolder(path: contract)
                 // The first publication has nothing before it.
                 if let before = try? ContractFolder.lastPublished(of: contract) {
-                    let report = Report(own, against: before)
+                    let report = try Report(own, against: before)
                     guard report.breaking.isEmpty else {
                         try format.show(text: report.text, json: report)
                         throw ExitCode(1)

@@ -50,10 +50,15 @@ struct ModerateCommand: AsyncParsableCommand {
                     service_request_id: id.description, outcome: applied.isChange ? "applied" : "unchanged", hidden: applied.isHidden)
                 try common.show(
                     text: applied.isChange
-                        ? "\(id) is \(moderation.decision.state); the CRM is told." : "\(id) was \(moderation.decision.state) already.",
+                        ? "\(id) is \(moderation.decision.state); \(Self.told(of: tenant))."
+                        : "\(id) was \(moderation.decision.state) already.",
                     json: view)
             }
         }
+    }
+
+    fileprivate static func told(of tenant: Tenant) -> String {
+        tenant.id.isTest ? "a test endpoint has no CRM to tell" : "the CRM is told"
     }
 }
 
@@ -86,7 +91,7 @@ struct EraseCommand: AsyncParsableCommand {
                     erased_datetime: applied.erasedAt.iso8601)
                 try common.show(
                     text: applied.isChange
-                        ? "\(id) is erased; the CRM is told. The files of its photos go with the next sweep, within two hours."
+                        ? "\(id) is erased; \(ModerateCommand.told(of: tenant)). The files of its photos go with the next sweep, within two hours."
                         : "\(id) was erased on \(view.erased_datetime) already (\(applied.reason)).",
                     json: view)
             }
@@ -101,7 +106,7 @@ extension Administration {
     fileprivate func decide(
         about text: String, _ decision: (StatusUpdateStore, ServiceRequestID, Tenant) async throws -> Void
     ) async throws {
-        guard let id = ServiceRequestID(parsing: text) else { throw ValidationError("\(text) is no service_request_id.") }
+        let id = try await request(text)
         guard let owner = try await store.owner(of: id),
             let tenant = try await store.tenants().first(where: { $0.id == owner.production })
         else { throw ValidationError("No tenant has a service request \(id).") }

@@ -128,13 +128,9 @@ struct NoticesCommand: AsyncParsableCommand {
 
         func run() async throws {
             guard (1...1_000).contains(limit) else { throw ValidationError("--limit is 1 to 1000.") }
-            let id = try request.map { text in
-                guard let id = ServiceRequestID(parsing: text) else {
-                    throw ValidationError("\(text) is no service_request_id: digits only.")
-                }
-                return id
-            }
             try await common.administer { administration in
+                var id: ServiceRequestID?
+                if let request { id = try await administration.request(request) }
                 var of: TenantID?
                 if let tenant { of = try await administration.tenant(tenant).id }
                 let views = try await administration.store.notices(of: of, state: state?.rawValue, request: id, limit: limit).map {

@@ -189,7 +189,7 @@ struct ErasuresCommand: AsyncParsableCommand {
 extension Administration {
     /// The request that an operator names, and whose it is: its test endpoint for a request made there.
     func owned(_ text: String) async throws -> (ServiceRequestID, Tenant) {
-        guard let id = ServiceRequestID(parsing: text) else { throw ValidationError("\(text) is no service_request_id.") }
+        let id = try await request(text)
         let owner = try await store.owner(of: id)
         // Apart from the look for the owner: in one condition, Swift 6.3's optimiser crashes over the two awaits.
         let tenants = try await store.tenants()

@@ -88,10 +88,8 @@ struct PhotoListCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        guard let id = ServiceRequestID(parsing: request) else {
-            throw ValidationError("\(request) is no service_request_id: digits only.")
-        }
         try await common.administer { administration in
+            let id = try await administration.request(request)
             let root = administration.settings.origin.rootURL
             let views = try await administration.store.photos(of: id).map { View($0, root: root) }
             try common.show(text: views.isEmpty ? "No photos." : views.map(\.line).joined(separator: "\n"), json: views)

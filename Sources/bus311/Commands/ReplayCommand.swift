@@ -52,7 +52,7 @@ struct ReplayCommand: AsyncParsableCommand {
             job = found.id
         } else {
             let owner = try await administration.tenant(tenant ?? "")
-            let selection = try selection()
+            let selection = try await selection(administration, owner)
             if dryRun {
                 let count = try await store.count(selection, of: owner.id)
                 return try show(count, job: nil, verb: "would be sent")
@@ -96,10 +96,14 @@ struct ReplayCommand: AsyncParsableCommand {
             json: View(job: job, events: count.events, bytes: count.bytes, seconds: seconds))
     }
 
-    private func selection() throws -> ReplaySelection {
-        let id = try request.map { text in
-            guard let id = ServiceRequestID(parsing: text) else { throw ValidationError("--request \(text) is no service_request_id.") }
-            return id
+    private func selection(_ administration: Administration, _ tenant: Tenant) async throws -> ReplaySelection {
+        var id: ServiceRequestID?
+        if let request {
+            let named = try await administration.request(request)
+            guard try await administration.store.owner(of: named)?.production == tenant.id else {
+                throw ValidationError("\(tenant.key) has no service request \(request).")
+            }
+            id = named
         }
         let word = try status.map { text in
             guard let word = PublicStatus(rawValue: text) else { throw ValidationError("--status must be open or closed.") }
@@ -107,8 +111,9 @@ struct ReplayCommand: AsyncParsableCommand {
         }
         // A request's events begin in the month that its number names.
         let beginning = try from.map { try Self.moment($0, "--from") } ?? id.map(\.beginningOfMonth) ?? .now
-        return ReplaySelection(
-            from: beginning, to: try to.map { try Self.moment($0, "--to") } ?? .now, service: service, status: word, request: id)
+        let end = try to.map { try Self.moment($0, "--to") } ?? .now
+        guard beginning < end else { throw ValidationError("--from must be before --to.") }
+        return ReplaySelection(from: beginning, to: end, service: service, status: word, request: id)
     }
 
     private static func moment(_ text: String, _ option: String) throws -> Timestamp {

@@ -18,9 +18,9 @@ struct RetentionHoldCommand: AsyncParsableCommand {
         @Option(help: "Why, for the record: a file number, no names.") var because: String
 
         func run() async throws {
-            let id = try RetentionHoldCommand.id(request)
             let reason = try Reason.checked(because)
             try await common.administer { administration in
+                let id = try await administration.request(request)
                 if let owner = try await administration.store.owner(of: id) { AdministrationTrail.current?.note(id, of: owner) }
                 let outcome = try await administration.store.hold(id, because: reason, by: Operator.name)
                 switch outcome {
@@ -76,8 +76,8 @@ struct RetentionHoldCommand: AsyncParsableCommand {
         @Argument(help: "service_request_id") var request: String
 
         func run() async throws {
-            let id = try RetentionHoldCommand.id(request)
             try await common.administer { administration in
+                let id = try await administration.request(request)
                 if let owner = try await administration.store.owner(of: id) { AdministrationTrail.current?.note(id, of: owner) }
                 guard try await administration.store.release(id, by: Operator.name) else {
                     throw ValidationError("\(id) is not held. List them: bus311 retention hold list")
@@ -86,10 +86,5 @@ struct RetentionHoldCommand: AsyncParsableCommand {
                     text: "\(id) is held no more.", json: ["service_request_id": id.description, "outcome": "removed"])
             }
         }
-    }
-
-    fileprivate static func id(_ text: String) throws -> ServiceRequestID {
-        guard let id = ServiceRequestID(parsing: text) else { throw ValidationError("\(text) is no service_request_id.") }
-        return id
     }
 }

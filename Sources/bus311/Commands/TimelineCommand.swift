@@ -69,7 +69,10 @@ struct TimelineCommand: AsyncParsableCommand {
                 "event \(event.sequence) \(event.type) \(event.state)" + (event.replay ? ", replayed" : "")
                     + (event.reason.map { ", \(event.attempts) attempts: \($0)" } ?? "")
             }
-            return (passed + sent).joined(separator: "\n")
+            var ends: [String] = []
+            if timeline.isTest { ends.append(isFrench ? "point d'essai : rien n'est envoyé" : "test endpoint: nothing is sent") }
+            if timeline.isErased { ends.append(isFrench ? "effacée : plus rien ne se passe" : "erased: nothing more happens") }
+            return (passed + sent + ends).joined(separator: "\n")
         }
 
         private static func lapse(_ seconds: Double) -> String {
@@ -80,8 +83,8 @@ struct TimelineCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        guard let id = ServiceRequestID(parsing: request) else { throw ValidationError("\(request) is no service_request_id.") }
         try await common.administer { administration in
+            let id = try await administration.request(request)
             guard let timeline = try await administration.store.timeline(of: id) else {
                 throw ValidationError("No tenant has a service request \(id).")
             }

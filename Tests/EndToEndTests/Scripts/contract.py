@@ -586,6 +586,16 @@ def evolution():
         os.remove(next_path)
         check("publish", "2099-01-01", "--contract", copied)
         subprocess.run(["sha256sum", "--quiet", "--check", "SHA256SUMS"], cwd=os.path.join(copied, "published", "2099-01-01"), check=True)
+        document = os.path.join(copied, "asyncapi.yaml")
+        with open(document, encoding="utf-8") as file:
+            text = file.read()
+        with open(document, "w", encoding="utf-8") as file:
+            file.write(text.replace("o311.{tenant}.requests", "o311.{tenant}.inbox"))
+        renamed = json.loads(check("check", "--contract", copied, "--format", "json", code=1))["breaking"]
+        assert {finding["rule"] for finding in renamed} == {"topology-changed"}, renamed
+        assert "/channels/requests/address" in [finding["path"] for finding in renamed], renamed
+        os.remove(document)
+        assert "topology-removed" in check("check", "--contract", copied, code=1)
         assert "holds no contract" in check("check", "--contract", folder, code=64)
 
 

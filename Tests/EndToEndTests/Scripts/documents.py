@@ -74,6 +74,7 @@ DOCUMENTS = (
     "docs/operators/audit.md",
     "docs/operators/monitoring.md",
     "docs/operators/retention.md",
+    "docs/operators/backup.md",
     "docs/operators/soak.md",
     "docs/operators/capacity.md",
     "docs/operators/tls.md",

@@ -541,12 +541,6 @@ def acknowledgement(city, crm):
     for body, code in (({"ack": False}, "empty-update"), ({}, "empty-update"), ({"ack": "yes"}, "invalid-update"), ({"ack": 1}, "invalid-update")):
         crm.refuse(silent, "no", body, 400, code)
     assert acknowledged(silent) is None
-    program(city, "tenant", "statuses", city.settings["tenant"], "--acknowledge-within", "1")
-    answer = subprocess.run(
-        ["psql", "-qtAX", "-d", city.settings["database_url"], "-c",
-         f"update service_requests set requested_at = requested_at - interval '2 minutes' where id in ({rest}, {silent}); "
-         "select waiting from bus311_unacknowledged()"], check=True, timeout=30, stdout=subprocess.PIPE)
-    assert int(answer.stdout) >= 1, answer.stdout
     crm.put(silent, "late", {"external_reference": f"S-{silent}"})
     assert acknowledged(silent)
 
@@ -564,6 +558,19 @@ def references(city, crm):
         assert sorted(found[0]["external_references"]) == ["GRC-2", "GRC/2026 é-1"], found
     assert crm.call("GET", "/v1/service-requests?external_reference=none")[2] == {"service_requests": []}
     assert crm.call("GET", "/v1/service-requests")[2]["code"] == "invalid-search"
+    # A body may name the request that the path names, and no other.
+    crm.put(one, "3", {"service_request_id": one, "status_notes": "encore"})
+    problem = crm.refuse(one, "4", {"service_request_id": other, "status": "closed"}, 400, "invalid-update")
+    assert problem["errors"][0]["pointer"] == "/service_request_id" and seen(city, one)["status"] == "open"
+    # What was accepted is read back page by page.
+    ids, path = [], f"/v1/service-requests/{one}/updates?limit=2"
+    while path:
+        code, headers, page = crm.call("GET", path)
+        assert code == 200 and len(page["updates"]) <= 2, page
+        ids += [update["update_id"] for update in page["updates"]]
+        path = (headers["Link"] or "").partition(">")[0][1:]
+    assert ids == ["1", "2", "3"], ids
+    assert crm.call("GET", f"/v1/service-requests/{one}/updates?size=2")[2]["code"] == "invalid-query"
     bus = Bus(city)
     bus.send("ref-1", {"external_reference": "GRC-2", "status": "closed"})
     assert bus.answer("ref-1")["data"]["service_request_id"] == one

@@ -242,7 +242,7 @@ def refusals(city, door):
     before = sql(city, f"select max(number), count(*) from reference_documents where tenant_id = {own}")
     twice = door("PUT", BASE + "catalogue", [service("A"), service("B"), service("A"), service("C", attributes=[{"code": "x"}])])
     assert twice.status == 400 and twice.headers["Content-Type"] == "application/problem+json", twice
-    assert set(twice.pointers()) == {"/2/service_code", "/3/attributes/0/datatype"}, twice
+    assert set(twice.pointers()) == {"/2/service_code", "/3/attributes/0/datatype", "/3/attributes/0/description"}, twice
     broken = door("PUT", BASE + "catalogue", b'[{"service_code": "A",]')
     assert broken.status == 400 and "line 1, column 23" in broken.json["errors"][0]["detail"], broken
     assert door("PUT", BASE + "catalogue", b'[{"service_code": "A", "service_code": "B"}]').status == 400

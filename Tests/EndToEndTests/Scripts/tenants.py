@@ -248,6 +248,11 @@ def lifecycle(town):
     done = operator.run("tenant", "show", town.key)
     assert "Ville nouvelle" in done.stdout
     assert sql(city, f"select contract_version from tenants where key = '{town.key}'") == "2"
+    # The watch sees into the tenant's own virtual host too: else it would be blind for every tenant.
+    with urllib.request.urlopen(city.settings["health_url"] + "/health/ready", timeout=5) as answer:
+        assert answer.status == 200
+    granted = json.loads(management(city, f"/api/permissions/{town.virtual_host}/svc.monitor"))
+    assert (granted["configure"], granted["write"], granted["read"]) == ("^$", "^$", "^$"), granted
     live = json.loads(management(city, f"/api/policies/{town.virtual_host}/o311.{town.key}.requests"))
     assert live["definition"]["max-length"] == 5000 and live["definition"]["dead-letter-strategy"] == "at-least-once" and live["priority"] == 50
     operator.text("tenant", "export", town.key, "--folder", os.path.join(town.folder, "export"))

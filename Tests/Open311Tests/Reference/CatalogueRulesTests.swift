@@ -47,6 +47,30 @@ struct CatalogueRulesTests {
         #expect(try faults("7") == [""])
     }
 
+    @Test("one without a service is refused, whatever form it has")
+    func empty() throws {
+        for text in ["[]", #"{"services": []}"#] { #expect(try faults(text) == [""]) }
+    }
+
+    @Test("white space is no code, no name and no part of one; a wrong datatype hides no other fault")
+    func whiteSpace() throws {
+        let found = try faults(
+            #"""
+            [{"service_code": "  ", "service_name": "a"}, {"service_code": "B", "service_name": " \t"},
+             {"service_code": "C", "service_name": "c", "attributes": [
+               {"code": " ", "datatype": "string", "description": "?"},
+               {"code": "x", "datatype": "txt", "order": 1, "description": "?"},
+               {"code": "x", "datatype": "string", "order": 2, "description": "?"}]}]
+            """#)
+        #expect(
+            Set(found) == [
+                "/0/service_code", "/1/service_name", "/2/attributes/0/code", "/2/attributes/1/datatype", "/2/attributes/2/code",
+            ], "\(found)")
+        let padded = #"[{"service_code": " PAD ", "service_name": " a ", "keywords": [" k "]}]"#
+        let (services, _) = try CatalogueRules.services(try JSONReader.value(Array(padded.utf8)), languages: [.french])
+        #expect(services.map(\.code.rawValue) == ["PAD"] && services[0].keywords == ["k"])
+    }
+
     @Test("texts beyond their limits and with control characters are refused; a member that is not known is told")
     func limits() throws {
         let long = String(repeating: "é", count: 256)

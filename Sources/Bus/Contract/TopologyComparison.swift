@@ -1,0 +1,47 @@
+/// Compares two AsyncAPI documents of the contract: what a CRM finds on the broker, and what is sent where.
+///
+/// What was published stays, with its value: an address, a binding, the arguments of a queue, the messages of a channel. More may come.
+/// Words for people may change, and so may the numbers of policies, which are an installation's own (`x-o311-policy.definition`).
+public enum TopologyComparison {
+    public static let file = "asyncapi.yaml"
+
+    private static let sections = ["channels", "operations", "components"]
+    private static let words: Set = ["title", "summary", "description", "tags", "externalDocs", "examples"]
+
+    /// - Parameter new: nil when the document is gone.
+    /// - Returns: one finding for each thing that is gone or has another value, in the order of their places.
+    public static func findings(from old: BrokerValue, to new: BrokerValue?) -> [ContractFinding] {
+        guard let new else {
+            return [finding(.topologyRemoved, [], "the document is gone: vendors generate their connections from it")]
+        }
+        return sections.flatMap { compare(member($0, of: old), member($0, of: new), [$0]) }
+    }
+
+    private static func compare(_ old: BrokerValue?, _ new: BrokerValue?, _ path: [String]) -> [ContractFinding] {
+        guard let old else { return [] }
+        guard let new else { return [finding(.topologyRemoved, path, "it was published, and is gone")] }
+        switch (old, new) {
+        case (.table(let before), .table(let after)):
+            return before.keys.sorted().filter { name in
+                // In a channel or a message these are words; one level above, a name that somebody chose.
+                !(words.contains(name) && path.count > 1) && !(name == "definition" && path.last == "x-o311-policy")
+            }.flatMap { compare(before[$0], after[$0], path + [$0]) }
+        case (.list(let before), .list(let after)):
+            return before.filter { !after.contains($0) }.map {
+                finding(.topologyRemoved, path, "\($0) was in the list, and is gone")
+            }
+        default:
+            return old == new ? [] : [finding(.topologyChanged, path, "it was \(old), and is \(new)")]
+        }
+    }
+
+    private static func member(_ name: String, of value: BrokerValue) -> BrokerValue? {
+        if case .table(let members) = value { members[name] } else { nil }
+    }
+
+    private static func finding(_ rule: ContractFinding.Rule, _ path: [String], _ why: String) -> ContractFinding {
+        ContractFinding(
+            type: file, version: "", rule: rule,
+            path: "/" + path.map { $0.replacing("~", with: "~0").replacing("/", with: "~1") }.joined(separator: "/"), why: why)
+    }
+}

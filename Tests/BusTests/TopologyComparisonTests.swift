@@ -1,0 +1,61 @@
+import Bus
+import Foundation
+import Testing
+
+@Suite("The contract's AsyncAPI document")
+struct TopologyComparisonTests {
+    private static let published = #"""
+        {"info": {"version": "1.0.0"},
+         "channels": {"requests": {"address": "o311.{tenant}.requests", "description": "a queue",
+           "messages": {"created": {"$ref": "#/components/messages/created"}},
+           "bindings": {"amqp": {"queue": {"durable": "true"}}},
+           "x-o311-policy": {"name": "o311-requests", "definition": {"delivery-limit": "10"}},
+           "x-o311-bindings": [{"exchange": "o311.{tenant}.out"}]},
+          "title": {"address": "a name that somebody chose"}},
+         "operations": {"receive": {"action": "receive"}}}
+        """#
+
+    private func findings(_ edits: [(String, String)]) throws -> [(ContractFinding.Rule, String)] {
+        var text = Self.published
+        for (old, new) in edits {
+            #expect(text.contains(old))
+            text = text.replacing(old, with: new)
+        }
+        return TopologyComparison.findings(from: try parse(Self.published), to: try parse(text)).map { ($0.rule, $0.path) }
+    }
+
+    private func parse(_ text: String) throws -> BrokerValue { try JSONDecoder().decode(BrokerValue.self, from: Data(text.utf8)) }
+
+    @Test("may grow, change its words and the numbers of policies")
+    func grows() throws {
+        let found = try findings([
+            (#""description": "a queue""#, #""description": "the queue", "summary": "new""#),
+            (#""delivery-limit": "10""#, #""delivery-limit": "20""#),
+            (#"{"created": "#, #"{"erased": {}, "created": "#), (#"[{"exchange": "#, #"[{"exchange": "another"}, {"exchange": "#),
+            (#""version": "1.0.0""#, #""version": "1.1.0""#),
+        ])
+        #expect(found.isEmpty, "\(found)")
+    }
+
+    @Test(
+        "keeps what was published, each with its value",
+        arguments: [
+            ("o311.{tenant}.requests", "o311.{tenant}.in", "topology-changed", "/channels/requests/address"),
+            (#""durable": "true""#, #""durable": "false""#, "topology-changed", "/channels/requests/bindings/amqp/queue/durable"),
+            (#""created": {"#, #""made": {"#, "topology-removed", "/channels/requests/messages/created"),
+            (#"{"exchange": "o311.{tenant}.out"}"#, "", "topology-removed", "/channels/requests/x-o311-bindings"),
+            (#""name": "o311-requests""#, #""name": "other""#, "topology-changed", "/channels/requests/x-o311-policy/name"),
+            (#""title": {"#, #""titles": {"#, "topology-removed", "/channels/title"),
+            (#""action": "receive""#, #""action": "send""#, "topology-changed", "/operations/receive/action"),
+            (#""operations""#, #""operation""#, "topology-removed", "/operations"),
+        ])
+    func keeps(old: String, new: String, rule: String, path: String) throws {
+        let found = try findings([(old, new)])
+        #expect(found.map(\.0.rawValue) == [rule] && found.map(\.1) == [path], "\(found)")
+    }
+
+    @Test("is missed when it is gone")
+    func gone() throws {
+        #expect(TopologyComparison.findings(from: try parse(Self.published), to: nil).map(\.rule) == [.topologyRemoved])
+    }
+}
