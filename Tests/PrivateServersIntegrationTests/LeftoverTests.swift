@@ -12,7 +12,8 @@ struct LeftoverTests {
     /// The folder that the dying child, whose parent we are, and we agree on.
     private static func server(ofTestProcess pid: pid_t, slot: Int) throws -> PrivatePostgreSQL {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("bus311-orphan-\(pid)-\(slot)")
-        return PrivatePostgreSQL(directory: directory, port: 20000 + (Int(pid) % 80) * 400 + 300 + slot)
+        // Below the ports that the kernel gives to outgoing connections, and below those of the other suites' servers.
+        return PrivatePostgreSQL(directory: directory, port: 12_000 + (Int(pid) % 18) * 400 + 300 + slot)
     }
 
     private static func recordedPid(_ server: PrivatePostgreSQL) throws -> pid_t {
