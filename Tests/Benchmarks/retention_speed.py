@@ -46,7 +46,8 @@ class Writer:
     """One client; milliseconds of each answer."""
 
     def __init__(self, city):
-        self.url, self.body = urllib.parse.urlsplit(city.settings["gateway_url"]), form_fields(city)
+        self.url = urllib.parse.urlsplit(city.settings["gateway_url"])
+        self.body = form_fields(city) + "&service_code=LAMP&lat=43.6&long=3.2&description=un"
         self.took, self.ends = [], threading.Event()
         self.thread = threading.Thread(target=self.write)
 
@@ -54,7 +55,7 @@ class Writer:
         connection = http.client.HTTPConnection(self.url.hostname, self.url.port, timeout=30)
         while not self.ends.is_set():
             start = time.perf_counter()
-            connection.request("POST", "/requests.json", self.body, {"Content-Type": "application/x-www-form-urlencoded"})
+            connection.request("POST", self.url.path + "/requests.json", self.body, {"Content-Type": "application/x-www-form-urlencoded"})
             answer = connection.getresponse()
             answer.read()
             assert answer.status == 200, answer.status
