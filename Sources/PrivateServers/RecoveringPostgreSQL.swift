@@ -32,6 +32,7 @@ public actor RecoveringPostgreSQL {
         self.data = data
         self.archive = archive
         self.target = target
+        // mkdtemp(3) puts what nobody can guess in place of the last six letters, and makes the folder for us alone.
         var template = Array("/tmp/bus311-restore-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw PrivateServerError.file(path: "/tmp", what: systemMessage(errno)) }
         work = URL(fileURLWithPath: String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
@@ -72,6 +73,7 @@ public actor RecoveringPostgreSQL {
             if let exit = process.exitNow {
                 throw PrivateServerError.endedAtStart(server: "postgresql", exit: exit, log: Command.lastLines(of: log))
             }
+            // No event tells that recovery is over: it stands in a file, as pg_ctl reads it. It may take hours, so there is no limit.
             try await Task.sleep(for: .milliseconds(100))
             if told.duration(to: .now) > .seconds(1) {
                 told = .now

@@ -88,7 +88,6 @@ def main():
             traffic.stop_writing()
             wait_until(lambda: traffic.failures or not traffic.model.missing(), 120, "everything answered is delivered")
             wait_until(lambda: traffic.failures or traffic.due.empty(), 90, "every status is answered")
-            time.sleep(2)
         except Exception as error:
             failure = f"{error}"
             traceback.print_exc(file=sys.stderr)

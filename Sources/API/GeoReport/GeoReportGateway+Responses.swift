@@ -13,9 +13,12 @@ extension GeoReportGateway {
 
     static func response(to error: GeoReportError, _ wanted: ResponseFormat) -> Response {
         let format = wanted.ofDocuments
-        var response = response(
-            GeoReportDocuments.errors(code: error.status, error.descriptions, format), format, status: error.status,
-            cacheControl: "no-store")
+        return response(to: error, GeoReportDocuments.errors(code: error.status, error.descriptions, format), format)
+    }
+
+    /// - Parameter bytes: what the API that was asked says of it.
+    static func response(to error: GeoReportError, _ bytes: [UInt8], _ format: ResponseFormat) -> Response {
+        var response = response(bytes, format, status: error.status, cacheControl: "no-store")
         if let seconds = error.retryAfter { response.headers[.retryAfter] = String(seconds) }
         if let methods = error.allow { response.headers[.allow] = methods }
         return response

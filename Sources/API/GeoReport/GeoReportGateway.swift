@@ -146,10 +146,13 @@ public struct GeoReportGateway: HTTPResponder {
             }
         } catch {
             if let reason = error.reason, trail.objects == nil { trail.objects = "refused " + reason }
-            response =
-                tourism != nil
-                ? TourismDocuments.response(to: error)
-                : linked != nil ? LinkedDocuments.response(to: error) : Self.response(to: error, format ?? .xml)
+            if tourism != nil {
+                response = Self.response(to: error, TourismDocuments.bytes(of: error), .json)
+            } else if linked != nil {
+                response = Self.response(to: error, LinkedDocuments.bytes(of: error), .json)
+            } else {
+                response = Self.response(to: error, format ?? .xml)
+            }
         }
         CrossOrigin.open(&response.headers)
         let requestID = HTTPMetrics.requestID(of: request)

@@ -10,17 +10,9 @@ extension GeoReportGateway {
     ) async throws(GeoReportError) -> Response {
         if request.method == .options { return CrossOrigin.options("GET, HEAD, OPTIONS") }
         guard let resource = target.resource else { throw GeoReportError(404, "No such resource: the base names what there is.") }
-        guard request.method == .get || request.method == .head else {
-            var refusal = GeoReportError(405, "Linked Data are read here, and published by the city's own system: use GET.")
-            refusal.allow = "GET, HEAD, OPTIONS"
-            throw refusal
-        }
-        _ = try limits.admit(caller, nil, in: directory.current)
-        let key = try? TenantKey(validating: target.tenant)
-        guard let tenant = await lookUp({ snapshot in key.flatMap { snapshot.tenant($0) } }) else {
+        guard let tenant = try await reader(request, of: target.tenant, caller, trail) else {
             throw GeoReportError(404, "Endpoint not found: check its address.")
         }
-        trail.note(tenant)
         let query = try LinkedQuery(request)
         let documents = LinkedDocuments(
             base: "\(configuration.rootURL)/\(tenant.key)/ld", tenant: tenant, format: try query.format(request, target))

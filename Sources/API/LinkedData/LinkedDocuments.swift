@@ -1,6 +1,3 @@
-import HTTPTypes
-import Hummingbird
-import NIOCore
 import Open311
 
 /// Linked Data's documents: GeoJSON, or the same tree with a JSON-LD context (CitySDK reference, 3.4).
@@ -351,19 +348,12 @@ struct LinkedDocuments {
 
     // MARK: Errors
 
-    static func response(to error: GeoReportError) -> Response {
+    static func bytes(of error: GeoReportError) -> [UInt8] {
         var writer = JSONWriter(capacity: 256)
         writer.beginObject()
         writer.name("error")
         writer.value(error.descriptions.joined(separator: " "))
         writer.endObject()
-        var headers = HTTPFields()
-        headers[.contentType] = "application/json; charset=utf-8"
-        headers[.cacheControl] = "no-store"
-        if let seconds = error.retryAfter { headers[.retryAfter] = String(seconds) }
-        if let methods = error.allow { headers[.allow] = methods }
-        return Response(
-            status: HTTPResponse.Status(code: error.status), headers: headers,
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
+        return writer.bytes
     }
 }

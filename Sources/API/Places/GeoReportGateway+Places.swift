@@ -54,6 +54,25 @@ extension GeoReportGateway {
             languages: reading.languages.order(among: available), now: .now, hasDistances: hasDistances)
     }
 
+    /// Whose places a call by CitySDK's own ways in reads, once it may be answered at all.
+    ///
+    /// - Parameter text: the tenant's key, from the path.
+    /// - Returns: nil when there is no such tenant.
+    func reader(
+        _ request: Request, of text: String, _ caller: ClientAddress?, _ trail: RequestTrail
+    ) async throws(GeoReportError) -> Tenant? {
+        guard request.method == .get || request.method == .head else {
+            var refusal = GeoReportError(405, "Places are read here, and published by the city's own system: use GET.")
+            refusal.allow = "GET, HEAD, OPTIONS"
+            throw refusal
+        }
+        _ = try limits.admit(caller, nil, in: directory.current)
+        let key = try? TenantKey(validating: text)
+        let tenant = await lookUp { snapshot in key.flatMap { snapshot.tenant($0) } }
+        if let tenant { trail.note(tenant) }
+        return tenant
+    }
+
     /// What is known of the object that a form names. Only one of the city's own is looked up.
     func state(of fields: FormFields, _ tenant: Tenant, _ language: Language) async throws(GeoReportError) -> ObjectState {
         guard let type = fields["service_object_type"], let text = fields["service_object_id"],

@@ -129,31 +129,28 @@ enum LifecycleDocuments {
         writer.name("detail")
         writer.value(refusal.fault.detail)
         writer.name("errors")
-        writer.beginArray()
-        for member in refusal.fault.members {
-            writer.beginObject()
-            writer.name("pointer")
-            writer.value(member.pointer)
-            writer.name("detail")
-            writer.value(member.text)
-            writer.endObject()
-        }
-        writer.endArray()
+        writer.faults(refusal.fault.members)
         writer.endObject()
         writer.name("times")
         writer.value(Int64(refusal.times))
         writer.name("accepted_since")
         writer.value(refusal.isAcceptedSince)
+        receipt(refusal.receipt, "refused", refusal.door, refusal.refusedAt, &writer)
+    }
+
+    private static func receipt(
+        _ id: EventID?, _ outcome: String?, _ door: String?, _ receivedAt: Timestamp, _ writer: inout JSONWriter
+    ) {
         writer.name("receipt")
         writer.beginObject()
         writer.name("receipt_id")
-        writer.value(refusal.receipt?.description)
+        writer.value(id?.description)
         writer.name("outcome")
-        writer.value("refused")
+        writer.value(outcome)
         writer.name("door")
-        writer.value(refusal.door)
+        writer.value(door)
         writer.name("received_datetime")
-        writer.value(refusal.refusedAt)
+        writer.value(receivedAt)
         writer.endObject()
     }
 
@@ -186,16 +183,6 @@ enum LifecycleDocuments {
         writer.value(update.occurredAt)
         writer.name("counts")
         writer.value(update.counts)
-        writer.name("receipt")
-        writer.beginObject()
-        writer.name("receipt_id")
-        writer.value(update.receipt?.description)
-        writer.name("outcome")
-        writer.value(update.outcome)
-        writer.name("door")
-        writer.value(update.door)
-        writer.name("received_datetime")
-        writer.value(update.receivedAt)
-        writer.endObject()
+        receipt(update.receipt, update.outcome, update.door, update.receivedAt, &writer)
     }
 }

@@ -49,16 +49,7 @@ struct Problem: Error {
         writer.value(detail)
         if !errors.isEmpty {
             writer.name("errors")
-            writer.beginArray()
-            for error in errors {
-                writer.beginObject()
-                writer.name("pointer")
-                writer.value(error.pointer)
-                writer.name("detail")
-                writer.value(error.text)
-                writer.endObject()
-            }
-            writer.endArray()
+            writer.faults(errors)
         }
         writer.endObject()
     }

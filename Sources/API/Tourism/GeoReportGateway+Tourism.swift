@@ -9,17 +9,9 @@ extension GeoReportGateway {
         _ request: Request, _ target: TourismTarget, _ caller: ClientAddress?, _ trail: RequestTrail
     ) async throws(GeoReportError) -> Response {
         if request.method == .options { return CrossOrigin.options("GET, HEAD, OPTIONS") }
-        guard request.method == .get || request.method == .head else {
-            var refusal = GeoReportError(405, "Places are read here, and published by the city's own system: use GET.")
-            refusal.allow = "GET, HEAD, OPTIONS"
-            throw refusal
-        }
-        _ = try limits.admit(caller, nil, in: directory.current)
-        let key = try? TenantKey(validating: target.tenant)
-        guard let tenant = await lookUp({ snapshot in key.flatMap { snapshot.tenant($0) } }) else {
+        guard let tenant = try await reader(request, of: target.tenant, caller, trail) else {
             throw GeoReportError(404, "Unknown tenant in the path: check the endpoint's URL.")
         }
-        trail.note(tenant)
         let query: TourismQuery
         do {
             query = TourismQuery(

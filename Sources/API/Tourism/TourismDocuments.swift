@@ -1,6 +1,3 @@
-import HTTPTypes
-import Hummingbird
-import NIOCore
 import Open311
 
 /// Tourism's JSON. What its client libraries need of it stands in the CitySDK reference, 2.3: no null, the same keys always there.
@@ -143,7 +140,7 @@ struct TourismDocuments {
     // MARK: Errors
 
     /// As the servers of its time answered, for whoever shows the message.
-    static func response(to error: GeoReportError) -> Response {
+    static func bytes(of error: GeoReportError) -> [UInt8] {
         let codes = [400: "BadRequest", 404: "NotFound", 405: "MethodNotAllowed", 429: "TooManyRequests", 503: "ServiceUnavailable"]
         var writer = JSONWriter(capacity: 256)
         writer.beginObject()
@@ -158,13 +155,6 @@ struct TourismDocuments {
         writer.endArray()
         writer.endObject()
         writer.endObject()
-        var headers = HTTPFields()
-        headers[.contentType] = "application/json; charset=utf-8"
-        headers[.cacheControl] = "no-store"
-        if let seconds = error.retryAfter { headers[.retryAfter] = String(seconds) }
-        if let methods = error.allow { headers[.allow] = methods }
-        return Response(
-            status: HTTPResponse.Status(code: error.status), headers: headers,
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes)))
+        return writer.bytes
     }
 }

@@ -92,15 +92,6 @@ extension JSONWriter {
         name("detail")
         value(fault.detail)
         name("errors")
-        beginArray()
-        for member in fault.members {
-            beginObject()
-            name("pointer")
-            value(member.pointer)
-            name("detail")
-            value(member.text)
-            endObject()
-        }
-        endArray()
+        faults(fault.members)
     }
 }

@@ -82,19 +82,16 @@ public struct BackupFolder: Sendable {
         throw BackupFault.none(in: root.path)
     }
 
-    /// A new backup's folder; one second later when there is one of this second.
-    public func begin(at moment: Date) async throws -> (backup: Backup, moment: Date) {
-        var moment = moment
-        while true {
-            let name = Self.name(of: moment)
-            let url = root.appendingPathComponent(name)
-            if !FileManager.default.fileExists(atPath: url.path) {
-                try Self.make(url)
-                return (Backup(name: name, url: url, manifest: nil), moment)
-            }
-            try await Task.sleep(for: .seconds(1))
-            moment = Date()
+    /// A new backup's folder, named for the first second from this one on that has none.
+    public func begin(at moment: Date) throws -> Backup {
+        var second = moment
+        while FileManager.default.fileExists(atPath: root.appendingPathComponent(Self.name(of: second)).path) {
+            second += 1
         }
+        let name = Self.name(of: second)
+        let url = root.appendingPathComponent(name)
+        try Self.make(url)
+        return Backup(name: name, url: url, manifest: nil)
     }
 
     static func name(of moment: Date) -> String {

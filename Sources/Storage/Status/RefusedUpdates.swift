@@ -30,16 +30,7 @@ struct RefusedUpdate {
 
     private static func members(_ members: [StatusUpdateFault.Member]) -> [UInt8] {
         var writer = JSONWriter(capacity: 256)
-        writer.beginArray()
-        for member in members {
-            writer.beginObject()
-            writer.name("pointer")
-            writer.value(member.pointer)
-            writer.name("detail")
-            writer.value(member.text)
-            writer.endObject()
-        }
-        writer.endArray()
+        writer.faults(members)
         return writer.bytes
     }
 }

@@ -44,7 +44,8 @@ struct BackupRunCommand: AsyncParsableCommand {
         let folder = try BackupFolder(path: to, makes: true)
         let lock = try FolderLock(folder.root)
         defer { withExtendedLifetime(lock) {} }
-        let (backup, moment) = try await folder.begin(at: Date())
+        let moment = Date()
+        let backup = try folder.begin(at: moment)
         let clock = ContinuousClock.now
         let made: Made
         do {

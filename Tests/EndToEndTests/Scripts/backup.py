@@ -18,7 +18,7 @@ import urllib.request
 import uuid
 
 import pictures
-from city import PROGRAM, City, wait_until
+from city import PROGRAM, City, kill9, wait_until
 from load import Load
 from postgres_server import Postgres
 
@@ -31,6 +31,10 @@ def bus311(city, *words, code=0, fmt=True):
         env=dict(os.environ, BUS311_CONFIG=os.path.join(city.home, "settings.json")))
     assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
     return json.loads(done.stdout) if fmt and done.stdout.startswith("{") else done.stdout + done.stderr
+
+
+# Seconds by which the archive's photos may be behind: its pause, and the copying.
+PHOTOS_BEHIND = 2.5
 
 
 def psql(url, text):
@@ -73,11 +77,7 @@ class Stream:
             self.kill()
 
     def kill(self):
-        for victim in [*self.members(), self.process.pid]:
-            try:
-                os.kill(victim, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        kill9([*self.members(), self.process.pid])
         self.process.wait()
 
 
@@ -89,21 +89,9 @@ class Drill(Load):
         self.numbers, self.photographed, self.shown = {}, {}, {}
         self.photographer = self.thread(self.photograph)
 
-    def write(self):
-        while not self.writing.is_set():
-            marker = str(uuid.uuid4())
-            with self.model.lock:
-                self.model.asked[marker] = time.monotonic()
-            try:
-                code, answer = self.city.post(marker, timeout=20)
-            except OSError:
-                time.sleep(0.05)
-                continue
-            if code == 200:
-                self.numbers[marker] = answer[0]["service_request_id"]
-                with self.model.lock:
-                    self.model.answered[marker] = time.monotonic()
-            time.sleep(0.01)
+    def answered(self, marker, number):
+        self.numbers[marker] = number
+        super().answered(marker, number)
 
     def photograph(self):
         """One after the other; what each shows is kept when it is shown."""
@@ -123,9 +111,7 @@ class Drill(Load):
                         settings["gateway_url"] + "/requests.json", data=body,
                         headers={"Content-Type": f"multipart/form-data; boundary={boundary}"}), timeout=20) as answer:
                     number = json.load(answer)[0]["service_request_id"]
-                with self.model.lock:
-                    self.model.answered[marker] = time.monotonic()
-                self.numbers[marker] = number
+                self.answered(marker, number)
                 self.photographed[number] = time.monotonic()
                 self.look()
             except OSError:
@@ -198,11 +184,15 @@ def main():
         with Drill(city) as load:
             model = load.model
             load.photographer.start()
-            wait_until(lambda: len(load.shown) >= 3 and len(model.noted) > 20, 30, "photos and statuses")
-            time.sleep(1.5)
+            wait_until(lambda: len(model.noted) > 20, 30, "statuses")
+            wait_until(lambda: sum(at < time.monotonic() - PHOTOS_BEHIND for _, at in list(load.shown.values())) >= 3, 30, "photos that must be there")
             # The CRM stands still: what it has not fetched is in the broker only, and goes with it.
             load.reading.set()
-            time.sleep(1.0)
+            for reader in load.readers:
+                reader.join()
+            fetched = len(model.first_delivery)
+            wait_until(lambda: int(psql(city.settings["database_url"], "select count(*) from outbox where state = 'confirmed' "
+                                        "and type like 'service_request.created.%'")) > fetched + 100, 30, "messages that nobody fetches")
             killed = time.monotonic()
             city.kill_everything()
             for stream in streams:
@@ -243,7 +233,7 @@ def main():
         shown = load.shown_notes()
         forgotten = [number for number, note in model.noted.items() if shown.get(number) != note]
         # A photo that was shown for longer than the archive's pause is there, byte for byte.
-        safe = {number: digest for number, (digest, at) in load.shown.items() if at < killed - 2.5}
+        safe = {number: digest for number, (digest, at) in load.shown.items() if at < killed - PHOTOS_BEHIND}
         changed = [number for number, digest in safe.items() if hashlib.sha256(fetched(city, number) or b"").hexdigest() != digest]
         check = subprocess.run(
             [PROGRAM, "restore", "check", "--known", known, "--format", "json"], capture_output=True, text=True, timeout=60,

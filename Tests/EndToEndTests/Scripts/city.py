@@ -82,11 +82,7 @@ class City:
         """As when the machine loses its power: nobody is asked, nobody tidies up."""
         # First those who would stop a server politely when they see its owner die.
         victims = sorted(self.processes(""), key=lambda pid: pid not in set(self.processes("bus311-guard")))
-        for victim in victims + [self.process.pid]:
-            try:
-                os.kill(victim, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        kill9(victims + [self.process.pid])
         self.process.wait()
         self.is_killed = True
         wait_until(lambda: not list(self.processes("")), 20, "the end of every process")
@@ -113,14 +109,11 @@ class City:
         self.folder.cleanup()
 
     def hasten(self):
-        deadline = time.monotonic() + 50
-        while self.process.poll() is None and time.monotonic() < deadline:
-            others = [name for name in ("bus311 ", "postgres") if list(self.processes(name))]
-            if not others:
-                for broker in self.processes("beam.smp"):
-                    os.kill(broker, signal.SIGKILL)
-                return
-            time.sleep(0.1)
+        def others():
+            return [*self.processes("bus311 "), *self.processes("postgres")]
+
+        wait_until(lambda: self.process.poll() is not None or not others(), 60, "the end of the services and of PostgreSQL")
+        kill9(self.processes("beam.smp"))
 
     def processes(self, word):
         """Process ids of this city whose command line has the word."""
@@ -139,11 +132,7 @@ class City:
     def kill(self, word):
         victims = list(self.processes(word))
         assert victims, f"nothing to kill for {word}"
-        for victim in victims:
-            try:
-                os.kill(victim, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        kill9(victims)
 
     def post(self, description, timeout=10, **fields):
         values = dict(
@@ -170,6 +159,15 @@ class City:
     def log(self):
         with open(os.path.join(self.home, "bus311.log"), encoding="utf-8", errors="replace") as file:
             return file.read()
+
+
+def kill9(processes):
+    """By their ids; who has ended meanwhile is left alone."""
+    for process in processes:
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 def wait_until(condition, seconds, what):

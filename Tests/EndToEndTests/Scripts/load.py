@@ -119,30 +119,38 @@ class Load:
             with self.model.lock:
                 self.model.asked[marker] = time.monotonic()
             try:
-                code, _ = self.city.post(marker, timeout=20)
+                code, answer = self.city.post(marker, timeout=20)
             except (OSError, http.client.HTTPException):
                 time.sleep(0.05)
                 continue
             if code == 200:
-                with self.model.lock:
-                    self.model.answered[marker] = time.monotonic()
+                self.answered(marker, answer[0]["service_request_id"])
             else:
                 assert code == 503, code
                 time.sleep(0.05)
 
+    def answered(self, marker, number):
+        with self.model.lock:
+            self.model.answered[marker] = time.monotonic()
+
     def consume(self):
+        def take(event, _):
+            number = event["data"]["service_request_id"]
+            if self.model.delivered(event) and int(number) % self.ONE_IN == 0:
+                self.received.put(number)
+
+        self.read_all("request_queue", take)
+
+    def read_all(self, queue, take):
         """Until told to stop, over every cut."""
         while not self.reading.is_set():
             try:
                 connection = pika.BlockingConnection(broker_addresses(self.city.settings))
                 channel = connection.channel()
                 channel.basic_qos(prefetch_count=100)
-                for method, _, body in channel.consume(self.city.settings["request_queue"], inactivity_timeout=0.5):
+                for method, _, body in channel.consume(self.city.settings[queue], inactivity_timeout=0.5):
                     if method is not None:
-                        event = json.loads(body)
-                        number = event["data"]["service_request_id"]
-                        if self.model.delivered(event) and int(number) % self.ONE_IN == 0:
-                            self.received.put(number)
+                        take(json.loads(body), method.routing_key)
                         channel.basic_ack(method.delivery_tag)
                     if self.reading.is_set():
                         connection.close()
@@ -206,20 +214,10 @@ class BusLoad(Load):
         self.readers.append(self.thread(self.read_receipts))
 
     def read_receipts(self):
-        while not self.reading.is_set():
-            try:
-                connection = pika.BlockingConnection(broker_addresses(self.city.settings))
-                channel = connection.channel()
-                channel.basic_qos(prefetch_count=100)
-                for method, _, body in channel.consume(self.city.settings["receipts_queue"], inactivity_timeout=0.5):
-                    if method is not None:
-                        self.receipts[json.loads(body)["data"]["update_id"]] = method.routing_key.rsplit(".", 1)[1]
-                        channel.basic_ack(method.delivery_tag)
-                    if self.reading.is_set():
-                        connection.close()
-                        return
-            except (pika.exceptions.AMQPError, OSError):
-                time.sleep(0.5)
+        def take(receipt, routing_key):
+            self.receipts[receipt["data"]["update_id"]] = routing_key.rsplit(".", 1)[1]
+
+        self.read_all("receipts_queue", take)
 
     def put_status(self, request, note):
         """Published and confirmed, then waited for as long as it takes."""

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 
-from city import wait_until
+from city import kill9, wait_until
 
 BIN = max(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda path: int(path.split("/")[4]))
 
@@ -67,11 +67,7 @@ class Postgres:
         """The postmaster and its children, as when the machine dies."""
         with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="utf-8") as file:
             children = [int(child) for child in file.read().split()]
-        for victim in [self.process.pid, *children]:
-            try:
-                os.kill(victim, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        kill9([self.process.pid, *children])
         self.process.wait()
 
     def stop(self):

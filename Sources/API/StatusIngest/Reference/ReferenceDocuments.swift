@@ -67,16 +67,7 @@ enum ReferenceDocuments {
 
     static func advice(_ advice: [ReferenceFault], in writer: inout JSONWriter) {
         writer.name("advice")
-        writer.beginArray()
-        for entry in advice.prefix(maximumListed) {
-            writer.beginObject()
-            writer.name("pointer")
-            writer.value(entry.pointer)
-            writer.name("detail")
-            writer.value(entry.text)
-            writer.endObject()
-        }
-        writer.endArray()
+        writer.faults(advice.prefix(maximumListed))
         writer.name("advice_omitted")
         writer.value(Int64(max(0, advice.count - maximumListed)))
     }
