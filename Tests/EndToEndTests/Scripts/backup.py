@@ -190,9 +190,9 @@ def main():
             load.reading.set()
             for reader in load.readers:
                 reader.join()
-            fetched = len(model.first_delivery)
+            taken = len(model.first_delivery)
             wait_until(lambda: int(psql(city.settings["database_url"], "select count(*) from outbox where state = 'confirmed' "
-                                        "and type like 'service_request.created.%'")) > fetched + 100, 30, "messages that nobody fetches")
+                                        "and type like 'service_request.created.%'")) > taken + 100, 30, "messages that nobody fetches")
             killed = time.monotonic()
             city.kill_everything()
             for stream in streams:
