@@ -128,7 +128,8 @@ public actor Consumer {
     ///   - limit: how many of those beyond a gap may be held back, for a frame that speaks for them all; none of them is on the queue any
     ///     more when a call with 0 has returned.
     public func acknowledge(_ tags: [UInt64], holding limit: Int) throws(AMQPError) {
-        let frames = ledger.done(tags, holding: limit)
+        // Never so many that a queue waits for them: the broker sends no more than the prefetch beyond what it was told of.
+        let frames = ledger.done(tags, holding: min(limit, Int(prefetch) / 2))
         guard !frames.isEmpty else { return }
         try onConnection { connection throws(AMQPError) in
             for frame in frames { try connection.acknowledge(frame.tag, multiple: frame.multiple) }

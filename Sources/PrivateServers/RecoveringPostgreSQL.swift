@@ -55,12 +55,12 @@ public actor RecoveringPostgreSQL {
     ///   - progress: the server's last line, once a second.
     public func start(segmentBytes: Int, progress: (String) -> Void) async throws {
         let user = try UnprivilegedUser.forPostgreSQL()
-        try prepare(segmentBytes: segmentBytes)
+        let recovery = try prepare(segmentBytes: segmentBytes)
         try user?.own(work)
         if let user { try Self.give(data, to: user) }
         var launch = ChildProcess.Launch(
             executable: programs.path("postgres"),
-            arguments: ["-D", data.path] + Self.settings(in: work).flatMap { ["-c", $0] }, environment: Program.environment,
+            arguments: ["-D", data.path] + (Self.settings(in: work) + recovery).flatMap { ["-c", $0] }, environment: Program.environment,
             directory: work, log: log)
         if let user { launch = try user.running(launch) }
         let deathGuard = try DeathGuard(signal: "INT", limit: 20, directory: work)
@@ -87,7 +87,8 @@ public actor RecoveringPostgreSQL {
     /// - Parameter isDone: false keeps the server's log, for whoever looks for the reason.
     public func stop(isDone: Bool) async {
         await process?.stop(signal: SIGINT, limit: .seconds(60))
-        if isDone { try? FileManager.default.removeItem(at: work) }
+        // The log of the server stays; what was copied of the database's, with people in it, does not.
+        try? FileManager.default.removeItem(at: isDone ? work : work.appendingPathComponent("partial"))
     }
 
     /// On the command line, which wins over whatever the copy's own files say.
@@ -101,31 +102,46 @@ public actor RecoveringPostgreSQL {
         ]
     }
 
-    private func prepare(segmentBytes: Int) throws {
-        var conf: [String] = []
+    /// - Returns: settings for the command line. Those without a value stand before the target's, which takes no other beside it.
+    private func prepare(segmentBytes: Int) throws -> [String] {
+        // The end of any recovery begins a new timeline, and so a log that is never taken for the old one's.
+        var recovery = [
+            "recovery_target=", "recovery_target_lsn=", "recovery_target_name=", "recovery_target_xid=", "recovery_end_command=",
+            "archive_cleanup_command=", "recovery_target_timeline=latest", "recovery_target_action=promote",
+        ]
+        try SecretFile.write("", to: data.appendingPathComponent("recovery.signal"))
         if let archive, target != .copy {
             let partial = work.appendingPathComponent("partial")
             try SecretFile.makeFolder(partial)
-            try Self.complete(partialsOf: archive, into: partial, segmentBytes: segmentBytes)
+            try complete(partialsOf: archive, into: partial, segmentBytes: segmentBytes)
             try SecretFile.write(Self.script(archive: archive, partial: partial), to: work.appendingPathComponent("fetch"))
-            conf += ["restore_command = '/bin/sh \(work.path)/fetch \"%f\" \"%p\"'", "recovery_target_action = 'promote'"]
-            if case .moment(let text) = target {
-                conf.append("recovery_target_time = '\(text.replacingOccurrences(of: "'", with: "''"))'")
-            }
-            try SecretFile.write("", to: data.appendingPathComponent("recovery.signal"))
+            recovery.append("restore_command=/bin/sh \(work.path)/fetch \"%f\" \"%p\"")
+        } else {
+            // The copy's own log, and nothing else.
+            recovery.append("restore_command=/bin/false")
         }
-        try SecretFile.write(conf.joined(separator: "\n") + "\n", to: work.appendingPathComponent("postgresql.conf"))
+        if case .moment(let text) = target {
+            recovery.append("recovery_target_time=\(text)")
+        } else {
+            recovery.append("recovery_target_time=")
+        }
+        try SecretFile.write("", to: work.appendingPathComponent("postgresql.conf"))
         try SecretFile.write("local all all trust\n", to: work.appendingPathComponent("pg_hba.conf"))
         try SecretFile.write("", to: work.appendingPathComponent("pg_ident.conf"))
         if let user = try UnprivilegedUser.forPostgreSQL() { try Self.give(work, to: user) }
+        return recovery
     }
 
     /// A receiver that was killed leaves its last file unfinished and named so: as far as it goes, it is good.
-    private static func complete(partialsOf archive: URL, into folder: URL, segmentBytes: Int) throws {
+    /// Where the archive or the copy itself has the whole file, that one counts.
+    private func complete(partialsOf archive: URL, into folder: URL, segmentBytes: Int) throws {
         let suffix = ".partial"
         for name in (try? FileManager.default.contentsOfDirectory(atPath: archive.path)) ?? [] where name.hasSuffix(suffix) {
             let whole = String(name.dropLast(suffix.count))
-            guard !FileManager.default.fileExists(atPath: archive.appendingPathComponent(whole).path) else { continue }
+            let isWhole = [archive, data.appendingPathComponent("pg_wal")].contains {
+                FileManager.default.fileExists(atPath: $0.appendingPathComponent(whole).path)
+            }
+            if isWhole { continue }
             let copy = folder.appendingPathComponent(whole)
             try FileManager.default.copyItem(at: archive.appendingPathComponent(name), to: copy)
             guard truncate(copy.path, off_t(segmentBytes)) == 0 else {

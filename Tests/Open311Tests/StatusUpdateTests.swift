@@ -10,6 +10,13 @@ struct StatusUpdateTests {
             statusNotes: notes, agencyResponsible: nil, expectedAt: nil, serviceNotice: nil, externalReference: reference)
     }
 
+    @Test("its id is counted as the database counts: not more than 128 code points, however they combine")
+    func identifier() {
+        let accented = "e\u{301}"
+        #expect(StatusUpdateForm.isUpdateID(String(repeating: accented, count: 64)))
+        #expect(!StatusUpdateForm.isUpdateID(String(repeating: accented, count: 65)) && !StatusUpdateForm.isUpdateID(""))
+    }
+
     @Test("that names no moment is the same when it is repeated later")
     func repeatedLater() {
         #expect(update(at: 1, namesItsMoment: false).fingerprint == update(at: 2, namesItsMoment: false).fingerprint)

@@ -113,3 +113,27 @@ struct WALFolderTests {
         #expect(complete.older(than: position, segmentBytes: Self.megabytes16).isEmpty)
     }
 }
+
+@Suite("A folder of backups")
+struct BackupFolderTests {
+    @Test("a damaged backup is in the way of no other; two of one second have names of their own")
+    func damaged() throws {
+        let root = FileManager.default.temporaryDirectory.appendingPathComponent("bus311-backups-\(UUID())")
+        defer { try? FileManager.default.removeItem(at: root) }
+        let folder = try BackupFolder(path: root.path, makes: true)
+        let moment = try #require(ISO8601DateFormatter().date(from: "2026-11-26T03:45:00Z"))
+        let (old, newer) = (try folder.begin(at: moment), try folder.begin(at: moment))
+        #expect(old.name == "20261126T034500Z" && newer.name == "20261126T034501Z")
+        try Data("{".utf8).write(to: old.url.appendingPathComponent("manifest.json"))
+        let manifest = BackupManifest(
+            name: newer.name, startedAt: "2026-11-26T03:45:00Z", finishedAt: "2026-11-26T03:46:00Z", bus311Version: "0.1.0",
+            database: BackupManifest.Database(
+                name: "bus311", majorVersion: 15, systemIdentifier: "7", timeline: 1, walStart: "0/2000028", walEnd: "0/2000138",
+                segmentBytes: 16_777_216, bytes: 1),
+            media: nil, files: [])
+        try manifest.data().write(to: newer.url.appendingPathComponent("manifest.json"))
+        #expect(try folder.finished().manifest == manifest)
+        #expect(try folder.finished(newer.name).manifest == manifest)
+        #expect(throws: BackupFault.self) { _ = try folder.finished(old.name) }
+    }
+}

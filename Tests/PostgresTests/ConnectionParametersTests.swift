@@ -27,6 +27,11 @@ struct ConnectionParametersTests {
                 == [
                     ["host": "a", "hostaddr": "10.0.0.1", "port": "5432"], ["host": "b", "hostaddr": "10.0.0.2", "port": "5432"],
                 ])
+        for (ports, own) in [("a,b", ["5432", "5432"]), ("a:5433,b", ["5433", "5432"])] {
+            #expect(
+                try ConnectionParameters(parsing: "postgresql://svc@\(ports)/bus311").hosts.map { $0["port"] } == own,
+                "no port is the default")
+        }
         #expect(try ConnectionParameters(parsing: "postgresql://svc@a/bus311").hosts == [[:]])
         #expect(try ConnectionParameters(parsing: "").hosts == [[:]])
     }

@@ -13,6 +13,7 @@ extension GeoReportGateway {
         guard let tenant = try await reader(request, of: target.tenant, caller, trail) else {
             throw GeoReportError(404, "Endpoint not found: check its address.")
         }
+        if case .description = resource { return Self.description.response(to: request) }
         let query = try LinkedQuery(request)
         let documents = LinkedDocuments(
             base: "\(configuration.rootURL)/\(tenant.key)/ld", tenant: tenant, format: try query.format(request, target))
@@ -26,6 +27,11 @@ extension GeoReportGateway {
         if let count = page.count { response.headers[PageHeaders.resultCount] = String(count) }
         return response
     }
+
+    /// The same for every city; made once.
+    private static let description = PreparedAnswer(
+        PackageResources.linked_data_json, contentType: "application/json; charset=utf-8", lastModified: nil, language: nil,
+        cacheControl: "no-cache")
 
     private struct LinkedPage {
         let bytes: [UInt8]

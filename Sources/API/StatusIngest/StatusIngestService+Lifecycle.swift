@@ -77,7 +77,7 @@ extension StatusIngestService {
             await keep([(updateID, address, error)], tenant)
             throw Problem(400, error)
         }
-        if let named, named != address { try await refuse(named, unlessItIs: address, tenant) }
+        if let named, named != address { try await refuse(updateID, naming: named, unlessItIs: address, tenant) }
         let one = AddressedUpdate(update, to: address, expectedVersions: Self.versions(request))
         let applied: AppliedUpdate
         do {
@@ -97,15 +97,18 @@ extension StatusIngestService {
     }
 
     /// Two names may be of one request: ours, and the one that the CRM gave.
-    private func refuse(_ named: RequestAddress, unlessItIs address: RequestAddress, _ tenant: Tenant) async throws(Problem) {
+    private func refuse(
+        _ updateID: String, naming named: RequestAddress, unlessItIs address: RequestAddress, _ tenant: Tenant
+    ) async throws(Problem) {
         let meant = try await number(of: address, tenant)
         let found: ServiceRequestID?
         do { found = try await updates.number(of: named, tenant: tenant.id) } catch { throw Self.problem(.storage(error)) }
         guard found != meant else { return }
-        throw Problem(
-            400,
-            .invalid([.init(pointer: "/service_request_id", text: "service_request_id names another request than the path. Leave it out.")])
-        )
+        let fault = StatusUpdateFault.invalid([
+            .init(pointer: "/service_request_id", text: "service_request_id names another request than the path. Leave it out.")
+        ])
+        await keep([(updateID, address, fault)], tenant)
+        throw Problem(400, fault)
     }
 
     /// What `If-Match` lets pass; nil lets everything pass.

@@ -42,7 +42,7 @@ enum StatusDelivery {
         _ delivery: Delivery, id: String?, topology: Topology, receivedAt: Timestamp, mapping: StatusMapping
     ) -> StatusMessage.Content {
         guard delivery.routingKey == topology.statusUpdateKey else {
-            let given = delivery.routingKey.unicodeScalars.prefix(100).reduce(into: "") { $0.unicodeScalars.append($1) }
+            let given = CleanText.withoutControls(String(String.UnicodeScalarView(delivery.routingKey.unicodeScalars.prefix(100))))
             return .fault(
                 StatusUpdateFault(
                     "wrong-routing-key", "Wrong routing key", "The routing key was \(given): use \(topology.statusUpdateKey)."), about: nil)

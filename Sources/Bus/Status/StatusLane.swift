@@ -79,7 +79,7 @@ struct StatusLane: Sendable {
             queues.withLockedValue { $0.consumed = Set(first) }
             report("broker", true, "")
             connected()
-            try await work(stream, consumer, queues)
+            try await work(stream, consumer, queues, startedWith: first.count)
         } catch {
             await consumer.close()
             throw error
@@ -88,7 +88,8 @@ struct StatusLane: Sendable {
     }
 
     private func work(
-        _ stream: AsyncThrowingStream<Delivery, any Error>, _ consumer: Consumer, _ queues: NIOLockedValueBox<Queues>
+        _ stream: AsyncThrowingStream<Delivery, any Error>, _ consumer: Consumer, _ queues: NIOLockedValueBox<Queues>,
+        startedWith count: Int
     ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -101,6 +102,8 @@ struct StatusLane: Sendable {
                     // One that takes long holds up the words about the others no longer than this.
                     try await consumer.acknowledge([], holding: 0)
                     let names = queueNames()
+                    // A share was measured for so many; for many more the connection begins anew, with smaller ones.
+                    if names.count > 2 * max(Self.inHand / 1_000, count) { throw CancellationError() }
                     for queue in queues.withLockedValue({ $0.wanted(of: names) }) {
                         try await consumer.add(queue: queue)
                         queues.withLockedValue { _ = $0.consumed.insert(queue) }

@@ -27,7 +27,7 @@ public struct StatusUpdateForm {
 
     /// Whether a CRM may give an update this id.
     public static func isUpdateID(_ id: String) -> Bool {
-        (1...128).contains(id.count) && !id.unicodeScalars.contains { $0.value < 32 }
+        (1...128).contains(id.unicodeScalars.count) && !id.unicodeScalars.contains { $0.value < 32 }
     }
 
     /// The request that an update names in its body, where no path names it: by `service_request_id`, or by an `external_reference`

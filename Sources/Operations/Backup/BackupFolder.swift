@@ -58,25 +58,35 @@ public struct BackupFolder: Sendable {
             && bytes.indices.allSatisfy { $0 == 8 || $0 == 15 || (48...57).contains(bytes[$0]) }
     }
 
-    /// Every backup, the oldest first.
-    public func all() throws -> [Backup] {
-        try FileManager.default.contentsOfDirectory(atPath: root.path).filter(Self.isName).sorted().map { name in
-            let url = root.appendingPathComponent(name)
-            let path = url.appendingPathComponent("manifest.json")
-            let manifest = try FileManager.default.contents(atPath: path.path).map { try BackupManifest(reading: $0, at: path.path) }
-            return Backup(name: name, url: url, manifest: manifest)
-        }
+    /// The names of the backups, the oldest first.
+    public func names() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: root.path).filter(Self.isName).sorted()
     }
+
+    /// - Throws: when there is a manifest that cannot be read; without any, the backup was broken off.
+    public func backup(_ name: String) throws -> Backup {
+        let url = root.appendingPathComponent(name)
+        let path = url.appendingPathComponent("manifest.json").path
+        guard FileManager.default.fileExists(atPath: path) else { return Backup(name: name, url: url, manifest: nil) }
+        guard let data = FileManager.default.contents(atPath: path) else { throw BackupFault.file(path: path, what: "cannot be read") }
+        return Backup(name: name, url: url, manifest: try BackupManifest(reading: data, at: path))
+    }
+
+    /// Every backup, the oldest first.
+    public func all() throws -> [Backup] { try names().map(backup) }
 
     /// The backup of this name, or the newest that was finished.
     public func finished(_ name: String? = nil) throws -> (backup: Backup, manifest: BackupManifest) {
-        let all = try all()
+        let names = try names()
         if let name {
-            guard let backup = all.first(where: { $0.name == name }) else { throw BackupFault.unknown(name, in: root.path) }
+            guard names.contains(name) else { throw BackupFault.unknown(name, in: root.path) }
+            let backup = try backup(name)
             guard let manifest = backup.manifest else { throw BackupFault.unfinished(backup.url.path) }
             return (backup, manifest)
         }
-        for backup in all.reversed() {
+        // One by one: a damaged one is in the way of none that is newer.
+        for name in names.reversed() {
+            let backup = try backup(name)
             if let manifest = backup.manifest { return (backup, manifest) }
         }
         throw BackupFault.none(in: root.path)

@@ -55,12 +55,18 @@ public struct MediaCopy: Sendable {
 
     private func copy(_ keys: [MediaKey], _ outcome: inout Outcome, _ each: (MediaKey, Int) throws -> Void) async throws {
         for key in keys {
+            try Task.checkCancellation()
             // Removed since it was listed: its row was, before.
             guard let size = try await source.size(of: key) else { continue }
-            if try await target.size(of: key) != size {
+            let kept = try await target.size(of: key)
+            if kept != size {
                 do {
-                    guard try await copy(key, size) else {
+                    // An original never changes, and its name does not tell its bytes: one of another size is damaged, and the copy is not.
+                    let isCopied = key.kind == .original && kept != nil ? false : try await copy(key, size)
+                    guard isCopied else {
                         outcome.damaged.append(key)
+                        // What was copied before stays listed, and so is kept.
+                        if let kept { try each(key, kept) }
                         continue
                     }
                 } catch MediaError.missing {
@@ -74,14 +80,22 @@ public struct MediaCopy: Sendable {
         }
     }
 
-    /// - Returns: false when the bytes are not those of the name.
+    /// Apart, because the compiler of Swift 6.3 does not survive it above. Nil for what the disk does not give.
+    private func read(_ key: MediaKey, _ range: Range<Int>) async throws -> [UInt8]? {
+        do { return try await source.read(key, range) } catch MediaError.failed { return nil }
+    }
+
+    /// - Returns: false when the bytes are not those of the name, or cannot be read: one photo is in nobody else's way.
     private func copy(_ key: MediaKey, _ size: Int) async throws -> Bool {
         let file = try await target.makeIncoming()
         do {
             var hash = SHA256()
             var position = 0
             while position < size {
-                let bytes = try await source.read(key, position..<min(size, position + source.readBytes))
+                guard let bytes = try await read(key, position..<min(size, position + source.readBytes)) else {
+                    await file.discard()
+                    return false
+                }
                 guard !bytes.isEmpty else { throw MediaError.missing }
                 hash.update(data: bytes)
                 try await file.write(bytes)

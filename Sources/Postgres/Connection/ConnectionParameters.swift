@@ -44,8 +44,9 @@ public struct ConnectionParameters: Sendable, Equatable {
             var host: [String: String] = [:]
             if index < lists[0].count { host["host"] = lists[0][index] }
             if index < lists[1].count { host["hostaddr"] = lists[1][index] }
-            // One port stands for all of them.
-            if lists[2].count == 1 { host["port"] = lists[2][0] } else if index < lists[2].count { host["port"] = lists[2][index] }
+            // One port stands for all of them. An empty one is the default within a list only: by itself, the list would stay in force.
+            let ports = lists[2].map { $0.isEmpty ? "5432" : $0 }
+            if ports.count == 1 { host["port"] = ports[0] } else if index < ports.count { host["port"] = ports[index] }
             return host
         }
     }

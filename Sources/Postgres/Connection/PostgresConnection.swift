@@ -42,7 +42,8 @@ public actor PostgresConnection {
         do {
             return try body(session)
         } catch {
-            if error.kind == .timeout { ServerChoice.forget(configuration) }
+            // 25006: it only reads, as a primary that has become a standby.
+            if error.kind == .timeout || error.sqlState == "25006" { ServerChoice.forget(configuration) }
             if error.endsConnection { lose() }
             throw error
         }

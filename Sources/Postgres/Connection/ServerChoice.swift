@@ -34,10 +34,10 @@ struct ServerChoice {
     /// Where it was the last time; else, of all that take us, the one whose history is the longest.
     func connect() throws(PostgresError) -> OpaquePointer {
         let names = self.names
-        if let index = Self.known.withLockedValue({ $0[names] }), hosts.indices.contains(index),
-            let connection = try? Session.connect(configuration, to: hosts[index], by: .after(limit), limit)
-        {
-            return connection
+        if let index = Self.known.withLockedValue({ $0[names] }), hosts.indices.contains(index) {
+            if let connection = try? Session.connect(configuration, to: hosts[index], by: .after(limit), limit) { return connection }
+            // When it is back, another may have been promoted.
+            Self.known.withLockedValue { $0[names] = nil }
         }
         var best: (connection: OpaquePointer, index: Int, timeline: UInt32)?
         var failures: [String] = []
@@ -60,7 +60,8 @@ struct ServerChoice {
             }
         }
         guard let best else { throw PostgresError(.cannotConnect, detail: failures.joined(separator: "; ")) }
-        Self.known.withLockedValue { $0[names] = best.index }
+        // One that only reads is for now: the one that writes is looked for each time.
+        if best.timeline > 0 { Self.known.withLockedValue { $0[names] = best.index } }
         return best.connection
     }
 

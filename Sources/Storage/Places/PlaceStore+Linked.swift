@@ -33,10 +33,16 @@ extension PlaceStore {
         }
     }
 
+    /// A hand's breadth wide: a point on the edge of a cell belongs to both.
+    private static func around(_ point: Coordinate) -> BoundingBox {
+        BoundingBox(
+            south: point.latitude - 1e-6, west: point.longitude - 1e-6, north: point.latitude + 1e-6, east: point.longitude + 1e-6)
+    }
+
     private static func parameters(_ filter: LinkedPlaceFilter, _ tenant: TenantID, _ languages: [Language]) -> [Parameter] {
         let ground = filter.touching.flatMap { $0.outline.isEmpty ? nil : $0.outline }
         let point = filter.touching.flatMap { $0.outline.isEmpty ? $0.position : nil }
-        let reach = filter.circle?.box ?? ground.flatMap { PlaceOutline($0).box }
+        let reach = filter.circle?.box ?? ground.flatMap { PlaceOutline($0).box } ?? filter.box ?? point.map(around)
         let cells = reach?.cells(maximum: maximumCells)
         return [
             .int32(tenant.rawValue), .texts(filter.kinds.map(\.rawValue)), .text(filter.linkedID),

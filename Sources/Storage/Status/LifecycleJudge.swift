@@ -40,18 +40,13 @@ struct LifecycleJudge {
         let update: String
     }
 
-    private struct Name: Hashable {
-        let kind: String
-        let text: String
-    }
-
     private let tenant: TenantID
     private let door: StatusDoor
     private let now = Timestamp.now
-    private var names: [Name: ServiceRequestID] = [:]
+    private var names: [RequestName: ServiceRequestID] = [:]
     private var works: [ServiceRequestID: Work] = [:]
     private var known: [Key: (fingerprint: [UInt8], receipt: EventID?)] = [:]
-    private var newNames: [(name: Name, request: ServiceRequestID)] = []
+    private var newNames: [(name: RequestName, request: ServiceRequestID)] = []
     private var records: [StatusRecord] = []
     /// Of the requests whose erasure is answered: what their CRM had answered before.
     private var erasures: [ServiceRequestID: CRMErasureAnswer?] = [:]
@@ -78,37 +73,24 @@ struct LifecycleJudge {
 
     // MARK: Reading
 
-    private static func name(_ address: RequestAddress) -> Name? {
-        switch address {
-        case .number: nil
-        case .given(let id): Name(kind: "given", text: id.text)
-        case .reference(let text): Name(kind: "reference", text: text)
-        }
-    }
-
     /// What an address of these updates means.
     func request(_ address: RequestAddress) -> ServiceRequestID? {
         if case .number(let id) = address { return id }
-        return Self.name(address).flatMap { names[$0] }
+        return RequestName(address).flatMap { names[$0] }
     }
 
     private mutating func read(_ updates: [AddressedUpdate], _ session: Session) throws(PostgresError) {
-        var wanted: Set<Name> = []
+        var wanted: Set<RequestName> = []
         for one in updates {
-            if let name = Self.name(one.address) { wanted.insert(name) }
-            if let name = one.update.mergedInto.flatMap(Self.name) { wanted.insert(name) }
-            if let reference = one.update.externalReference { wanted.insert(Name(kind: "reference", text: reference)) }
+            if let name = RequestName(one.address) { wanted.insert(name) }
+            if let name = one.update.mergedInto.flatMap(RequestName.init) { wanted.insert(name) }
+            if let reference = one.update.externalReference { wanted.insert(RequestName(reference: reference)) }
         }
         var steps = [RequestSQL.tenant(tenant)]
         if !wanted.isEmpty {
-            let list = Array(wanted)
-            steps.append((StatusSQL.names, [.int32(tenant.rawValue), .texts(list.map(\.kind)), .texts(list.map(\.text))]))
-            let found = try session.pipeline(steps)[1]
+            steps.append(RequestName.step(wanted, tenant))
+            names.merge(try RequestName.requests(try session.pipeline(steps)[1])) { $1 }
             steps = []
-            for index in 0..<found.count {
-                let row = found[index]
-                names[Name(kind: try row.text(0), text: try row.text(1))] = ServiceRequestID(stored: try row.int64(2))
-            }
         }
         var requests: Set<ServiceRequestID> = []
         var keys: [Key] = []
@@ -246,7 +228,7 @@ struct LifecycleJudge {
             if let beyond = found.lifecycle.mergedInto { return .failure(.invalidName(.invalidParent(beyond))) }
             parent = found.id
         }
-        let reference = update.externalReference.map { Name(kind: "reference", text: $0) }
+        let reference = update.externalReference.map(RequestName.init(reference:))
         if let reference, let owner = names[reference], owner != id { return .failure(.invalidName(.referenceInUse)) }
         let step = LifecycleStep(update, arrival: position(update).arrival, mergedInto: parent)
         let isLate = work.newest.map { step.position.isBefore($0) == true } ?? false

@@ -104,16 +104,7 @@ extension StatusUpdateStore {
     private static func number(
         of address: RequestAddress, _ tenant: TenantID, _ session: Session
     ) throws(PostgresError) -> ServiceRequestID? {
-        let (kind, name): (String, String)
-        switch address {
-        case .number(let id): return id
-        case .given(let id): (kind, name) = ("given", id.text)
-        case .reference(let text): (kind, name) = ("reference", text)
-        }
-        let answers = try session.pipeline([
-            RequestSQL.tenant(tenant), (StatusSQL.names, [.int32(tenant.rawValue), .texts([kind]), .texts([name])]),
-        ])
-        return try answers[1].first.map { (row) throws(PostgresError) in ServiceRequestID(stored: try row.int64(2)) }
+        try RequestName.requests(at: [address], of: tenant, session)[0]
     }
 
     private static func view(

@@ -98,36 +98,15 @@ extension StatusUpdateStore {
 
     /// Keeps what was refused before it could be judged: its body was at fault.
     ///
-    /// - Parameter refusals: id and fault of each, and the request where it is named by our number.
+    /// - Parameter refusals: id and fault of each, and the request as it was named.
     public func keep(
         _ refusals: [(update: String, request: RequestAddress?, fault: StatusUpdateFault)], tenant: TenantID
     ) async throws(StorageError) {
         guard !refusals.isEmpty else { return }
-        let names = refusals.map { refusal -> (kind: String, text: String)? in
-            switch refusal.request {
-            case .given(let id)?: ("given", id.text)
-            case .reference(let text)?: ("reference", text)
-            case .number?, nil: nil
-            }
-        }
         try await storing { () async throws(PostgresError) in
             try await pool.run { (session) throws(PostgresError) in
-                var known: [String: ServiceRequestID] = [:]
-                let wanted = names.compactMap { $0 }
-                if !wanted.isEmpty {
-                    let rows = try session.pipeline([
-                        RequestSQL.tenant(tenant),
-                        (StatusSQL.names, [.int32(tenant.rawValue), .texts(wanted.map(\.kind)), .texts(wanted.map(\.text))]),
-                    ])[1]
-                    for index in 0..<rows.count {
-                        known[try rows[index].text(0) + ":" + rows[index].text(1)] = ServiceRequestID(stored: try rows[index].int64(2))
-                    }
-                }
-                let kept = zip(refusals, names).map { refusal, name in
-                    RefusedUpdate(
-                        refusal.update, of: refusal.request?.number ?? name.flatMap { known[$0.kind + ":" + $0.text] },
-                        because: refusal.fault)
-                }
+                let requests = try RequestName.requests(at: refusals.map(\.request), of: tenant, session)
+                let kept = zip(refusals, requests).map { RefusedUpdate($0.update, of: $1, because: $0.fault) }
                 _ = try session.pipeline([
                     RequestSQL.tenant(tenant), (RefusedUpdateSQL.keep, RefusedUpdate.parameters(kept, through: .rest)),
                 ])

@@ -78,6 +78,7 @@ public final class StatusInbox: Sendable {
         var refusals: [RefusedUpdate] = []
         // What is to be judged together; what comes again among them waits for its first answer.
         var judged: [(place: Int, update: AddressedUpdate)] = []
+        let named = try faultyRequests(messages, tenant.id, session)
         for (place, message) in messages.enumerated() {
             if let receipt = message.identity.flatMap({ known[$0] }) {
                 // What was accepted is answered as before. What was refused left nothing behind: sent again, it is judged again, as by
@@ -96,7 +97,7 @@ public final class StatusInbox: Sendable {
                 let receipt = StatusReceipt(.rejected(fault), to: message.id, about: address?.number, tenant: tenant.key, origin: origin)
                 answer(message, receipt)
                 if let id = message.id {
-                    refusals.append(RefusedUpdate(id, of: address?.number, because: fault, receipt: receipt.id))
+                    refusals.append(RefusedUpdate(id, of: named[place], because: fault, receipt: receipt.id))
                 }
                 audited.append(audit(message, tenant, refused, nil, since: began))
             }
@@ -129,6 +130,16 @@ public final class StatusInbox: Sendable {
         if !sent.isEmpty { steps.append(send(sent, tenant)) }
         _ = try session.pipeline(steps)
         return (outcomes, delays)
+    }
+
+    /// Of each message whose body is at fault, the request that it names all the same.
+    private static func faultyRequests(
+        _ messages: [StatusMessage], _ tenant: TenantID, _ session: Session
+    ) throws(PostgresError) -> [ServiceRequestID?] {
+        let addresses = messages.map { message -> RequestAddress? in
+            if case .fault(_, let address) = message.content { address } else { nil }
+        }
+        return try RequestName.requests(at: addresses, of: tenant, session)
     }
 
     private static let refused = "refused"

@@ -82,12 +82,18 @@ struct BackupRunCommand: AsyncParsableCommand {
         let media = try settings.media
         var copied = 0
         do {
-            if let media { copied += try await photos(media, folder, nil) }
+            // An original that is cleaned before the second look goes from the store, and its row in this copy still needs it.
+            var early: [MediaKey: Int] = [:]
+            if let media { copied += try await photos(media, folder) { if $0.kind == .original { early[$0] = $1 } } }
             try await database(backup, source.environment)
             var kept: BackupManifest.Media?
             if let media {
                 let list = MediaList(backup.mediaList)
-                copied += try await photos(media, folder) { try list.add($0, $1) }
+                copied += try await photos(media, folder) {
+                    try list.add($0, $1)
+                    early[$0] = nil
+                }
+                for (key, size) in early { try list.add(key, size) }
                 kept = try list.finish()
             }
             await media?.close()
@@ -107,9 +113,9 @@ struct BackupRunCommand: AsyncParsableCommand {
     }
 
     /// - Returns: how many files were copied.
-    private func photos(_ media: any MediaStore, _ folder: BackupFolder, _ each: ((MediaKey, Int) throws -> Void)?) async throws -> Int {
+    private func photos(_ media: any MediaStore, _ folder: BackupFolder, _ each: (MediaKey, Int) throws -> Void) async throws -> Int {
         let mirror = try MediaFolder(path: folder.media.path)
-        let outcome = try await MediaCopy(from: media, to: mirror).run(each: { try each?($0, $1) }) {
+        let outcome = try await MediaCopy(from: media, to: mirror).run(each: each) {
             BackupCommand.tell("\($0.files) photo files, \($0.copied) copied")
         }
         if !outcome.damaged.isEmpty {

@@ -66,13 +66,15 @@ struct BackupStreamCommand: AsyncParsableCommand {
         while !Task.isCancelled {
             do {
                 let copy = MediaCopy(from: media, to: try MediaFolder(path: folder.media.path))
+                let outcome: MediaCopy.Outcome
                 if let disk = media as? MediaFolder {
                     var seen = shelves
-                    _ = try await copy.run(try await disk.changed(since: &seen))
+                    outcome = try await copy.run(try await disk.changed(since: &seen))
                     shelves = seen
                 } else {
-                    _ = try await copy.run()
+                    outcome = try await copy.run()
                 }
+                if !outcome.damaged.isEmpty { say("\(outcome.damaged.count) photos are damaged in the store and were not copied") }
                 if isFailing { say("photos are copied again") }
                 isFailing = false
             } catch {

@@ -72,6 +72,10 @@ struct BackupPruneCommand: AsyncParsableCommand {
         let log = WALFolder(folder.wal).older(than: oldest.walStart, segmentBytes: oldest.segmentBytes)
         let photos = try self.photos(folder, Array(kept), newest)
         if !dryRun {
+            // Half of a photo, of a copying that was killed.
+            if FileManager.default.fileExists(atPath: folder.media.path) {
+                _ = try await MediaFolder(path: folder.media.path).sweepIncoming(olderThan: .seconds(86_400))
+            }
             // A backup's manifest first: what is cut short here is then an unfinished one, and goes the next time.
             for backup in going {
                 try? FileManager.default.removeItem(at: backup.url.appendingPathComponent("manifest.json"))

@@ -67,21 +67,13 @@ struct RestoreCheckCommand: AsyncParsableCommand {
     private func work() async throws {
         let settings = try await common.settings()
         let numbers = try known.map(Self.numbers)
-        let store = try BackupStore(configuration: try settings.database(.admin))
-        let restore: BackupStore.Restore?
-        let waiting: Int64
-        var unknown: [ServiceRequestID] = []
-        do {
-            restore = try await store.lastRestore()
-            waiting = try await store.pending()
+        let (restore, waiting, unknown) = try await using(try BackupStore(configuration: try settings.database(.admin))) { store in
+            var unknown: [ServiceRequestID] = []
             for start in stride(from: 0, to: numbers?.count ?? 0, by: 1_000) {
                 unknown += try await store.unknown(Array((numbers ?? [])[start..<min(start + 1_000, numbers?.count ?? 0)]))
             }
-        } catch {
-            await store.close()
-            throw error
+            return (try await store.lastRestore(), try await store.pending(), unknown)
         }
-        await store.close()
         let photos = try await photos(settings)
         try show(restore, waiting, photos, numbers?.count, unknown)
         if !unknown.isEmpty || (photos?.missing ?? 0) > 0 { throw ExitCode(1) }

@@ -52,7 +52,15 @@ struct RestoreRunCommand: AsyncParsableCommand {
         let data = URL(fileURLWithPath: data).standardizedFileURL
         try Self.requireEmpty(data)
         if let media { try Self.requireEmpty(URL(fileURLWithPath: media)) }
-        if !skipVerify { _ = try await BackupVerification(folder).whole(backup, manifest, progress: BackupCommand.tell) }
+        if case .moment = target, !FileManager.default.fileExists(atPath: folder.wal.path) {
+            throw BackupFault.missing(path: folder.wal.path)
+        }
+        if !skipVerify {
+            let outcome = try await BackupVerification(folder).whole(backup, manifest, progress: BackupCommand.tell)
+            if let gap = outcome.log_gap, target != .copy {
+                BackupCommand.warn("The log has a gap at \(gap): what came after it does not come back.")
+            }
+        }
         BackupCommand.tell("copying the database")
         try await copy(backup, to: data, manifest)
         let restored = try await recover(data, folder, manifest, target)
@@ -101,7 +109,6 @@ struct RestoreRunCommand: AsyncParsableCommand {
     ) async throws -> BackupStore.Restored {
         let programs = try PostgresPrograms.of(major: manifest.database.majorVersion, having: ["postgres"])
         let hasLog = FileManager.default.fileExists(atPath: folder.wal.path)
-        if target != .end, target != .copy, !hasLog { throw BackupFault.missing(path: folder.wal.path) }
         let server = try RecoveringPostgreSQL(
             programs: programs, data: data, archive: hasLog ? folder.wal : nil, target: hasLog ? target : .copy)
         do {
@@ -123,13 +130,8 @@ struct RestoreRunCommand: AsyncParsableCommand {
                     connectionString: server.connection(user: user, database: manifest.database.name), applicationName: "bus311-restore",
                     statementTimeout: .seconds(120)))
         }
-        let asking = try store("bus311_admin")
-        let superuser = try await asking.superuser()
-        await asking.close()
-        let owner = try store(superuser)
-        let restored = try await owner.restored(from: manifest.name)
-        await owner.close()
-        return restored
+        let superuser = try await using(try store("bus311_admin")) { try await $0.superuser() }
+        return try await using(try store(superuser)) { try await $0.restored(from: manifest.name) }
     }
 
     private static func photos(_ folder: BackupFolder, to path: String) async throws -> Int {

@@ -9,6 +9,7 @@ protocol Closable {
 
 extension AdministrationStore: Closable {}
 extension AuditStore: Closable {}
+extension BackupStore: Closable {}
 extension DeadLetterBox: Closable {}
 extension PersonStore: Closable {}
 extension PhotoQueue: Closable {}

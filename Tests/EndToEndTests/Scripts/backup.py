@@ -208,6 +208,11 @@ def main():
         data = os.path.join(city.home, "postgresql", "data")
         restored = bus311(city, "restore", "--from", one, "--data", data, "--media", os.path.join(city.home, "media"))
         took = time.monotonic() - started
+        # Without the log too, a new history begins: the old archive must not go on with it.
+        alone = os.path.join(city.folder.name, "alone")
+        bus311(city, "restore", "--from", one, "--data", alone, "--without-log", "--skip-verify")
+        with Postgres(alone) as server:
+            assert server.sql("select left(pg_walfile_name(pg_current_wal_lsn()), 8)") == "00000002"
         other = os.path.join(city.folder.name, "second")
         bus311(city, "restore", "--from", two, "--data", other)
         with Postgres(other) as server:
