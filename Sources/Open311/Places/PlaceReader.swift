@@ -34,8 +34,9 @@ struct PlaceReader {
         if kind != .parking {
             for name in ["capacity", "stale_after_minutes"] where object[name] != nil { refuse(name, "\(name) is for parkings only.") }
         }
-        guard let id, let position else { return nil }
-        var place = Place(id: id, name: name, category: line("category", maximum: 100) ?? kind.usualCategory, position: position)
+        // Without an id or a position it is no place; what else is wrong with it is told all the same.
+        guard let someID = id ?? PlaceID("unnamed"), let somewhere = position ?? Coordinate(latitude: 0, longitude: 0) else { return nil }
+        var place = Place(id: someID, name: name, category: line("category", maximum: 100) ?? kind.usualCategory, position: somewhere)
         place.summary = text("description", maximum: 4_000)
         place.tags = words("tags", maximum: 20)
         place.entrance = entrance()
@@ -46,12 +47,12 @@ struct PlaceReader {
         place.icon = address("icon")
         place.codes = words("codes", maximum: 10)
         place.parent = self.id("parent")
-        if place.parent == id { refuse("parent", "parent is the place itself.") }
+        if id != nil, place.parent == id { refuse("parent", "parent is the place itself.") }
         place.hours = text("hours", maximum: 1_000)
         place.price = text("price", maximum: 1_000)
         place.capacity = whole("capacity", 0...1_000_000)
         place.staleAfter = whole("stale_after_minutes", 1...1_440)
-        return place
+        return id == nil || position == nil ? nil : place
     }
 
     /// - Parameter name: a member, or a path to what is inside of one.

@@ -5,6 +5,12 @@ public enum StatusMappingRules: ReferenceRules {
         CheckedReference(value: document(try mapping(value)))
     }
 
+    public static var table: (@Sendable (Table, Tenant) throws(ReferenceFaults) -> PlacedTree)? {
+        { (table: Table, tenant: Tenant) throws(ReferenceFaults) in try StatusMappingTable.tree(table, language: tenant.language) }
+    }
+
+    public static func csv(_ document: JSONValue) -> [UInt8]? { StatusMappingTable.csv(document) }
+
     /// - Throws: ``ReferenceFaults`` with every fault of the document.
     public static func mapping(_ value: JSONValue) throws(ReferenceFaults) -> StatusMapping {
         let base = value["codes"] == nil ? "" : "/codes"

@@ -99,7 +99,7 @@ public final class StatusInbox: Sendable {
                 if let id = message.id {
                     refusals.append(RefusedUpdate(id, of: named[place], because: fault, receipt: receipt.id))
                 }
-                audited.append(audit(message, tenant, refused, nil, since: began))
+                audited.append(audit(message, tenant, refused, nil, because: fault, since: began))
             }
         }
         func answer(_ message: StatusMessage, _ receipt: StatusReceipt) {
@@ -119,10 +119,12 @@ public final class StatusInbox: Sendable {
             let (word, receipt) = try verdict(outcome, message, one.update.address.number, tenant, origin)
             outcomes[one.place] = word
             answer(message, receipt)
-            if case .failure(let refusal) = outcome, let fault = refusal.fault, let id = message.id {
+            var fault: StatusUpdateFault?
+            if case .failure(let refusal) = outcome { fault = refusal.fault }
+            if let fault, let id = message.id {
                 refusals.append(RefusedUpdate(id, of: judge.request(one.update.address), because: fault, receipt: receipt.id))
             }
-            audited.append(audit(message, tenant, word, try? outcome.get(), since: began))
+            audited.append(audit(message, tenant, word, try? outcome.get(), because: fault, since: began))
         }
         var steps = [(statement: AuditSQL.addDirectly, parameters: AuditSQL.parameters(audited))]
         if !refusals.isEmpty { steps.append((RefusedUpdateSQL.keep, RefusedUpdate.parameters(refusals, through: .amqp))) }
@@ -146,11 +148,14 @@ public final class StatusInbox: Sendable {
 
     /// Stored with the verdict itself: whatever ends in between, both are there or neither is.
     private static func audit(
-        _ message: StatusMessage, _ tenant: Tenant, _ outcome: String, _ applied: AppliedUpdate?, since began: Timestamp
+        _ message: StatusMessage, _ tenant: Tenant, _ outcome: String, _ applied: AppliedUpdate?, because fault: StatusUpdateFault? = nil,
+        since began: Timestamp
     ) -> AuditEntry {
         AuditEntry(
             at: began, tenant: tenant.id, direction: .inAMQP, actor: "crm", operation: "status_update",
-            request: applied?.request ?? message.number, result: outcome,
+            request: applied?.request ?? message.number,
+            // As a call's row has it: the statistics count refusals by reason from there, whichever door they came by.
+            objects: fault.map { "refused " + $0.code }, result: outcome,
             duration: .microseconds(Timestamp.now.microseconds - began.microseconds), bytesIn: message.bodyBytes,
             correlationID: message.id, traceID: message.traceID ?? applied?.traceID, bodyHash: message.bodyHash)
     }

@@ -22,6 +22,29 @@ struct StatusMappingRulesTests {
         #expect(wrapped == mapping)
     }
 
+    @Test("as a table it says the same, and its faults are told by their cells")
+    func table() throws {
+        let tenant = Tenant(
+            id: TenantID(1), key: try TenantKey(validating: "valmont-7f3a9c"), name: "Valmont", jurisdictions: [], language: .french,
+            timeZone: "Europe/Paris", shard: 0, virtualHost: "open311", contact: "-", keyService: "-", policies: TenantPolicies())
+        func read(_ text: String) throws -> CheckedReference {
+            try ReferenceSource(Array(text.utf8), .csv(charset: nil), kind: .statusMapping, tenant: tenant).whole(of: tenant)
+        }
+        let rows = "code;status;status_notes\n21;IN_PROCESS;En route\nCLOS;REJECTED;\n"
+        let checked = try read(rows)
+        let json = #"[{"code": "21", "status": "IN_PROCESS", "status_notes": "En route"}, {"code": "CLOS", "status": "REJECTED"}]"#
+        #expect(checked.value == StatusMappingRules.document(try StatusMappingRules.mapping(try JSONReader.value(Array(json.utf8)))))
+        let written = try #require(StatusMappingRules.csv(checked.value))
+        #expect(try read(String(decoding: written, as: UTF8.self)).value == checked.value)
+        for (text, cell) in [
+            ("code;status\nA;SOLVED\n", "#cell=2,2"), ("code;status\n;open\n", "#cell=2,1"), ("status\nopen\n", "#row=1"),
+            ("code;status\nA;open\na;open\n", "#cell=3,1"),
+        ] {
+            let faults = #expect(throws: ReferenceFaults.self) { _ = try read(text) }
+            #expect(faults?.listed.map(\.pointer) == [cell], "\(text)")
+        }
+    }
+
     @Test("every fault is told with its place")
     func everyFault() throws {
         #expect(
