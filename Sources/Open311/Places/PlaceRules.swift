@@ -55,7 +55,7 @@ enum PlaceRules {
             builder.begin([id], row, key)
             builder.fill([id], row, plain.union(parts))
         }
-        return try builder.finished()
+        return builder.finished()
     }
 
     /// What is no number stays a text, so that the check says so.

@@ -6,22 +6,25 @@ public enum BoundaryRules: ReferenceRules {
     }
 
     /// - Returns: nil for null.
-    /// - Throws: also when a ring crosses itself or another of its polygon.
+    /// - Throws: every fault; also when a ring crosses itself or another of its polygon.
     public static func checked(_ value: JSONValue) throws(ReferenceFaults) -> Boundary? {
         if value == .null { return nil }
-        let placed = try rings(value)
-        let boundary = try boundary(placed)
-        let crossings = placed.flatMap { polygon in
-            RingCrossings.found(in: polygon.rings).map { crossing in
-                ReferenceFault(polygon.places[crossing.ring], crossing.text)
-            }
+        var faults: [ReferenceFault] = []
+        let placed = polygons(value, "", depth: 0, &faults)
+        for polygon in placed {
+            faults += RingCrossings.found(in: polygon.rings).map { ReferenceFault(polygon.places[$0.ring], $0.text) }
         }
-        guard crossings.isEmpty else { throw ReferenceFaults(crossings) }
-        return boundary
+        guard faults.isEmpty else { throw ReferenceFaults(faults) }
+        return try boundary(placed)
     }
 
     /// As it is stored and read again at every start: what was checked before is not checked for crossings anew.
-    public static func stored(_ value: JSONValue) throws(ReferenceFaults) -> Boundary { try boundary(try rings(value)) }
+    public static func stored(_ value: JSONValue) throws(ReferenceFaults) -> Boundary {
+        var faults: [ReferenceFault] = []
+        let placed = polygons(value, "", depth: 0, &faults)
+        guard faults.isEmpty else { throw ReferenceFaults(faults) }
+        return try boundary(placed)
+    }
 
     /// The canonical form: a bare multipolygon.
     public static func document(_ boundary: Boundary) -> JSONValue {
@@ -36,6 +39,7 @@ public enum BoundaryRules: ReferenceRules {
         ])
     }
 
+    /// Its rings without fault.
     private struct PlacedPolygon {
         var rings: [[Coordinate]] = []
         var places: [String] = []
@@ -43,13 +47,6 @@ public enum BoundaryRules: ReferenceRules {
 
     private static func boundary(_ placed: [PlacedPolygon]) throws(ReferenceFaults) -> Boundary {
         do { return try Boundary(polygons: placed.map(\.rings)) } catch { throw ReferenceFaults([ReferenceFault("", "\(error).")]) }
-    }
-
-    private static func rings(_ value: JSONValue) throws(ReferenceFaults) -> [PlacedPolygon] {
-        var faults: [ReferenceFault] = []
-        let found = polygons(value, "", depth: 0, &faults)
-        guard faults.isEmpty else { throw ReferenceFaults(faults) }
-        return found
     }
 
     private static func polygons(_ value: JSONValue, _ path: String, depth: Int, _ faults: inout [ReferenceFault]) -> [PlacedPolygon] {
@@ -102,6 +99,12 @@ public enum BoundaryRules: ReferenceRules {
                     continue
                 }
                 coordinates.append(coordinate)
+            }
+            // A position at fault is told already.
+            guard coordinates.count == positions.count else { continue }
+            guard coordinates.count >= 4, coordinates.first == coordinates.last else {
+                faults.append(ReferenceFault(place, "boundary: a ring has four positions or more, the last equal to the first."))
+                continue
             }
             polygon.rings.append(coordinates)
             polygon.places.append(place)

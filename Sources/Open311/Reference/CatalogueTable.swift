@@ -40,7 +40,7 @@ public enum CatalogueTable {
                 builder.fault(row, builder.column("value"), "A value needs the attribute that it belongs to, in the column attribute.")
             }
         }
-        return try builder.finished()
+        return builder.finished()
     }
 
     /// - Parameter document: in the canonical form.

@@ -4,10 +4,12 @@ public struct PlacedTree: Sendable {
     public let keyed: JSONValue
     /// By path: `/POTHOLE/attributes/depth`.
     fileprivate let cells: [String: ReferenceFault]
+    /// Of the table itself, in its order: cells that could not be taken. What they would have said is missing from the tree.
+    let faults: [ReferenceFault]
 
     /// The same tree with other values in its entries; where they come from stays.
     func mapping(_ transform: (JSONValue) -> JSONValue) -> PlacedTree {
-        PlacedTree(keyed: .object((keyed.object ?? []).map { .init($0.name, transform($0.value)) }), cells: cells)
+        PlacedTree(keyed: .object((keyed.object ?? []).map { .init($0.name, transform($0.value)) }), cells: cells, faults: faults)
     }
 
     /// The tree with its lists as arrays, as a document has them.
@@ -184,8 +186,5 @@ struct TableBuilder {
         }
     }
 
-    func finished() throws(ReferenceFaults) -> PlacedTree {
-        guard faults.isEmpty else { throw ReferenceFaults(faults) }
-        return PlacedTree(keyed: root.tree, cells: cells)
-    }
+    func finished() -> PlacedTree { PlacedTree(keyed: root.tree, cells: cells, faults: faults) }
 }

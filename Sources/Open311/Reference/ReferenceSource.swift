@@ -77,11 +77,12 @@ public struct ReferenceSource: Sendable {
         -> CheckedReference
     {
         guard let tree else { return try rules.check(document, of: tenant) }
-        do {
-            let checked = try rules.check(document, of: tenant)
-            return CheckedReference(value: checked.value, advice: checked.advice.map { tree.placed($0, in: document, key: key) })
-        } catch {
-            throw ReferenceFaults(error.listed.map { tree.placed($0, in: document, key: key) }, of: error.count)
+        let checked: CheckedReference
+        do { checked = try rules.check(document, of: tenant) } catch {
+            let placed = error.listed.map { tree.placed($0, in: document, key: key) }
+            throw ReferenceFaults(tree.faults + placed, of: tree.faults.count + error.count)
         }
+        guard tree.faults.isEmpty else { throw ReferenceFaults(tree.faults) }
+        return CheckedReference(value: checked.value, advice: checked.advice.map { tree.placed($0, in: document, key: key) })
     }
 }

@@ -17,7 +17,7 @@ enum StatusMappingTable {
             builder.begin([code], row, key)
             builder.fill([code], row, Set(columns))
         }
-        return try builder.finished()
+        return builder.finished()
     }
 
     /// - Parameter document: in the canonical form.

@@ -42,6 +42,13 @@ struct BoundaryRulesTests {
         #expect(found.first?.pointer == "/coordinates/1" && found.first?.text.contains("crosses another ring") == true)
     }
 
+    @Test("rings that are too short, open or no array, a position outside the world and a crossing are all told at once, each at its ring")
+    func allAtOnce() throws {
+        let found = try faults(
+            "[[0,0],[4,0],[4,4],[0,4]],7,[[0,0],[1,1],[0,0]],[[0,0],[9,99],[9,0],[0,0]],[[0,0],[2,2],[2,0],[0,2],[0,0]]")
+        #expect(found.map(\.pointer) == ["/coordinates/0", "/coordinates/1", "/coordinates/2", "/coordinates/3/1", "/coordinates/4"])
+    }
+
     @Test("random star-shaped rings of many positions pass; the same with two positions exchanged do not")
     func stars() throws {
         var random = SystemRandomNumberGenerator()
