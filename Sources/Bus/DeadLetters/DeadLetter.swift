@@ -79,8 +79,8 @@ public struct DeadLetterGroup: Sendable, Encodable {
     /// who consumed the queue at that moment.
     public let consumer: String?
     public let count: Int
-    /// When the oldest came, seconds since 1970.
-    public let oldest: Int64?
+    /// When the oldest was published, as in 2026-03-01T10:00:00Z.
+    public let oldest: String?
 
     /// By queue, reason, type and consumer; the largest first.
     ///
@@ -96,7 +96,7 @@ public struct DeadLetterGroup: Sendable, Encodable {
             .map { key, letters in
                 DeadLetterGroup(
                     queue: key.queue, reason: key.reason, type: key.type, consumer: key.consumer, count: letters.count,
-                    oldest: letters.compactMap(\.timestamp).min())
+                    oldest: letters.compactMap(\.timestamp).min().map { Timestamp(seconds: $0).iso8601 })
             }
             .sorted { left, right in
                 if left.count != right.count { return left.count > right.count }

@@ -37,7 +37,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
                     groups += DeadLetterGroup.groups(of: letters, consumer: consumers.name)
                 }
                 let lines = groups.map { group in
-                    let oldest = group.oldest.map { ", the oldest from \(Timestamp(seconds: $0).iso8601)" } ?? ""
+                    let oldest = group.oldest.map { ", the oldest from \($0)" } ?? ""
                     let consumer = group.consumer.map { "\n  consumer: \($0)" } ?? ""
                     return "\(group.queue)  \(group.reason)  \(group.type ?? "-")  \(group.count)\(oldest)\(consumer)"
                 }

@@ -10,6 +10,8 @@ import urllib.parse
 import urllib.request
 import xml.etree.ElementTree as ElementTree
 
+from pyld import jsonld
+
 from city import PROGRAM, City, wait_until
 
 SIGHTS = [
@@ -137,6 +139,20 @@ def found(town):
     assert [feature["geometry"]["type"] for feature in features] == ["Point", "Polygon"], features
     tourism = json.loads(ask(town.tourism + "pois/search?coords=43.6%203.2%20200")[2])
     assert [poi["id"] for poi in tourism["poi"]] == ["hall", "k-1", "z-1"], tourism
+
+
+def linked(town):
+    """A foreign JSON-LD processor finds a place, its title and its data where the vocabularies say."""
+    base = f"{town.tourism.removesuffix('tourism/')}ld"
+    path = f"objects/{town.city.settings['tenant']}.parking.k.1"
+    status, headers, body = ask(f"{base}/{path}", Accept="application/ld+json")
+    assert status == 200 and headers["Content-Type"].startswith("application/ld+json"), (path, body)
+    nodes = jsonld.flatten(json.loads(body))
+    titled = [node for node in nodes if node.get("http://purl.org/dc/elements/1.1/title") == [{"@value": "Parking des Halles"}]]
+    assert [node["@id"] for node in titled] == [f"{base}/{path}"], nodes
+    field = f"{base}/layers/{town.city.settings['tenant']}.parking/fields/capacity"
+    assert [node[field][0]["@value"] for node in nodes if field in node] == ["212"], nodes
+    assert ask(field)[0] == 200, "a term is an address that answers"
 
 
 def counted(town):
@@ -280,7 +296,7 @@ def whole_versions(town):
 def main():
     with City() as city:
         town = Town(city)
-        for part in (published, found, counted, reported, neighbours, whole_versions):
+        for part in (published, found, linked, counted, reported, neighbours, whole_versions):
             began = time.monotonic()
             part(town)
             print(f"{part.__name__}: {time.monotonic() - began:.1f} s", flush=True)
