@@ -10,7 +10,7 @@ public actor RecoveringPostgreSQL {
     public enum Target: Sendable, Equatable {
         /// To the end of the log that there is.
         case end
-        /// RFC 3339, or as PostgreSQL reads a moment.
+        /// RFC 3339 in UTC.
         case moment(String)
         /// What the copy alone has.
         case copy
@@ -121,7 +121,8 @@ public actor RecoveringPostgreSQL {
             recovery.append("restore_command=/bin/false")
         }
         if case .moment(let text) = target {
-            recovery.append("recovery_target_time=\(text)")
+            // So early in its start PostgreSQL knows no zone by its name, not even Z.
+            recovery.append("recovery_target_time=" + text.replacing("T", with: " ").replacing("Z", with: "+00"))
         } else {
             recovery.append("recovery_target_time=")
         }

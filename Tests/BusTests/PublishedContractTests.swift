@@ -37,6 +37,17 @@ struct PublishedContractTests {
         #expect(Set(files) == listed)
     }
 
+    @Test("was never broken by the publication that followed it")
+    func isFollowed() throws {
+        let root = Self.folder.appending(path: "published")
+        for (before, after) in zip(Self.publications, Self.publications.dropFirst()) {
+            let (old, new) = try (
+                ContractFolder(path: root.appending(path: before).path), ContractFolder(path: root.appending(path: after).path)
+            )
+            #expect(new.findings(against: old).isEmpty, "\(before) to \(after)")
+        }
+    }
+
     /// What the hashes of each publication are kept by: a file with its hash can be changed together, this table cannot unnoticed.
     @Test("has the hashes that it was published with")
     func sumsAreKept() throws {

@@ -12,7 +12,8 @@ struct TopologyComparisonTests {
            "x-o311-policy": {"name": "o311-requests", "definition": {"delivery-limit": "10"}},
            "x-o311-bindings": [{"exchange": "o311.{tenant}.out"}]},
           "title": {"address": "a name that somebody chose"}},
-         "operations": {"receive": {"action": "receive"}}}
+         "operations": {"receive": {"action": "receive"}},
+         "components": {"messages": {"any": {"payload": {"schema": {"$ref": "schemas/created/1.1.json"}}}}}}
         """#
 
     private func findings(_ edits: [(String, String)]) throws -> [(ContractFinding.Rule, String)] {
@@ -32,7 +33,7 @@ struct TopologyComparisonTests {
             (#""description": "a queue""#, #""description": "the queue", "summary": "new""#),
             (#""delivery-limit": "10""#, #""delivery-limit": "20""#),
             (#"{"created": "#, #"{"erased": {}, "created": "#), (#"[{"exchange": "#, #"[{"exchange": "another"}, {"exchange": "#),
-            (#""version": "1.0.0""#, #""version": "1.1.0""#),
+            (#""version": "1.0.0""#, #""version": "1.1.0""#), ("created/1.1.json", "created/1.12.json"),
         ])
         #expect(found.isEmpty, "\(found)")
     }
@@ -47,6 +48,10 @@ struct TopologyComparisonTests {
             (#""name": "o311-requests""#, #""name": "other""#, "topology-changed", "/channels/requests/x-o311-policy/name"),
             (#""title": {"#, #""titles": {"#, "topology-removed", "/channels/title"),
             (#""action": "receive""#, #""action": "send""#, "topology-changed", "/operations/receive/action"),
+            ("created/1.1.json", "created/1.0.json", "topology-changed", "/components/messages/any/payload/schema/$ref"),
+            ("created/1.1.json", "created/2.0.json", "topology-changed", "/components/messages/any/payload/schema/$ref"),
+            ("created/1.1.json", "updated/1.1.json", "topology-changed", "/components/messages/any/payload/schema/$ref"),
+            ("created/1.1.json", "created/new.json", "topology-changed", "/components/messages/any/payload/schema/$ref"),
             (#""operations""#, #""operation""#, "topology-removed", "/operations"),
         ])
     func keeps(old: String, new: String, rule: String, path: String) throws {

@@ -110,6 +110,14 @@ struct WALFolderTests {
         #expect(try complete.reach()?.files == 12)
         #expect(complete.older(than: "0/FD000000", segmentBytes: Self.megabytes16).count == 3)
         #expect(complete.gap(after: "1/FE000000", segmentBytes: Self.megabytes16) == nil)
+        // What can be read through: from the backup's end where its file is there, over the turn of the number, to the last whole file.
+        let all = WALFolder.Stretch(timeline: 1, start: "0/FA000000", end: "1/6000000", next: file(262))
+        #expect(complete.stretch(after: position, segmentBytes: Self.megabytes16) == all)
+        #expect(complete.stretch(after: "0/FB000138", segmentBytes: Self.megabytes16)?.start == "0/FB000138")
+        #expect(complete.stretch(after: "1/6000138", segmentBytes: Self.megabytes16) == nil)
+        try FileManager.default.moveItem(
+            at: url.appendingPathComponent(whole[3]), to: url.appendingPathComponent(whole[3] + ".partial"))
+        #expect(complete.stretch(after: position, segmentBytes: Self.megabytes16)?.next == whole[3])
         #expect(complete.older(than: position, segmentBytes: Self.megabytes16).isEmpty)
     }
 }

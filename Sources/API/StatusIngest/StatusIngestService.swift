@@ -200,6 +200,7 @@ public struct StatusIngestService: HTTPResponder {
                 switch refusal {
                 case .unknownRequest, .unknownErasure: 404
                 case .erasedRequest: 410
+                case .unmapped: 400
                 case .staleVersion: 412
                 default: 409
                 }

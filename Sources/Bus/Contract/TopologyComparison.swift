@@ -2,6 +2,7 @@
 ///
 /// What was published stays, with its value: an address, a binding, the arguments of a queue, the messages of a channel. More may come.
 /// Words for people may change, and so may the numbers of policies, which are an installation's own (`x-o311-policy.definition`).
+/// A message may name a later minor version of its schema: whether that breaks anybody is the schemas' own comparison.
 public enum TopologyComparison {
     public static let file = "asyncapi.yaml"
 
@@ -30,9 +31,23 @@ public enum TopologyComparison {
             return before.filter { !after.contains($0) }.map {
                 finding(.topologyRemoved, path, "\($0) was in the list, and is gone")
             }
+        case (.text(let before), .text(let after)) where path.last == "$ref" && isLaterMinor(after, than: before): return []
         default:
             return old == new ? [] : [finding(.topologyChanged, path, "it was \(old), and is \(new)")]
         }
+    }
+
+    /// `schemas/service_request.created/1.2.json` beside `schemas/service_request.created/1.1.json`.
+    private static func isLaterMinor(_ new: String, than old: String) -> Bool {
+        guard let (oldFolder, old) = schema(old), let (newFolder, new) = schema(new) else { return false }
+        return newFolder == oldFolder && new.major == old.major && new.minor >= old.minor
+    }
+
+    private static func schema(_ reference: String) -> (folder: Substring, version: ContractFolder.Version)? {
+        guard reference.hasSuffix(".json"), let slash = reference.lastIndex(of: "/"),
+            let version = ContractFolder.Version(parsing: String(reference[reference.index(after: slash)...].dropLast(5)))
+        else { return nil }
+        return (reference[..<slash], version)
     }
 
     private static func member(_ name: String, of value: BrokerValue) -> BrokerValue? {

@@ -16,6 +16,8 @@ public struct StatusUpdate: Sendable, Equatable {
     public var externalReference: String?
     /// The CRM's own code, when it named one: ``status`` is what the tenant's mapping makes of it.
     public var statusCode: String?
+    /// Why the tenant's mapping makes no status of ``statusCode`` now. It did when the update was taken, if it is a repetition.
+    public var unmapped: StatusUpdateFault?
     /// Whether ``statusNotes`` are the mapping's, for the CRM gave none.
     public var notesAreMapped = false
     /// For the city only; no citizen sees them.
@@ -77,7 +79,7 @@ public struct StatusUpdate: Sendable, Equatable {
 
     /// Whether it says anything at all.
     public var isEmpty: Bool {
-        !isPublic && externalReference == nil && internalNotes == nil && !isAcknowledgement && erasure == nil
+        !isPublic && unmapped == nil && externalReference == nil && internalNotes == nil && !isAcknowledgement && erasure == nil
     }
 
     /// SHA-256 of everything that the CRM said but the id: the same id with another content is a conflict.

@@ -69,6 +69,7 @@ public struct StatusUpdateForm {
     ///   - id: passed ``isUpdateID(_:)``.
     ///   - receivedAt: counts as the update's moment when it names none.
     ///   - mapping: of the tenant's own codes.
+    /// - Returns: with ``StatusUpdate/unmapped`` where nothing but the mapping stands in its way.
     /// - Throws: ``StatusUpdateFault`` with every member at fault.
     public func update(id: String, receivedAt: Timestamp, mapping: StatusMapping = .empty) throws(StatusUpdateFault) -> StatusUpdate {
         var reader = MemberReader(members: members, place: place)
@@ -108,11 +109,12 @@ public struct StatusUpdateForm {
         if update.erasure != nil {
             // What names the request is no news of it.
             update.externalReference = nil
-            if update.isPublic || update.internalNotes != nil || update.isAcknowledgement {
+            if update.isPublic || update.statusCode != nil || update.internalNotes != nil || update.isAcknowledgement {
                 reader.refuse("erasure", "erasure must stand alone: send everything else before the request is erased, or not at all.")
             }
         }
-        guard reader.faults.isEmpty else { throw .invalid(reader.faults) }
+        guard reader.faults.isEmpty else { throw .invalid(reader.faults + reader.unmapped) }
+        if !reader.unmapped.isEmpty { update.unmapped = .invalid(reader.unmapped) }
         guard !update.isEmpty else { throw .emptyUpdate }
         return update
     }
@@ -123,14 +125,18 @@ private struct MemberReader {
     let members: [String: Any]
     let place: String
     private(set) var faults: [StatusUpdateFault.Member] = []
+    /// What the mapping does not know, or knows as something else.
+    private(set) var unmapped: [StatusUpdateFault.Member] = []
 
     init(members: [String: Any], place: String) {
         self.members = members
         self.place = place
     }
 
-    mutating func refuse(_ name: String, _ text: String) {
-        faults.append(StatusUpdateFault.Member(pointer: "\(place)/\(name)", text: text))
+    mutating func refuse(_ name: String, _ text: String) { faults.append(member(name, text)) }
+
+    private func member(_ name: String, _ text: String) -> StatusUpdateFault.Member {
+        StatusUpdateFault.Member(pointer: "\(place)/\(name)", text: text)
     }
 
     private func value(_ name: String) -> Any? {
@@ -210,11 +216,11 @@ private struct MemberReader {
                 known.isEmpty
                 ? "your tenant has no mapping yet: ask for one, or send status"
                 : "known are \(known)\(mapping.entries.count > 20 ? " and \(mapping.entries.count - 20) more" : "")"
-            refuse("status_code", "status_code is not in your tenant's mapping: \(remedy).")
-            return (said, nil, nil)
+            unmapped.append(member("status_code", "status_code is not in your tenant's mapping: \(remedy)."))
+            return (said, code, nil)
         }
         if let said, said.resolved(from: entry.status) != entry.status {
-            refuse("status_code", "status_code means \(entry.status), and status says another thing: send one of the two.")
+            unmapped.append(member("status_code", "status_code means \(entry.status), and status says another thing: send one of the two."))
         }
         return (.detailed(entry.status), code, entry.statusNotes)
     }

@@ -149,6 +149,8 @@ public enum BackupFault: Error, Sendable, Equatable, CustomStringConvertible {
     case changed(path: String)
     case notEmpty(path: String)
     case open(path: String)
+    /// - Parameter last: when the log's last transaction was committed; nil when it has none.
+    case beyondTheLog(moment: String, last: String?)
     case file(path: String, what: String)
 
     public var description: String {
@@ -163,6 +165,9 @@ public enum BackupFault: Error, Sendable, Equatable, CustomStringConvertible {
         case .changed(let path): "\(path) is not as it was written: its size or hash differs. Use another backup."
         case .notEmpty(let path): "\(path) is not empty: a restore overwrites nothing. Name an empty or new folder."
         case .open(let path): "Others may enter \(path), and a backup holds personal data. Run: chmod 700 \(path)"
+        case .beyondTheLog(let moment, let last):
+            "The log ends before \(moment): its last transaction is of \(last ?? "before the backup"). Empty the folders, and leave --to-time "
+                + "out to have everything, or name an earlier moment."
         case .file(let path, let what): "\(path): \(what)"
         }
     }

@@ -62,6 +62,45 @@ public struct WALFolder: Sendable {
         return nil
     }
 
+    /// What of the log can be read through from a backup's end on.
+    public struct Stretch: Sendable, Equatable {
+        /// As in the files' names.
+        public let timeline: UInt32
+        /// Positions as PostgreSQL writes them; the end is that of the last whole file, before any gap.
+        public let start: String
+        public let end: String
+        /// The file that would be next.
+        public let next: String
+    }
+
+    /// The whole files from a backup's end to the first that is missing or unfinished; nil when there is none.
+    ///
+    /// - Parameter position: where the backup's own part of the log ends.
+    public func stretch(after position: String, segmentBytes: Int) -> Stretch? {
+        guard let last = Self.number(ofPosition: position, segmentBytes: segmentBytes) else { return nil }
+        let whole = Dictionary(
+            names().filter { !$0.hasSuffix(".partial") }.compactMap { name in
+                Self.number(of: name, segmentBytes: segmentBytes).map { ($0, name) }
+            }, uniquingKeysWith: { first, _ in first })
+        let first = whole[last] == nil ? last + 1 : last
+        guard let name = whole[first], let timeline = UInt32(name.prefix(8), radix: 16) else { return nil }
+        var next = first
+        while whole[next] != nil { next += 1 }
+        let bytes = UInt64(segmentBytes)
+        func text(_ number: UInt64) -> String {
+            let place = number * bytes
+            return String(place >> 32, radix: 16, uppercase: true) + "/" + String(place & 0xFFFF_FFFF, radix: 16, uppercase: true)
+        }
+        let perID = (1 << 32) / bytes
+        func digits(_ number: UInt64) -> String {
+            let text = String(number, radix: 16, uppercase: true)
+            return String(repeating: "0", count: max(0, 8 - text.utf8.count)) + text
+        }
+        return Stretch(
+            timeline: timeline, start: first == last ? position : text(first), end: text(next),
+            next: String(name.prefix(8)) + digits(next / perID) + digits(next % perID))
+    }
+
     /// Files that no restore from this position on needs.
     public func older(than position: String, segmentBytes: Int) -> [URL] {
         guard let start = Self.number(ofPosition: position, segmentBytes: segmentBytes) else { return [] }

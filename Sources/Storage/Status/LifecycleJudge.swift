@@ -217,6 +217,7 @@ struct LifecycleJudge {
             guard before.fingerprint == update.fingerprint else { return .failure(.conflictingUpdate) }
             return .success(Self.applied(.repeated, work, before.receipt))
         }
+        if let fault = update.unmapped { return .failure(.unmapped(fault)) }
         if let expected = one.expectedVersions, !expected.contains(work.shownVersion) { return .failure(.staleVersion(work.shownVersion)) }
         var parent: ServiceRequestID?
         if let address = update.mergedInto {

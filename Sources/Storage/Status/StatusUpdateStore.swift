@@ -40,6 +40,8 @@ public enum StatusUpdateRefusal: Error, Sendable {
     case heldRequest
     /// The update's id came before with another content.
     case conflictingUpdate
+    /// The tenant's mapping does not say what it means, and it is no repetition.
+    case unmapped(StatusUpdateFault)
     case illegalTransition(IllegalTransition)
     /// The sender decided on a version of the request that is no longer the newest.
     case staleVersion(String)
@@ -57,7 +59,7 @@ public enum StatusUpdateRefusal: Error, Sendable {
         case .conflictingUpdate: .conflictingUpdate
         case .illegalTransition(let illegal): .illegalTransition(illegal)
         case .staleVersion(let version): .staleVersion(version)
-        case .invalidName(let fault): fault
+        case .invalidName(let fault), .unmapped(let fault): fault
         case .storage: nil
         }
     }

@@ -15,7 +15,15 @@ struct BackupVerification {
         let photos: Int
         /// Nil when the log has no gap, or when there is none.
         let log_gap: String?
+        /// Nil when every whole file of the log up to a gap could be read; else what its reader said, and where.
+        let log_damage: String?
         let log: WALFolder.Reach?
+
+        /// Why a restore cannot go as far as the log has files; nil when it can.
+        var obstacle: String? {
+            if let log_damage { return "The log cannot be read to its end: \(log_damage). A restore ends there." }
+            return log_gap.map { "The log has a gap \($0): a restore reaches that moment, and no later one." }
+        }
     }
 
     /// - Throws: ``BackupFault``, or what pg_verifybackup said.
@@ -26,10 +34,36 @@ struct BackupVerification {
         let photos = manifest.media == nil ? 0 : try self.photos(backup, progress)
         let wal = WALFolder(folder.wal)
         let reach = try wal.reach()
+        progress("reading the log")
         return Outcome(
             backup: backup.name, files: manifest.files.count, photos: photos,
             log_gap: reach.flatMap { _ in wal.gap(after: manifest.database.walEnd, segmentBytes: manifest.database.segmentBytes) },
-            log: reach)
+            log_damage: try await damage(wal, manifest.database), log: reach)
+    }
+
+    /// Each record has its own checksum: PostgreSQL's reader goes through all of them.
+    ///
+    /// - Returns: what it stumbled over; nil when it came to the end of the last whole file.
+    private func damage(_ wal: WALFolder, _ database: BackupManifest.Database) async throws -> String? {
+        guard let stretch = wal.stretch(after: database.walEnd, segmentBytes: database.segmentBytes) else { return nil }
+        let programs = try PostgresPrograms.of(major: database.majorVersion, having: ["pg_waldump"])
+        let log = folder.root.appendingPathComponent("verify-log.log")
+        try? FileManager.default.removeItem(at: log)
+        defer { try? FileManager.default.removeItem(at: log) }
+        do {
+            _ = try await programs.run(
+                "pg_waldump",
+                [
+                    "--quiet", "--path=\(folder.wal.path)", "--timeline=\(stretch.timeline)", "--start=\(stretch.start)",
+                    "--end=\(stretch.end)",
+                ], log: log)
+            return nil
+        } catch PrivateServerError.commandFailed(_, _, let output) {
+            // The last record may go on in a file that is still to come.
+            if output.contains("could not find file \"\(stretch.next)\"") { return nil }
+            let said = output.split(whereSeparator: \.isNewline).last.map(String.init) ?? ""
+            return said.replacing("pg_waldump: error: ", with: "")
+        }
     }
 
     private static func compare(_ file: BackupManifest.File, in folder: URL) throws {

@@ -8,7 +8,7 @@ struct BackupVerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Read a backup again, every byte, and compare it with its hashes.",
         discussion: """
-            Exit code 1 when something is missing or changed, or the log has a gap. A backup is proved by a restore, not by this: \
+            Exit code 1 when something is missing or changed, or the log has a gap or cannot be read. A backup is proved by a restore, not by this: \
             docs/operators/backup.md has the drill. Examples: bus311 backup verify --in /srv/backup; \
             bus311 backup verify --in /srv/backup --backup 20261126T034500Z --format json
             """)
@@ -21,15 +21,12 @@ struct BackupVerifyCommand: AsyncParsableCommand {
         let (backup, manifest) = try folder.finished(backup)
         let outcome = try await BackupVerification(folder).whole(backup, manifest, progress: BackupCommand.tell)
         BackupCommand.tell("")
-        let log = outcome.log.map { reach in
-            outcome.log_gap.map { "The log has a gap \($0): a restore reaches that moment, and no later one." }
-                ?? "The log has no gap, up to \(reach.last)."
-        }
+        let log = outcome.log.map { outcome.obstacle ?? "The log has no gap and can be read, up to \($0.last)." }
         try format.show(
             text:
                 "\(backup.name) is whole: the database, \(outcome.files) other files, \(outcome.photos) photo files. \(log ?? "There is no log.")",
             json: outcome)
-        if outcome.log_gap != nil { throw ExitCode(1) }
+        if outcome.obstacle != nil { throw ExitCode(1) }
     }
 }
 

@@ -37,6 +37,8 @@ struct RestoreRunCommand: AsyncParsableCommand {
         let epoch: Int32
         let first_number: Int64
         let photos: Int?
+        /// Why what came last is missing; nil when the whole log was there, or was not read.
+        let obstacle: String?
         let seconds: Double
     }
 
@@ -55,11 +57,11 @@ struct RestoreRunCommand: AsyncParsableCommand {
         if case .moment = target, !FileManager.default.fileExists(atPath: folder.wal.path) {
             throw BackupFault.missing(path: folder.wal.path)
         }
+        var obstacle: String?
         if !skipVerify {
             let outcome = try await BackupVerification(folder).whole(backup, manifest, progress: BackupCommand.tell)
-            if let gap = outcome.log_gap, target != .copy {
-                BackupCommand.warn("The log has a gap at \(gap): what came after it does not come back.")
-            }
+            obstacle = target == .copy ? nil : outcome.obstacle
+            if let obstacle { BackupCommand.warn(obstacle) }
         }
         BackupCommand.tell("copying the database")
         try await copy(backup, to: data, manifest)
@@ -71,7 +73,7 @@ struct RestoreRunCommand: AsyncParsableCommand {
             text: text(manifest, data, restored, photos, seconds),
             json: View(
                 backup: manifest.name, data: data.path, last_commit: restored.lastCommit?.iso8601, epoch: restored.epoch,
-                first_number: restored.firstNumber, photos: photos, seconds: seconds))
+                first_number: restored.firstNumber, photos: photos, obstacle: obstacle, seconds: seconds))
     }
 
     private func target(_ manifest: BackupManifest) throws -> RecoveringPostgreSQL.Target {
@@ -118,8 +120,17 @@ struct RestoreRunCommand: AsyncParsableCommand {
             return restored
         } catch {
             await server.stop(isDone: false)
-            throw error
+            throw Self.reason(error, target)
         }
+    }
+
+    /// What PostgreSQL says when the log has no such moment, in words of ours.
+    private static func reason(_ error: any Error, _ target: RecoveringPostgreSQL.Target) -> any Error {
+        guard case .moment(let moment) = target, case PrivateServerError.endedAtStart(_, _, let log) = error,
+            log.contains("recovery ended before configured recovery target was reached")
+        else { return error }
+        let last = log.firstMatch(of: #/last completed transaction was at log time (?<moment>[^\n]+)/#)
+        return BackupFault.beyondTheLog(moment: moment, last: last.map { String($0.moment) })
     }
 
     /// Any role that can log in may ask who the superuser is; nobody is asked for a password.

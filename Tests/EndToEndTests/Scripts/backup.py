@@ -170,6 +170,43 @@ def restored_rows(url, numbers):
     return set(found.split()) & set(numbers)
 
 
+def damaged_log(city, folder):
+    """A byte of the log that a disk has lost: verify says where, and a restore does not pass over it in silence."""
+    segment = sorted(name for name in os.listdir(os.path.join(folder, "wal")) if len(name) == 24)[-1]
+    path = os.path.join(folder, "wal", segment)
+    assert bus311(city, "backup", "verify", "--in", folder).get("log_damage") is None
+    with open(path, "rb") as file:
+        kept = file.read()
+    with open(path, "wb") as file:
+        # Not at its end: behind a switch to the next file nothing is read.
+        file.write(kept[:8192] + bytes(range(256)) * 32 + kept[16384:])
+    told = bus311(city, "backup", "verify", "--in", folder, code=1)
+    assert "/" in told["log_damage"] and told.get("log_gap") is None, told
+    damaged = bus311(city, "restore", "--from", folder, "--data", os.path.join(city.folder.name, "damaged"))
+    assert told["log_damage"] in damaged["obstacle"], damaged
+    with open(path, "wb") as file:
+        file.write(kept)
+
+
+def to_a_moment(city, folder, load, killed):
+    """To undo a mistake: what was answered before is there, what came after is not."""
+    moment = round(time.time() - (time.monotonic() - killed)) - 2
+    at = moment - time.time() + time.monotonic()
+    data = os.path.join(city.folder.name, "moment")
+    text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+    bus311(city, "restore", "--from", folder, "--data", data, "--to-time", text, "--skip-verify")
+    with Postgres(data) as server:
+        there = restored_rows(server.url, load.numbers.values())
+    answered = {load.numbers[marker]: when for marker, when in load.model.answered.items() if marker in load.numbers}
+    before = {number for number, when in answered.items() if when < at - 0.5}
+    after = {number for number, when in answered.items() if when > at + 1}
+    assert len(before) > 20 and before <= there, len(before - there)
+    assert after and not after & there, (len(after), len(after & there))
+    future = os.path.join(city.folder.name, "future")
+    told = bus311(city, "restore", "--from", folder, "--data", future, "--to-time", "2099-01-01T00:00:00Z", "--skip-verify", code=1)
+    assert "2099-01-01" in told and "FATAL" not in told, told
+
+
 def main():
     with City() as city, contextlib.ExitStack() as keep:
         one, two = (os.path.join(city.folder.name, name) for name in ("archive", "archive-2"))
@@ -186,6 +223,8 @@ def main():
             load.photographer.start()
             wait_until(lambda: len(model.noted) > 20, 30, "statuses")
             wait_until(lambda: sum(at < time.monotonic() - PHOTOS_BEHIND for _, at in list(load.shown.values())) >= 3, 30, "photos that must be there")
+            # So that a whole file of the log has statuses and requests in it.
+            psql(city.settings["database_url"], "select pg_switch_wal()")
             # The CRM stands still: what it has not fetched is in the broker only, and goes with it.
             load.reading.set()
             for reader in load.readers:
@@ -217,6 +256,9 @@ def main():
         bus311(city, "restore", "--from", two, "--data", other)
         with Postgres(other) as server:
             late = set(load.numbers.values()) - restored_rows(server.url, load.numbers.values())
+
+        to_a_moment(city, one, load, killed)
+        damaged_log(city, one)
 
         city.start()
         bus311(city, "restore", "broker", "--from", one)

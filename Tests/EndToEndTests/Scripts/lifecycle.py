@@ -445,7 +445,14 @@ def mapping(city, crm):
         wait_until(changed, 20, "the new meaning")
         assert crm.put(request, "2", {"status_code": "EC", "status": "REJECTED"}, 200)["outcome"] == "repeated"
         assert crm.show(request)["detailed_status"] == "IN_PROCESS,PUBLIC_WORKS_NEW"
+        # So is a code that the mapping has no more, by both doors and in a batch; whoever says it anew is refused.
         load([])
+        wait_until(lambda: crm.call("PUT", f"/v1/service-requests/{other}/updates/{time.monotonic()}", {"status_code": "EC"})[0] == 400, 20, "no codes")
+        assert crm.put(request, "2", {"status_code": "EC", "status": "REJECTED"}, 200)["outcome"] == "repeated"
+        bus.send("m-1", {"service_request_id": request, "status_code": "21", "status_notes": "Fait"})
+        assert bus.answer("m-1", 2)["type"].endswith("status_update.accepted.v1"), "over AMQP too"
+        crm.refuse(request, "2", {"status_code": "EC", "status_notes": "other"}, 409, "conflicting-update")
+        crm.refuse(request, "3", {"status_code": "EC"}, 400, "invalid-update")
 
 
 def tokens(city, crm):

@@ -36,8 +36,8 @@ struct StatusFormTests {
                 #"{"status": "SOLVED", "status_code": "X", "status_notes": 5, "internal_notes": [], "agency_responsible": {}, "#
                     + #""expected_datetime": "soon", "merged_into": "a b", "ack": "yes", "sequence": -1, "updated_datetime": "2099-01-01T00:00:00Z"}"#
             ) == [
-                "invalid-update", "/status", "/status_code", "/updated_datetime", "/status_notes", "/agency_responsible",
-                "/expected_datetime", "/internal_notes", "/merged_into", "/ack", "/sequence",
+                "invalid-update", "/status", "/updated_datetime", "/status_notes", "/agency_responsible", "/expected_datetime",
+                "/internal_notes", "/merged_into", "/ack", "/sequence", "/status_code",
             ])
         for sequence in ["1.5", "\"1\"", "true", "9007199254740992", "1e300"] {
             #expect(places("{\"ack\": true, \"sequence\": \(sequence)}") == ["invalid-update", "/sequence"], "\(sequence)")
@@ -54,8 +54,13 @@ struct StatusFormTests {
         #expect(try self.update(#"{"status_code": "ec", "status_notes": "Mieux"}"#, first).statusNotes == "Mieux")
         #expect(try self.update(#"{"status_code": "ec"}"#, second).fingerprint == update.fingerprint)
         #expect(try self.update(#"{"status_code": "EC", "status": "open"}"#, first).status == update.status)
-        #expect(places(#"{"status_code": "EC", "status": "closed"}"#, first) == ["invalid-update", "/status_code"])
-        #expect(places(#"{"status_code": "XX"}"#, first) == ["invalid-update", "/status_code"])
+        for unmapped in [#"{"status_code": "EC", "status": "closed"}"#, #"{"status_code": "XX"}"#] {
+            let fault = try self.update(unmapped, first).unmapped
+            #expect(fault?.code == "invalid-update" && fault?.members.map(\.pointer) == ["/status_code"])
+        }
+        // It may be the repetition of what was taken when the mapping had it.
+        #expect(try self.update(#"{"status_code": "ec"}"#, .empty).fingerprint == update.fingerprint)
+        #expect(places(#"{"status_code": "XX", "erasure": {"outcome": "erased"}}"#, first) == ["invalid-update", "/erasure", "/status_code"])
     }
 
     @Test("updates that say other things have other fingerprints")
