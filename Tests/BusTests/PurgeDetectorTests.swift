@@ -41,6 +41,14 @@ struct PurgeDetectorTests {
         #expect(losses([(0, 21, 0, 0), (5, 0, 0, 0), (10, 0, 1, 0), (16, 0, 1, 0)]).allSatisfy { $0 == nil })
     }
 
+    @Test("a consumer that comes and goes while the queue has not counted anew is no purge")
+    func countedBefore() {
+        #expect(losses([(0, 0, 0, 0), (5, 100, 0, 0), (10, 100, 97, 1), (15, 0, 99, 1), (27, 0, 99, 1)]).allSatisfy { $0 == nil })
+        // What was taken long before explains nothing.
+        let purge = losses([(0, 100, 0, 0), (5, 3, 97, 0), (10, 100, 97, 0), (15, 100, 97, 0), (20, 0, 97, 0), (32, 0, 97, 0)])
+        #expect(purge.last == UnexplainedLoss(depth: 100, missing: 100))
+    }
+
     @Test("what was taken is subtracted from what is missing")
     func partly() {
         #expect(losses([(0, 100, 0, 0), (5, 0, 10, 0), (16, 0, 30, 5)]).last == UnexplainedLoss(depth: 100, missing: 65))
@@ -52,12 +60,13 @@ struct PurgeDetectorTests {
         #expect(losses([(0, 100, 50, 0), (5, nil, 0, 0), (10, 0, 50, 0), (21, 0, 50, 0)]).allSatisfy { $0 == nil })
     }
 
-    @Test("whatever a consumer does, with statistics up to ten seconds late, nothing is suspected")
+    @Test("whatever a consumer does, with statistics up to ten seconds late and depths up to five, nothing is suspected")
     func noFalseAlarm() {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<300 {
             var detector = PurgeDetector()
             var depth = 0
+            var depths = [0]
             var taken = [0]
             var dead = 0
             for step in 0..<100 {
@@ -67,11 +76,13 @@ struct PurgeDetectorTests {
                 depth -= leaves
                 dead += dies
                 taken.append((taken.last ?? 0) + leaves - dies)
+                depths.append(depth)
                 // Told now, five or ten seconds ago; never less than was told before.
                 let told = taken[max(0, taken.count - 1 - Int.random(in: 0...2, using: &random))]
                 let late = max(told, taken[max(0, taken.count - 3)])
+                let seen = depths[depths.count - 1 - Int.random(in: 0...1, using: &random)]
                 let loss = detector.observe(
-                    QueueSample(at: Self.start.advanced(by: .seconds(step * 5)), depth: depth, taken: late, dead: dead))
+                    QueueSample(at: Self.start.advanced(by: .seconds(step * 5)), depth: seen, taken: late, dead: dead))
                 #expect(loss == nil, "step \(step)")
             }
         }

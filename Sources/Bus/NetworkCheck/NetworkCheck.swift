@@ -30,21 +30,32 @@ public struct NetworkCheck: Sendable {
     }
 
     public func run() async throws(AMQPError) -> NetworkReport {
-        let result = await withTaskGroup(of: (Int, Result<[NetworkFinding], AMQPError>).self) { group in
-            for (index, destination) in plan.destinations.enumerated() {
-                group.addTask {
-                    do throws(AMQPError) { return (index, .success(try await examine(destination))) } catch {
-                        return (index, .failure(error))
-                    }
-                }
-            }
-            var results: [Int: Result<[NetworkFinding], AMQPError>] = [:]
-            for await (index, result) in group { results[index] = result }
-            return results
+        let looks = await withTaskGroup(of: Look.self) { group in
+            for index in plan.destinations.indices { group.addTask { await look(at: index) } }
+            return await group.reduce(into: [Look]()) { $0.append($1) }
         }
         var findings: [NetworkFinding] = []
-        for index in plan.destinations.indices { findings += try result[index]?.get() ?? [] }
+        for look in looks.sorted(by: { $0.index < $1.index }) {
+            if let fault = look.fault { throw fault }
+            findings += look.findings
+        }
         return NetworkReport(plan: plan, findings: findings)
+    }
+
+    /// What came of one destination.
+    private struct Look: Sendable {
+        let index: Int
+        var findings: [NetworkFinding] = []
+        var fault: AMQPError?
+    }
+
+    /// A value, because a Result with a typed error came out of its task empty now and then in release builds of Swift 6.3.1.
+    private func look(at index: Int) async -> Look {
+        do throws(AMQPError) {
+            return Look(index: index, findings: try await examine(plan.destinations[index]))
+        } catch {
+            return Look(index: index, fault: error)
+        }
     }
 
     private func examine(_ destination: NetworkPlan.Destination) async throws(AMQPError) -> [NetworkFinding] {
