@@ -60,7 +60,8 @@ struct StatusFormTests {
         }
         // It may be the repetition of what was taken when the mapping had it.
         #expect(try self.update(#"{"status_code": "ec"}"#, .empty).fingerprint == update.fingerprint)
-        #expect(places(#"{"status_code": "XX", "erasure": {"outcome": "erased"}}"#, first) == ["invalid-update", "/erasure", "/status_code"])
+        let both = places(#"{"status_code": "XX", "erasure": {"outcome": "erased"}}"#, first)
+        #expect(both == ["invalid-update", "/erasure", "/status_code"])
     }
 
     @Test("updates that say other things have other fingerprints")
