@@ -34,8 +34,20 @@ public actor DeadLetterBox {
         return letters
     }
 
-    /// Removes a letter for good.
-    public func remove(_ letter: DeadLetter) async throws { try await channel.acknowledge(letter.tag) }
+    /// Removes letters for good; none of them is in the queue any more when this returns.
+    ///
+    /// The broker's channel passes on only so many words to a quorum queue at once (32, seen on RabbitMQ 3.10), keeps the others to
+    /// itself until the queue has answered, and forgets them when the connection is closed: their letters would be back in the queue.
+    /// So each few are followed by a question to the queue itself, which is answered behind them. What it answers with, if anything came
+    /// meanwhile, is held like the rest.
+    public func remove(_ letters: [DeadLetter]) async throws {
+        for start in stride(from: 0, to: letters.count, by: Self.atOnce) {
+            for letter in letters[start..<min(start + Self.atOnce, letters.count)] { try await channel.acknowledge(letter.tag) }
+            _ = try await channel.get(queue: queue)
+        }
+    }
+
+    private static let atOnce = 8
 
     public func close() async { await channel.close() }
 }

@@ -79,6 +79,15 @@ public final class ReplayStore: Sendable {
         }
     }
 
+    /// Takes the right to send a tenant's dead letters back or to remove them, until the store is closed.
+    ///
+    /// - Returns: false while somebody else has it.
+    public func takeDeadLetters(of tenant: TenantID) async throws(StorageError) -> Bool {
+        try await run { (session) throws(PostgresError) in
+            try session.execute(ReplaySQL.takeDeadLetters, [.int32(tenant.rawValue)]).first?.bool(0) ?? false
+        }
+    }
+
     func run<Value: Sendable>(_ body: @Sendable (Session) throws(PostgresError) -> Value) async throws(StorageError) -> Value {
         try await storing { () async throws(PostgresError) in try await connection.run(body) }
     }

@@ -99,7 +99,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
         func run() async throws {
             try await common.administer { administration in
                 let tenant = try await administration.tenant(chosen.tenant)
-                let outcome = try await using(try administration.deadLetters(of: tenant)) { box in
+                let outcome = try await administration.alone(with: tenant) { box, store in
                     let letters = try await box.open(chosen.filter, limit: DeadLetterCommand.maximum)
                     let seconds = (letters.count + rate - 1) / rate
                     if dryRun { return Outcome(letters: letters.count, returned: nil, discarded: nil, replay: nil, seconds: seconds) }
@@ -110,7 +110,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
                                 + "back what is held for 30 minutes: choose --rate \(letters.count / DeadLetterCommand.longestHold + 1) or more."
                         )
                     }
-                    return try await DeadLetterReturn(administration: administration, tenant: tenant, rate: rate).run(letters, in: box)
+                    return try await DeadLetterReturn(administration: administration, tenant: tenant, store: store, rate: rate).run(letters, in: box)
                 }
                 try common.show(text: outcome.text, json: outcome)
             }
@@ -132,15 +132,13 @@ struct DeadLetterCommand: AsyncParsableCommand {
         func run() async throws {
             try await common.administer { administration in
                 let tenant = try await administration.tenant(chosen.tenant)
-                let outcome = try await using(try administration.deadLetters(of: tenant)) { box in
+                let outcome = try await administration.alone(with: tenant) { box, store in
                     let letters = try await box.open(chosen.filter, limit: DeadLetterCommand.maximum)
                     if dryRun { return Outcome(letters: letters.count, returned: nil, discarded: nil, replay: nil) }
                     // Before, not after: what is removed is in the record even when the command is cut.
-                    try await using(try ReplayStore(configuration: try administration.settings.database(.admin))) {
-                        try await $0.record(
-                            "dead letters discarded", by: Operator.name, of: tenant.id, detail: "\(letters.count) letters: \(because)")
-                    }
-                    for letter in letters { try await box.remove(letter) }
+                    try await store.record(
+                        "dead letters discarded", by: Operator.name, of: tenant.id, detail: "\(letters.count) letters: \(because)")
+                    try await box.remove(letters)
                     return Outcome(letters: letters.count, returned: nil, discarded: letters.count, replay: nil)
                 }
                 try common.show(text: outcome.text, json: outcome)
@@ -224,6 +222,17 @@ extension DeadLetterCommand {
 extension Administration {
     func deadLetters(of tenant: Tenant) throws -> DeadLetterBox {
         try deadLetters(in: Topology(tenant: tenant.key).deadQueue, virtualHost: tenant.virtualHost)
+    }
+
+    /// Opens a tenant's dead letters to send them back or to remove them: by one command at a time, or each would have a part of them.
+    func alone<Value>(with tenant: Tenant, _ work: (DeadLetterBox, ReplayStore) async throws -> Value) async throws -> Value {
+        try await using(try ReplayStore(configuration: try settings.database(.admin))) { store in
+            guard try await store.takeDeadLetters(of: tenant.id) else {
+                throw ValidationError(
+                    "Another command is at work on the dead letters of \(tenant.key), and holds them: repeat this one when it is done.")
+            }
+            return try await using(try deadLetters(of: tenant)) { try await work($0, store) }
+        }
     }
 
     func deadLetters(in queue: String, virtualHost: String) throws -> DeadLetterBox {

@@ -7,6 +7,7 @@ import Storage
 struct DeadLetterReturn {
     let administration: Administration
     let tenant: Tenant
+    let store: ReplayStore
     /// Events a second.
     let rate: Int
 
@@ -14,32 +15,19 @@ struct DeadLetterReturn {
         guard let selection = ReplaySelection(events: letters.compactMap(\.event)) else {
             return DeadLetterCommand.Outcome(letters: letters.count, returned: 0, discarded: nil, replay: nil)
         }
-        return try await using(try ReplayStore(configuration: try administration.settings.database(.admin))) {
-            try await run(letters, selection, in: box, $0)
-        }
-    }
-
-    private func run(
-        _ letters: [DeadLetter], _ selection: ReplaySelection, in box: DeadLetterBox, _ store: ReplayStore
-    ) async throws -> DeadLetterCommand.Outcome {
         let job = try await store.create(selection, of: tenant.id, by: Operator.name)
         try await store.record(
             "dead letters returned", by: Operator.name, of: tenant.id, detail: "\(letters.count) letters, replay \(job)")
         _ = try await ReplayCommand.drive(job, Int64(letters.count), rate, store)
         let queued = try await store.queuedEvents(of: job)
         let erased = try await administration.store.erased(among: letters.compactMap(\.request))
-        var returned = 0
-        var forgotten = 0
-        for letter in letters {
-            if letter.event.map(queued.contains) ?? false {
-                try await box.remove(letter)
-                returned += 1
-            } else if letter.request.map(erased.contains) ?? false {
-                // The last copy of what was erased.
-                try await box.remove(letter)
-                forgotten += 1
-            }
+        let returned = letters.filter { $0.event.map(queued.contains) ?? false }
+        // The last copies of what was erased.
+        let forgotten = letters.filter { letter in
+            !(letter.event.map(queued.contains) ?? false) && (letter.request.map(erased.contains) ?? false)
         }
-        return DeadLetterCommand.Outcome(letters: letters.count, returned: returned, discarded: nil, replay: job, erased: forgotten)
+        try await box.remove(returned + forgotten)
+        return DeadLetterCommand.Outcome(
+            letters: letters.count, returned: returned.count, discarded: nil, replay: job, erased: forgotten.count)
     }
 }

@@ -203,6 +203,24 @@ def purge(city, operator, crm, posted, since):
     assert "no replay" in operator.run("replay", "--resume", "4711", code=64)
 
 
+def returned(city, operator, crm, since):
+    """Two who return everything at the same moment: one waits for the other, and each letter that was returned is gone."""
+    tenant = city.settings["tenant"]
+    count = operator.run("replay", "--tenant", tenant, "--from", since, "--rate", "10000")["events"]
+    crm.consume(count, lambda event: True)
+    wait_until(lambda: sum(group["count"] for group in operator.run("dead-letters", "list", tenant)) == count, 60, "all of them dead")
+    command = [PROGRAM, "dead-letters", "return", tenant, "--all", "--format", "json", "--config", operator.config]
+    two = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    answers = [(*process.communicate(timeout=120), process.returncode) for process in two]
+    done = [json.loads(out) for out, _, code in answers if code == 0]
+    left = operator.run("dead-letters", "list", tenant)
+    assert left == [], (left, answers)
+    assert len(done) == 1 and done[0]["returned"] == count, answers
+    ((_, told, code),) = (answer for answer in answers if answer[2] != 0)
+    assert code == 64 and "at work" in told.decode(), answers
+    crm.consume(count)
+
+
 def get(city, path, token=None):
     request = urllib.request.Request(
         city.settings["status_ingest_url"] + path, headers={"Authorization": f"Bearer {token or city.settings['crm_token']}"})
@@ -290,11 +308,12 @@ def main():
         poison(city, operator, crm, posted)
         posted += crash(city, operator, crm)
         purge(city, operator, crm, posted, since)
+        returned(city, operator, crm, since)
         timeline(city, operator, posted[0])
         parked(city, operator, crm)
         notices(city, operator, crm)
         assert "canary@mail.example" not in city.log()
-    print("message repair: 6 passed, 0 failed")
+    print("message repair: 7 passed, 0 failed")
 
 
 if __name__ == "__main__":
