@@ -1,3 +1,4 @@
+import AMQP
 import ArgumentParser
 import Bus
 import Foundation
@@ -59,7 +60,9 @@ struct Bus311: AsyncParsableCommand {
         switch error {
         case let error as StorageError: error.kind == .unavailable
         case let error as PostgresError: error.kind == .cannotConnect
-        case BrokerAdministrationError.unreachable: true
+        case BrokerAdministrationError.unreachable, ProvisioningError.broker(.unreachable): true
+        case let error as AMQPError:
+            [.hostNotFound, .connectionRefused, .connectionLost, .timeout, .heartbeatTimeout].contains(error.kind)
         default: false
         }
     }

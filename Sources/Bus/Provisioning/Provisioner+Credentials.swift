@@ -87,7 +87,7 @@ extension BrokerAdministration {
             connections.append(
                 CredentialConnection(
                     name: open.name,
-                    clientName: found?.clientName,
+                    clientName: found?.clientName.map { CleanText.singleSpaced(String($0.prefix(100))) },
                     connectedAt: found?.connectedAt.map { Date(timeIntervalSince1970: Double($0) / 1_000) },
                     channels: found?.channels,
                     peer: found?.peer,
@@ -109,8 +109,8 @@ private struct FoundConnection: Decodable {
         /// What a client says of itself may be of any type.
         init(from decoder: any Decoder) throws {
             let container = try decoder.container(keyedBy: CodingKeys.self)
-            product = (try? container.decode(String.self, forKey: .product)).map { String($0.prefix(100)) }
-            version = (try? container.decode(String.self, forKey: .version)).map { String($0.prefix(100)) }
+            product = (try? container.decode(String.self, forKey: .product)).map { CleanText.singleSpaced(String($0.prefix(100))) }
+            version = (try? container.decode(String.self, forKey: .version)).map { CleanText.singleSpaced(String($0.prefix(100))) }
         }
 
         enum CodingKeys: CodingKey { case product, version }

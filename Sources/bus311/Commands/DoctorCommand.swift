@@ -5,7 +5,7 @@ import Storage
 
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say what is wrong with the broker and the command that repairs it; exit code 1 when something is.",
+        abstract: "Say what is wrong with the broker and the command that repairs it; exit code 1 when something is, 69 when it does not answer.",
         discussion: "Example: bus311 doctor --format json")
     @OptionGroup var common: CommonOptions
 
@@ -18,6 +18,7 @@ struct Doctor: AsyncParsableCommand {
             let findings = (noticed + now).sorted { $0.severity > $1.severity }
             try common.show(
                 text: findings.isEmpty ? "Nothing is wrong." : findings.map(\.description).joined(separator: "\n"), json: findings)
+            if findings.contains(where: { $0.code == .brokerUnreachable }) { throw ExitCode(69) }
             if findings.contains(where: { $0.severity > .warning }) { throw ExitCode(1) }
         }
     }

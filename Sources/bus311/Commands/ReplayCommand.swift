@@ -120,6 +120,7 @@ struct ReplayCommand: AsyncParsableCommand {
         guard let moment = Timestamp(parsing: text) else {
             throw ValidationError("\(option) \(text) is no date and time, as in 2026-11-24T08:00:00Z.")
         }
-        return moment
+        // Events are numbered by year and month in two digits each, from the first month of 2000 on.
+        return max(moment, Timestamp(seconds: 946_684_800))
     }
 }

@@ -174,12 +174,14 @@ struct TenantDrift: AsyncParsableCommand {
         commandName: "drift",
         abstract: "What the live broker has otherwise than it should, for every tenant; exit code 2 when anything is.",
         discussion:
-            "Compares queues, exchanges and their arguments, bindings, policies with each tenant's own, users, permissions and limits. "
+            "Compares queues, exchanges and their arguments, bindings, policies with each tenant's own, users, permissions and limits; tells of "
+            + "users that are nobody's of ours and may do something there. "
             + "Example: bus311 tenant drift --format json")
     @OptionGroup var common: CommonOptions
 
     struct View: Encodable {
-        let tenant: String
+        /// Nil for what concerns all tenants of the virtual host.
+        let tenant: String?
         let virtual_host: String
         let changes: [ProvisioningChange]
     }
@@ -198,8 +200,12 @@ struct TenantDrift: AsyncParsableCommand {
                 try await pace.wait(after: Int64(done + 1))
             }
             pace.finish(Int64(tenants.count))
+            for host in Set(tenants.map(\.virtualHost)).sorted() {
+                let strangers = try await provisioner.strangers(in: host)
+                if !strangers.isEmpty { views.append(View(tenant: nil, virtual_host: host, changes: strangers)) }
+            }
             let text = views.map { view in
-                "\(view.tenant) (virtual host \(view.virtual_host)):\n" + view.changes.map { "  \($0)" }.joined(separator: "\n")
+                "\(view.tenant ?? "All tenants") (virtual host \(view.virtual_host)):\n" + view.changes.map { "  \($0)" }.joined(separator: "\n")
             }
             try common.show(text: views.isEmpty ? "No drift in \(tenants.count) tenants." : text.joined(separator: "\n"), json: views)
             if !views.isEmpty { throw ExitCode(2) }

@@ -62,7 +62,8 @@ struct TimelineCommand: AsyncParsableCommand {
                 guard let at = step.at else {
                     return label + (step.station == timeline.waitsFor ? (isFrench ? "en attente" : "waits") : "-")
                 }
-                let lapse = step.seconds.map { "  +" + Self.lapse($0) } ?? ""
+                // Before the station above it: a CRM that took a request by another road while its message waited.
+                let lapse = step.seconds.map { ($0 < 0 ? "  -" : "  +") + Self.lapse($0.magnitude) } ?? ""
                 return label + at.iso8601 + lapse
             }
             let sent = events.map { event in

@@ -258,7 +258,7 @@ struct CommonOptions: ParsableArguments {
         /// Prints one or the other form.
         func show(text: String, json: any Encodable) throws {
             switch self {
-            case .text: print(text)
+            case .text: print(TerminalText.harmless(text))
             case .json:
                 let encoder = JSONEncoder()
                 encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

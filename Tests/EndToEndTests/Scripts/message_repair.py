@@ -176,6 +176,8 @@ def purge(city, operator, crm, posted, since):
     wait_until(lambda: sql(city, "select count(*) from outbox where state = 'pending'") == "0", 60, "all settled")
     plan = operator.run("replay", *window, "--dry-run", "--rate", "50")
     assert plan["events"] == len(posted) + 20 and plan["seconds"] == 3 and plan["bytes"] > 0, plan
+    ever = operator.run("replay", "--tenant", tenant, "--from", "1990-01-01T00:00:00Z", "--dry-run")
+    assert ever["events"] >= plan["events"], "since ever"
     assert operator.run("replay", *window, "--service", "NOPE", "--dry-run")["events"] == 0
     assert operator.run("replay", *window, "--status", "closed", "--dry-run")["events"] == 0
     assert operator.run("replay", "--tenant", tenant, "--request", fresh[0], "--dry-run")["events"] == 1

@@ -293,13 +293,20 @@ def drift(town):
                 city, f"/api/bindings/{host}/e/o311.{key}.out/q/{binding['destination']}/{binding['properties_key'].replace('#', '%23')}", "DELETE")
     management(city, f"/api/policies/{host}/hasty", "PUT", {
         "pattern": f"^o311\\.{key}\\.dead$", "definition": {"max-length": 3}, "priority": 99, "apply-to": "queues"})
-    found = {each["tenant"]: each["changes"] for each in operator.json("tenant", "drift", code=2)}
+    # Whoever may read in the virtual host reads every message.
+    management(city, "/api/users/spy", "PUT", {"password": "x", "tags": "monitoring"})
+    management(city, f"/api/permissions/{host}/spy", "PUT", {"configure": "^$", "write": "^$", "read": ".*"})
+    drift = operator.json("tenant", "drift", code=2)
+    assert [change["name"] for each in drift if "tenant" not in each and each["virtual_host"] == host for change in each["changes"]] == ["spy"], drift
+    assert "stranger" in operator.run("doctor").stdout
+    management(city, "/api/users/spy", "DELETE")
+    found = {each.get("tenant"): each["changes"] for each in drift}
     seen = {(each["action"], each["object"], each["name"]) for each in found[key]}
     assert {("create", "policy", f"o311.{key}.requests"), ("update", "permission", f"t.{key}.a"), ("update", "limits", f"t.{key}.a"),
             ("notice", "policy", "hasty")} <= seen and any(kind == "binding" for _, kind, _ in seen), seen
     assert city.settings["tenant"] not in found, "a tenant with a virtual host of its own drifts alone"
     town.apply()
-    left = {each["tenant"]: each["changes"] for each in operator.json("tenant", "drift", code=2)}
+    left = {each.get("tenant"): each["changes"] for each in operator.json("tenant", "drift", code=2)}
     assert [each["name"] for each in left[key]] == ["hasty"] and "clear_policy" in left[key][0]["remedy"], left
     management(city, f"/api/policies/{host}/hasty", "DELETE")
     # Others are cut in the middle meanwhile.

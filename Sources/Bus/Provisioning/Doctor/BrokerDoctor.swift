@@ -127,6 +127,9 @@ public struct BrokerDoctor: Sendable {
                 remedy: change.remedy ?? "bus311 tenant apply of any of its tenants"
             )
         }
+        findings += try await provisioner.found(in: virtualHost).map { change in
+            Finding(.warning, .stranger, "\(change.name): \(change.details.joined(separator: "; "))", remedy: change.remedy ?? "")
+        }
         let policies = try await broker.policies(in: virtualHost)
         let operatorsQueues = TopologyPattern.exactly(SharedTopology.statusDeadQueue, SharedTopology.strayQueue)
         for queue in try await broker.queueTotals(matching: operatorsQueues, in: virtualHost) where queue.messages ?? 0 > 0 {

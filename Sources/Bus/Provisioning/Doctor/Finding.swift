@@ -31,6 +31,7 @@ public struct Finding: Sendable, Hashable, Encodable, CustomStringConvertible {
         case serviceAccountMissing = "service_account_missing"
         case installationDrift = "installation_drift"
         case tenantDrift = "tenant_drift"
+        case stranger
         case policyNotEffective = "policy_not_effective"
         case noConsumer = "no_consumer"
         case deadLetters = "dead_letters"
