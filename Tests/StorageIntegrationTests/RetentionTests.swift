@@ -149,6 +149,57 @@ struct RetentionTests {
         #expect(try await past.number("select count(*) from retention_ledger") == 0)
     }
 
+    @Test(
+        "a rehearsal says what the run then does: what it forgets and deletes at once, with all that hangs on it, and months that get empty"
+    )
+    func rehearsal() async throws {
+        let past = try await PastCity()
+        try await past.run(
+            "update tenants set arrangement = arrangement || '{\"retention_services\": {\"NOISE\": 1}, \"retention_rest_days\": 1}'")
+        try await past.add(daysAgo: 360...370)
+        try await past.add(daysAgo: 30...41, service: "NOISE")
+        try await past.add(daysAgo: 500...502, tenant: 4_711)
+        // A month that only holds keep.
+        try await past.run(
+            "insert into request_holds (request_id, tenant_id, reason, placed_by) select id, 4711, 'x', 'x' from service_requests where tenant_id = 4711"
+        )
+        try await past.retain(daysAgo: 6)
+        try await past.run("delete from request_holds")
+        try await past.add(daysAgo: 39...40, service: "NOISE")
+        // The broker refused one event before; one request is held.
+        let held = try await past.number(
+            "select max(id) from service_requests where requested_at < now() - interval '366 days' and erased_at is null")
+        try await past.run(
+            """
+            update outbox set state = 'pending', attempts = 2, next_attempt_at = now() where seq = (select max(seq) from outbox where body <> '');
+            insert into request_holds (request_id, tenant_id, reason, placed_by) select \(held), \(past.city.tenant.id.rawValue), 'x', 'x';
+            """)
+        func summary(_ steps: [RetentionStep]) -> [String: Int64] {
+            var rows: [String: Int64] = [:]
+            for step in steps where step.action != "held" {
+                // Of months, how many: a rehearsal estimates their rows.
+                let key = "\(step.tenant?.rawValue ?? 0) \(step.relation) \(step.action)"
+                rows[key, default: 0] += step.action == "dropped" ? 1 : step.rows
+            }
+            return rows
+        }
+        let plan = summary(try await past.store.plan(at: .now))
+        let report = try #require(try await past.retain())
+        var done = summary(report.steps.filter { $0.action != "dropped" })
+        for relation in try await past.texts("select relation from retention_ledger where action = 'dropped' and run = \(report.number)") {
+            done["0 \(relation) dropped", default: 0] += 1
+        }
+        #expect(plan == done)
+        #expect(
+            try await past.number(
+                "select count(*) from outbox o where body = 'canary' and not exists (select from service_requests r where r.id = o.request_id)"
+            ) == 0)
+        #expect(plan.contains { $0.key.hasSuffix("photos deleted") } && plan.contains { $0.key.hasSuffix("reporters deleted") })
+        #expect(
+            plan.contains { $0.key.hasSuffix("service_requests dropped") }
+                && plan.contains { $0.key.hasSuffix("client_references deleted") })
+    }
+
     @Test("what is held stays until the hold is removed, and nobody erases it by hand meanwhile")
     func holds() async throws {
         let past = try await PastCity()

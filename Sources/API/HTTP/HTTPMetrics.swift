@@ -78,9 +78,9 @@ enum HTTPMetrics {
         counter("o311_requests_created_total", [("tenant", tenant), ("channel", channel)]).increment()
     }
 
-    static func statusUpdate(tenant: String, result: String) {
-        counter("o311_status_updates_total", [("tenant", tenant), ("door", "rest"), ("result", result)]).increment()
-        if result == "repeated" { counter("o311_inbox_duplicates_total", [("door", "rest")]).increment() }
+    static func statusUpdates(_ count: Int, tenant: String, result: String) {
+        counter("o311_status_updates_total", [("tenant", tenant), ("door", "rest"), ("result", result)]).increment(by: Int64(count))
+        if result == "repeated" { counter("o311_inbox_duplicates_total", [("door", "rest")]).increment(by: Int64(count)) }
     }
 
     /// The CRM's first word on a request came so long after its POST.

@@ -12,6 +12,9 @@ struct Problem: Error {
     let errors: [StatusUpdateFault.Member]
     var headers: HTTPFields = [:]
 
+    /// Not ours: sent again, it is refused again.
+    var isTheSenders: Bool { status < 500 }
+
     init(_ status: Int, _ code: String, _ title: String, _ detail: String) {
         self.init(status, StatusUpdateFault(code, title, detail))
     }

@@ -26,17 +26,16 @@ extension StatusIngestService {
             return try await addPhoto(request, words[1], tenant, trail)
         case ("service-requests", 4) where words[2] == "updates":
             let tenant = try await enter(request, trail, "updates", allowed: [.put, .get])
-            guard let updateID = FormReader.pathSegment(words[3]), StatusUpdateForm.isUpdateID(updateID) else {
-                throw Problem(400, .invalidUpdateID)
+            if request.method == .get { return try await received(words[1], try Self.updateID(words[3]), tenant) }
+            return try await countingRefusals(tenant) { () async throws(Problem) in
+                try await apply(request, words[1], try Self.updateID(words[3]), tenant, trail)
             }
-            if request.method == .get { return try await received(words[1], updateID, tenant) }
-            return try await apply(request, words[1], updateID, tenant, trail)
         case ("status-updates", 2) where words[1] == "refused":
             let tenant = try await enter(request, trail, "refused updates", allowed: [.get])
             return try await refused(tenant)
         case ("status-updates", 1):
             let tenant = try await enter(request, trail, "status-updates", allowed: [.post])
-            return try await applyBatch(request, tenant, trail)
+            return try await countingRefusals(tenant) { () async throws(Problem) in try await applyBatch(request, tenant, trail) }
         case ("tokens", 2):
             let tenant = try await enter(request, trail, "tokens", allowed: [.put, .get])
             return try await token(request, FormReader.pathSegment(words[1]) ?? "", tenant, trail)
@@ -56,6 +55,30 @@ extension StatusIngestService {
         let kind = (request.headers[.contentType] ?? "").prefix { $0 != ";" }.lowercased().filter { $0 != " " }
         guard kind == "application/json" else {
             throw Problem(415, "unsupported-media-type", "Unsupported media type", "Content-Type must be application/json.")
+        }
+    }
+
+    private static func updateID(_ segment: Substring) throws(Problem) -> String {
+        guard let id = FormReader.pathSegment(segment), StatusUpdateForm.isUpdateID(id) else { throw Problem(400, .invalidUpdateID) }
+        return id
+    }
+
+    /// A call that is refused whole counts as one update, whatever it was refused for.
+    private func countingRefusals(
+        _ tenant: Tenant, _ answer: () async throws(Problem) -> Response
+    ) async throws(Problem) -> Response {
+        do { return try await answer() } catch {
+            await count([error.isTheSenders ? "refused" : "failed": 1], tenant)
+            throw error
+        }
+    }
+
+    /// For the metrics, and for the alert on repeated failures: both doors are counted alike.
+    private func count(_ results: [String: Int], _ tenant: Tenant) async {
+        for (word, count) in results { HTTPMetrics.statusUpdates(count, tenant: tenant.key.rawValue, result: word) }
+        guard let refused = results["refused"] else { return }
+        do { try await updates.countRefused(refused, tenant: tenant.id) } catch {
+            logger.warning("refusals not counted", metadata: ["count": "\(refused)", "error": "\(error)"])
         }
     }
 
@@ -83,10 +106,9 @@ extension StatusIngestService {
         do {
             applied = try await updates.apply(one, of: tenant.id)
         } catch {
-            HTTPMetrics.statusUpdate(tenant: tenant.key.rawValue, result: "refused")
             throw Self.problem(error)
         }
-        HTTPMetrics.statusUpdate(tenant: tenant.key.rawValue, result: applied.outcome.rawValue)
+        await count([applied.outcome.rawValue: 1], tenant)
         if let delay = applied.firstAfter { HTTPMetrics.acknowledged(tenant: tenant.key.rawValue, after: delay) }
         trail.request = applied.request
         trail.objects = applied.outcome.rawValue
@@ -149,13 +171,19 @@ extension StatusIngestService {
                 }
             }
         }
+        await count(Dictionary(results.map { (Self.word(of: $0), 1) }, uniquingKeysWith: +), tenant)
         for result in results {
-            let word = (try? result.get().outcome.rawValue) ?? "refused"
-            HTTPMetrics.statusUpdate(tenant: tenant.key.rawValue, result: word)
             if let delay = (try? result.get())?.firstAfter { HTTPMetrics.acknowledged(tenant: tenant.key.rawValue, after: delay) }
         }
         trail.objects = "updates \(items.count)"
         return Self.json(.ok) { LifecycleDocuments.write(items, results, &$0) }
+    }
+
+    private static func word(of result: Result<AppliedUpdate, Problem>) -> String {
+        switch result {
+        case .success(let applied): applied.outcome.rawValue
+        case .failure(let problem): problem.isTheSenders ? "refused" : "failed"
+        }
     }
 
     private static func fault(

@@ -108,6 +108,8 @@ public struct UsageReport: Sendable, Equatable {
     /// Services' names by code, and keys' labels by public id.
     public var serviceNames: [String: String]
     public var keyLabels: [String: String]
+    /// Made for anybody: see ``forPublic(other:)``.
+    public internal(set) var isPublic = false
 
     public init(
         tenant: TenantKey, city: String, timeZone: String, language: Language, period: UsagePeriod, countedTo: Timestamp,

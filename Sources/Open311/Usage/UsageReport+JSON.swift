@@ -1,5 +1,6 @@
 extension UsageReport {
-    /// The report as JSON (docs/operators/statistics.md). Durations are seconds, shares are 0 to 1.
+    /// The report as JSON (docs/operators/statistics.md). Durations are seconds, shares are 0 to 1. Of a report for anybody, what is withheld
+    /// has no member: a zero there is a zero.
     public var json: [UInt8] {
         var writer = JSONWriter(capacity: 65_536)
         writer.beginObject()
@@ -34,6 +35,7 @@ extension UsageReport {
         writer.name("totals")
         writer.beginObject()
         for measure in UsageMeasure.allCases where !measure.isDuration && ![.watched, .consuming, .connected].contains(measure) {
+            guard !isPublic || figures.totals[measure] != nil else { continue }
             writer.name(escaping: measure.rawValue)
             writer.value(figures[measure])
         }
@@ -49,8 +51,14 @@ extension UsageReport {
             writer.name("service_name")
             writer.value(serviceNames[code])
             for measure in [UsageMeasure.requests, .withPhoto, .identified, .anonymous, .photos, .photoBytes, .updates] {
+                let count = figures.by(.service, measure)[code]
+                guard !isPublic || count != nil else { continue }
                 writer.name(escaping: measure.rawValue)
-                writer.value(figures.by(.service, measure)[code] ?? 0)
+                writer.value(count ?? 0)
+            }
+            if isPublic {
+                writer.endObject()
+                continue
             }
             writer.name("durations")
             durations([.delivery, .acknowledgement, .firstStatus, .closing], to: &writer) { figures.histogram($0, service: code) }
@@ -59,9 +67,12 @@ extension UsageReport {
         writer.endArray()
         writer.name("channels")
         rows("channel", [.requests, .withPhoto, .identified, .anonymous], .channel, figures, to: &writer)
-        writer.name("keys")
-        rows("key", [.calls, .taken, .duplicates, .refusals, .failures], .key, figures, to: &writer)
+        if !isPublic {
+            writer.name("keys")
+            rows("key", [.calls, .taken, .duplicates, .refusals, .failures], .key, figures, to: &writer)
+        }
         for measure in [UsageMeasure.statuses, .refusals, .duplicates, .calls, .failures, .messages, .messageFailures] {
+            guard !isPublic || !figures.by(.detail, measure).isEmpty else { continue }
             writer.name(escaping: "by_" + (measure == .calls || measure == .failures ? measure.rawValue + "_operation" : measure.rawValue))
             writer.beginObject()
             for (value, count) in Self.sorted(figures.by(.detail, measure)) {
@@ -70,6 +81,19 @@ extension UsageReport {
             }
             writer.endObject()
         }
+        if !isPublic { connection(of: figures, to: &writer) }
+        // Of a report for anybody a month stands on its first day.
+        if !isPublic || !figures.days.isEmpty { self.days(of: figures, to: &writer) }
+        if !isPublic || figures.profile.contains(where: { $0 > 0 }) {
+            writer.name("requests_by_hour_of_week")
+            writer.beginArray()
+            for count in figures.profile { writer.value(count) }
+            writer.endArray()
+        }
+        writer.endObject()
+    }
+
+    private func connection(of figures: UsageFigures, to writer: inout JSONWriter) {
         writer.name("crm")
         writer.beginObject()
         for (name, measure) in [
@@ -81,6 +105,9 @@ extension UsageReport {
         writer.name("availability")
         if let share = figures.availability { writer.value(Self.rounded(share, 1e4)) } else { writer.null() }
         writer.endObject()
+    }
+
+    private func days(of figures: UsageFigures, to writer: inout JSONWriter) {
         writer.name("days")
         writer.beginObject()
         for (day, counts) in figures.days.sorted(by: { $0.key < $1.key }) {
@@ -92,11 +119,6 @@ extension UsageReport {
             }
             writer.endObject()
         }
-        writer.endObject()
-        writer.name("requests_by_hour_of_week")
-        writer.beginArray()
-        for count in figures.profile { writer.value(count) }
-        writer.endArray()
         writer.endObject()
     }
 
@@ -114,7 +136,7 @@ extension UsageReport {
                 writer.name("label")
                 writer.value(keyLabels[value])
             }
-            for (measure, counts) in zip(measures, values) {
+            for (measure, counts) in zip(measures, values) where !isPublic || counts[value] != nil {
                 writer.name(escaping: measure.rawValue)
                 writer.value(counts[value] ?? 0)
             }

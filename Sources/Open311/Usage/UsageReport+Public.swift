@@ -9,6 +9,7 @@ extension UsageReport {
     /// - Keys, calls, refusals, messages and the CRM's connection are left out.
     public func forPublic(other: String) -> UsageReport {
         var report = self
+        report.isPublic = true
         report.current = current.forPublic(period)
         report.before = before.forPublic(period.yearBefore)
         report.keyLabels = [:]

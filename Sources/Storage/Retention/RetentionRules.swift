@@ -48,6 +48,7 @@ public struct RetentionRule: Sendable, Hashable {
         RetentionRule("outbox", .months(12, by: "created_at", emptiedAfterDays: 90), .messages),
         RetentionRule("status_inbox", .rows(days: 60, by: "received_at"), .messages),
         RetentionRule("refused_updates", .rows(days: 60, by: "received_at"), .messages),
+        RetentionRule("refusal_counts", .rows(days: 30, by: "minute"), .technical),
         RetentionRule("replays", .rows(days: 90, by: "finished_at"), .messages),
         RetentionRule("audit", .months(13, by: "stored_at"), .audit),
         // Longer than the rows that they numbered.

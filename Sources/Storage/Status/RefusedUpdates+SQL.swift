@@ -1,13 +1,16 @@
 import Postgres
 
 enum RefusedUpdateSQL {
-    static let all = [keep, read]
+    static let all = [keep, count, read]
 
     static let keep = Statement(
         "refused_updates_keep",
         """
         select bus311_keep_refusals($1::text, $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[], $8::uuid[])
         """)
+
+    /// For the tenant that the transaction names.
+    static let count = Statement("refused_updates_count", "select bus311_count_refusals($1::integer)")
 
     /// The newest first: of one request, of all, or one of an id. What was accepted under the same id later is marked.
     static let read = Statement(

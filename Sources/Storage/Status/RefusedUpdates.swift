@@ -113,4 +113,16 @@ extension StatusUpdateStore {
             }
         }
     }
+
+    /// Counts what was refused over REST, for whoever watches how often that happens.
+    public func countRefused(_ refused: Int, tenant: TenantID) async throws(StorageError) {
+        guard refused > 0 else { return }
+        try await storing { () async throws(PostgresError) in
+            try await pool.run { (session) throws(PostgresError) in
+                _ = try session.pipeline([
+                    RequestSQL.tenant(tenant), (RefusedUpdateSQL.count, [.int32(Int32(clamping: refused))]),
+                ])
+            }
+        }
+    }
 }

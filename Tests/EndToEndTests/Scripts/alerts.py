@@ -137,9 +137,10 @@ def link_of(text):
     return found.group(0)
 
 
-def fetch(url, method="GET"):
+def fetch(url, method="GET", body=None, headers={}):
+    data = b"" if method == "POST" else body
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method=method, data=b"" if method == "POST" else None), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method, data=data, headers=headers), timeout=10) as answer:
             return answer.status, answer.read().decode(), answer.headers
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode(), error.headers
@@ -292,6 +293,21 @@ class Play:
         self.hears("recovered", "DEAD_LETTERS", self.tenant)
         step("connected and acknowledging nothing, late, a dead letter: told, and over")
 
+    def status_is_refused(self):
+        """Over REST, the same update again and again: each time counts."""
+        settings = self.city.settings
+        for body in (b'{"status": "bogus"}', b"{", b'{"status": "bogus"}'):
+            code = fetch(f"{settings['status_ingest_url']}/v1/service-requests/{self.old[0]}/updates/e2e-bad", "PUT", body, {
+                "Authorization": f"Bearer {settings['crm_token']}", "Content-Type": "application/json"})[0]
+            assert code == 400, code
+        page = urllib.request.urlopen(settings["health_url"] + "/metrics", timeout=10).read().decode()
+        counted = [line for line in page.splitlines() if line.startswith("o311_status_updates_total") and 'door="rest"' in line and '"refused"' in line]
+        assert counted and counted[0].endswith(" 3") and self.tenant in counted[0], counted
+        alert = self.hears("fired", "REPEATED_FAILURES", self.tenant)
+        assert alert["facts"]["rejections"] >= 3, alert
+        self.hears("fired", "REPEATED_FAILURES", self.tenant, audience="manager")
+        step("statuses refused over REST: counted and told")
+
     def days_are_told(self):
         assert self.hears("fired", "REPEATED_FAILURES")["facts"]["failed_logins"] >= 3
         for code, tenant in (("REPEATED_FAILURES", self.other), ("OUTBOX_AGE", None), ("QUEUE_FILL", self.other), ("PURGE_SUSPECTED", self.other),
@@ -420,6 +436,7 @@ def told(play):
     play.somebody_comes()
     play.time_passes()
     play.hangs()
+    play.status_is_refused()
     play.days_are_told()
     play.repaired()
     play.announced()

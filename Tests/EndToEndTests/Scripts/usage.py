@@ -218,7 +218,10 @@ def as_page(statistics):
     text = statistics.show("--format", "html", "--public")
     assert "HYPERLINK" not in text and "Appels par clé" not in text and "Avec photo" not in text
     shown = statistics.report("--public")["figures"]
-    assert shown["totals"]["requests"] == 9 and shown["totals"]["with_photo"] == 0 and not shown["keys"]
+    assert shown["totals"]["requests"] == 9 and not {"with_photo", "calls", "updates", "messages"} & set(shown["totals"]), shown["totals"]
+    # What is withheld is not there: no member says 0 for it.
+    assert not {"keys", "crm", "by_calls_operation", "by_refusals", "by_messages"} & set(shown), list(shown)
+    assert all(set(service) <= {"service_code", "service_name", "requests"} for service in shown["services"]), shown["services"]
     assert all(count >= 5 for count in shown["by_statuses"].values()), shown["by_statuses"]
     assert "closing" not in shown["durations"] and shown["durations"]["first_status"]["count"] == 6, shown["durations"]
     folder = os.environ.get("BUS311_KEEP_PAGES")

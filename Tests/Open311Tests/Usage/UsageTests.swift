@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Open311
@@ -98,6 +99,24 @@ struct UsageTests {
             #expect(shown.by(.key, .calls).isEmpty && shown[.calls] == 0 && shown[.closing] == 0)
         }
         #expect(try report(requests: 4, withPhoto: 0).forPublic(other: "Autres").current.totals.isEmpty)
+    }
+
+    @Test("JSON for anybody has no member for what is withheld: a zero in it is a zero")
+    func publicJSON() throws {
+        func figures(_ withPhoto: Int64) throws -> [String: Any] {
+            let bytes = try report(requests: 20, withPhoto: withPhoto).forPublic(other: "Autres").json
+            let object = try #require(try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any])
+            return try #require(object["figures"] as? [String: Any])
+        }
+        for (withPhoto, told) in [(3, nil), (0, 0), (8, 8)] as [(Int64, Int?)] {
+            let shown = try figures(withPhoto)
+            let totals = try #require(shown["totals"] as? [String: Int])
+            #expect(totals["requests"] == 20 && totals["with_photo"] == told && totals["calls"] == nil && totals["updates"] == nil)
+            for name in ["keys", "crm", "by_calls_operation", "by_refusals"] { #expect(shown[name] == nil, "\(name)") }
+            for service in try #require(shown["services"] as? [[String: Any]]) {
+                #expect(Set(service.keys).isSubset(of: ["service_code", "service_name", "requests"]), "\(service)")
+            }
+        }
     }
 
     // MARK: Forms
