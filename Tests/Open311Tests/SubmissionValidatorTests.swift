@@ -55,12 +55,14 @@ struct SubmissionValidatorTests {
         }
     }
 
-    @Test("knows no place of an object that is not the city's")
+    @Test("takes an object that is not the city's as a place, and knows no position of it")
     func foreignObject() throws {
         let object: [(name: String, value: String)] = [
             (name: "service_object_type", value: "https://other.example/map"), (name: "service_object_id", value: "9"),
         ]
-        #expect(faults(object, service: 1) == ["lat"])
+        let submission = try validate(object, service: 1)
+        #expect(submission.object?.id == "9" && submission.location.coordinate == nil)
+        #expect(faults([], service: 1) == ["lat"] && faults([object[0]], service: 1) == ["service_object_type", "lat"])
         #expect(try validate(here + object, service: 1).object?.id == "9")
     }
 

@@ -46,8 +46,8 @@ public struct SubmissionValidator: Sendable {
     ) throws(Faults) -> Submission {
         var check = self
         let object = check.object(fields)
-        // What somebody else's object is, nobody here knows, nor where.
-        let location = check.location(fields, hasObject: object != nil && objectState != .foreign)
+        // Somebody else's object is a place too: where, its own namespace knows (CitySDK reference 1.3 and 1.9).
+        let location = check.location(fields, hasObject: object != nil)
         let title = check.text("title", in: fields, maximum: 255)
         let description = check.description(fields)
         let answers = check.answers(fields.answers)

@@ -202,6 +202,11 @@ def reported(town):
         errors = json.loads(body)
         assert status == 400 and any(error["code"] == 400 and word in error["description"] for error in errors), errors
     assert town.report(service_object_type="https://other.example/map", service_object_id="9", lat="43.6", long="3.2")[0] == 200
+    # Of somebody else's map, and nothing beside it: that map knows where it is.
+    status, _, body = town.report(service_object_type="https://other.example/map", service_object_id="9")
+    assert status == 200, body
+    shown = json.loads(town.city.get(f"/requests/{json.loads(body)[0]['service_request_id']}.json"))[0]
+    assert shown["lat"] is None and shown["long"] is None, shown
     assert town.report(service_object_type=f"{town.base}/service_objects/", service_object_id="lamp-3")[0] == 200
 
     import pika
