@@ -27,7 +27,7 @@ public struct DeclaredNotices: Sendable, Equatable {
         public var description: String { "\(kind.rawValue) \(language) \(file)" }
     }
 
-    /// In the order of the type's cases. Nil: policy and sender are as the database has them.
+    /// Among ``NoticeKind/chosen``, in their order. Nil: policy and sender are as the database has them.
     public var kinds: [NoticeKind]?
     public var fromName: String?
     public var replyTo: EmailAddress?
@@ -38,7 +38,7 @@ public struct DeclaredNotices: Sendable, Equatable {
 
     /// What is stored; nobody is written to without a policy.
     public init(_ policy: NoticePolicy?) {
-        kinds = NoticeKind.allCases.filter { policy?.kinds.contains($0) == true }
+        kinds = NoticeKind.chosen.filter { policy?.kinds.contains($0) == true }
         fromName = policy?.fromName
         replyTo = policy?.replyTo
     }

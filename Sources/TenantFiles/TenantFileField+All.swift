@@ -233,14 +233,14 @@ extension TenantFileField {
         .texts(
             "notices.kinds",
             "What citizens with an address are written of: received, accepted, done, rejected; empty for nothing. Notices stay as they are when it is not said.",
-            \.notices.kinds, count: 0...NoticeKind.allCases.count,
+            \.notices.kinds, count: 0...NoticeKind.chosen.count,
             parse: { (text) throws(Problem) in
-                guard let kind = NoticeKind(rawValue: text) else {
+                guard let kind = NoticeKind(rawValue: text), NoticeKind.chosen.contains(kind) else {
                     throw Problem(
-                        text: "\(YAMLReader.shown(text)) is none of \(NoticeKind.allCases.map(\.rawValue).joined(separator: ", "))")
+                        text: "\(YAMLReader.shown(text)) is none of \(NoticeKind.chosen.map(\.rawValue).joined(separator: ", "))")
                 }
                 return kind
-            }, write: { $0.rawValue }, order: { chosen in NoticeKind.allCases.filter(chosen.contains) }),
+            }, write: { $0.rawValue }, order: { chosen in NoticeKind.chosen.filter(chosen.contains) }),
         .text(
             "notices.from_name", "With kinds: shown in place of the sender's address; the tenant's name when it is not said.",
             \.notices.fromName, parse: { $0 }, write: { $0 }),

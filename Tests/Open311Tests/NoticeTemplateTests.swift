@@ -5,6 +5,7 @@ import Testing
 struct NoticeTemplateTests {
     private static let full: [NoticeTemplate.Place: String] = [
         .city: "Valmont", .service: "Lampadaire", .number: "2611000000001", .date: "25 novembre 2026", .note: "Jeudi",
+        .parent: "2611000000777",
     ]
 
     @Test("our own words are read like anybody's, in both languages", arguments: NoticeKind.allCases, ["fr", "en"])
@@ -16,7 +17,18 @@ struct NoticeTemplateTests {
         #expect(!subject.contains("{{") && !body.contains("{{") && body.contains("Valmont") && body.contains("2611000000001"))
         #expect(kind == .received || body.contains("Jeudi"))
         let bare = template.filled([.city: "Valmont", .service: "Lampadaire", .date: "x"]).body
+        #expect(body.contains("2611000000777") == (kind == .duplicate))
         #expect(!bare.contains("Jeudi") && !bare.contains("2611") && !bare.contains("\n\n\n") && bare.contains("Valmont"))
+    }
+
+    @Test("a duplicate is promised another word only where there will be one", arguments: [Language.french, .english])
+    func promises(language: Language) throws {
+        let words = [true, false].compactMap {
+            StandardNotices.template(.duplicate, language, tellsDone: $0)?.body.split(separator: "\n").last
+        }
+        #expect(words.count == 2 && words[0] != words[1])
+        #expect(words[0].contains(language == .french ? "nous vous écrirons" : "we will write to you"))
+        #expect(!words[1].contains("écrirons") && !words[1].contains("write"))
     }
 
     @Test(

@@ -22,6 +22,30 @@ struct StatusUpdateTests {
         #expect(update(at: 1, namesItsMoment: false).fingerprint == update(at: 2, namesItsMoment: false).fingerprint)
     }
 
+    @Test(
+        "a status is one general word and words of the sender's own: no other general word, and not GeoReport's other one",
+        arguments: [
+            ("IN_PROCESS,PROCESSED", "PROCESSED"), ("processed , Rejected, ARCHIVED", "REJECTED"), ("RECEIVED,X,pending", "PENDING"),
+            ("IN_PROCESS,CLOSED", "CLOSED"), ("ARCHIVED,OPEN", "OPEN"), ("IN_PROCESS,OPEN", nil),
+            ("PROCESSED,CLOSED,CLOSED", nil), ("REJECTED,DUPLICATE", nil), ("closed", nil),
+        ] as [(String, String?)])
+    func contradictions(text: String, other: String?) throws {
+        guard let other else {
+            #expect(throws: Never.self) { try StatusUpdate.RequestedStatus(validating: text) }
+            return
+        }
+        let error = #expect(throws: InvalidValue.self) { try StatusUpdate.RequestedStatus(validating: text) }
+        #expect(error?.problem.contains("and \(other), which contradict each other") == true)
+        // What was taken before the rule is read as it was.
+        #expect(throws: Never.self) { try StatusUpdate.RequestedStatus(stored: text) }
+    }
+
+    @Test("a word that is said twice counts once")
+    func repeatedWords() throws {
+        let status = try StatusUpdate.RequestedStatus(validating: "IN_PROCESS,X,in_process,Y,x")
+        #expect(status == .detailed(DetailedStatus(.inProcess, refinements: ["X", "Y"])))
+    }
+
     @Test("with another moment, another text, or a text in another place is another one")
     func others() {
         let all = [

@@ -175,13 +175,79 @@ struct LifecycleStorageTests {
         await administration.close()
     }
 
-    @Test("an erased request keeps no internal notes")
+    @Test("a longer circle is found too, and requests that are merged in one group with what comes late")
+    func circles() async throws {
+        let (one, two, three) = (try await request(), try await request(), try await request())
+        let now = Timestamp.now
+        func merge(_ id: String, into parent: ServiceRequestID, _ seconds: Int64) throws -> StatusUpdate {
+            var merging = try update(id, "REJECTED,DUPLICATE", at: now.adding(seconds: seconds))
+            merging.mergedInto = .number(parent)
+            return merging
+        }
+        let tenant = city.tenant.id
+        _ = try await city.updates.apply(try merge("1", into: two, -600), to: one, of: tenant)
+        _ = try await city.updates.apply(try update("2", "open", at: now.adding(seconds: -300)), to: one, of: tenant)
+        // Two becomes three's duplicate, and three, in the very group of the late word, one's.
+        _ = try await city.updates.apply(try merge("3", into: three, -200), to: two, of: tenant)
+        let outcomes = try await city.updates.apply(
+            [
+                AddressedUpdate(try merge("4", into: one, -100), to: .number(three)),
+                AddressedUpdate(try update("5", "ARCHIVED", at: now.adding(seconds: -400)), to: .number(one)),
+            ], of: tenant)
+        #expect((try? outcomes[0].get().outcome) == .applied)
+        guard case .failure(.invalidName(let fault)) = outcomes[1] else {
+            Issue.record("\(outcomes[1])")
+            return
+        }
+        #expect(fault == .circularParent(two))
+        #expect(try await city.updates.view(of: .number(one), tenant: tenant)?.mergedInto == nil)
+        #expect(try await city.updates.received(for: one, tenant: tenant).map(\.counts) == [true, true])
+    }
+
+    @Test("of a request whose citizen waits for its number, any word of the CRM's is news; of others what is public")
+    func publicChanges() async throws {
+        var submission = try Fixtures.submission(for: city.tenant)
+        submission.token = "9f86d081884c7d659a2feaa0c55ad016"
+        submission.isListed = false
+        let deferred = try await city.recorder.record(submission, tenant: city.tenant).id
+        let (tenant, now) = (city.tenant.id, Timestamp.now)
+        func silent(_ id: String, _ seconds: Int64) throws -> StatusUpdate {
+            var word = try update(id, nil, at: now.adding(seconds: seconds))
+            word.isAcknowledgement = true
+            return word
+        }
+        #expect(try await city.updates.apply(try silent("1", 5), to: deferred, of: tenant).updatedAt == now.adding(seconds: 5))
+        let second = try await city.updates.apply(try silent("2", 10), to: deferred, of: tenant)
+        #expect(second.updatedAt == now.adding(seconds: 5))
+        let assigned = try await city.updates.assign(nil, reference: "CRM-8", toToken: "9f86d081884c7d659a2feaa0c55ad016", of: tenant)
+        #expect(assigned.isChange && assigned.view.updatedAt == now.adding(seconds: 5) && assigned.view.version != second.version)
+    }
+
+    @Test("a published mapping of before a rule keeps its other codes")
+    func oldMapping() async throws {
+        let owner = try PostgresConnection(configuration: addresses.owner)
+        try await owner.run { (session) throws(PostgresError) in
+            try session.script(
+                #"update tenants set status_mapping = '[{"code": "A", "status": "IN_PROCESS,PROCESSED"}, {"code": "B", "status": "closed"}]'"#
+            )
+        }
+        await owner.close()
+        let administration = try AdministrationStore(configuration: addresses.role("bus311_admin"))
+        let mapping = try #require(try await administration.tenant(city.tenant.key)).policies.lifecycle.mapping
+        #expect(mapping["A"]?.status.general == .inProcess && mapping["B"]?.status == DetailedStatus(.processed))
+        await administration.close()
+    }
+
+    @Test("an erased request keeps no internal notes and no agency")
     func erased() async throws {
         let id = try await request()
         var secret = try update("u", nil)
         secret.internalNotes = "canary"
+        secret.agencyResponsible = "canary"
         _ = try await city.updates.apply(secret, to: id, of: city.tenant.id)
         _ = try await city.updates.erase(id, because: .dataSubjectRequest, by: "test", of: city.tenant, origin: Fixtures.origin)
-        #expect(try await city.updates.received(for: id, tenant: city.tenant.id).allSatisfy { $0.internalNotes == nil })
+        let kept = try await city.updates.received(for: id, tenant: city.tenant.id)
+        #expect(kept.allSatisfy { $0.internalNotes == nil && $0.agencyResponsible == nil })
+        #expect(try await city.updates.view(of: .number(id), tenant: city.tenant.id)?.agencyResponsible == nil)
     }
 }

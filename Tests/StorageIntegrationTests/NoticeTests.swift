@@ -48,14 +48,57 @@ struct NoticeTests {
         let request = try await submit()
         _ = try await submit(nil)
         _ = try await submit(to: city.tenant.testEndpoint)
-        try await move(request, "IN_PROCESS", "2026-11-25T10:00:00Z")
-        try await move(request, "PROCESSED,CLOSED", "2026-11-25T11:00:00Z")
-        try await move(request, "PROCESSED", "2026-11-25T11:00:00Z")
-        try await move(request, "IN_PROCESS", "2026-11-25T12:00:00Z")
-        try await move(request, "PROCESSED", "2026-11-25T11:00:00Z")
-        try await move(request, "REJECTED", "2026-11-25T13:00:00Z")
-        #expect(
-            try await texts("select kind || ' ' || coalesce(note, '-') from notices order by id") == ["received -", "done n", "rejected n"])
+        try await tell(request, 1, "IN_PROCESS", "begun")
+        try await tell(request, 2, "PROCESSED,CLOSED", "done")
+        try await tell(request, 2, "PROCESSED,CLOSED", "done")
+        try await tell(request, 3, "PROCESSED", "more")
+        try await tell(request, 4, "IN_PROCESS", "again")
+        try await tell(request, 5, "REJECTED", nil)
+        #expect(try await told() == ["received -", "done done", "rejected -"])
+    }
+
+    @Test("moves of one moment are all told, by their own notes; what comes late and changes nothing is not")
+    func oneMoment() async throws {
+        try await administration.setNoticePolicy(try NoticePolicy(kinds: [.accepted, .done, .rejected]), of: city.tenant.id)
+        let request = try await submit()
+        for (sequence, status) in [(1, "PROCESSED"), (2, "IN_PROCESS"), (3, "PROCESSED")] {
+            try await tell(request, 1_000, status, "n\(sequence)", sequence: Int64(sequence))
+        }
+        try await tell(request, 999, "REJECTED", "late")
+        #expect(try await told() == ["done n1", "accepted n2", "done n3"])
+    }
+
+    @Test("where a late update brings the state back to an earlier one, its note is told")
+    func lateMove() async throws {
+        try await administration.setNoticePolicy(try NoticePolicy(kinds: [.rejected]), of: city.tenant.id)
+        let (parent, request) = (try await submit(nil), try await submit())
+        try await tell(request, 1, "IN_PROCESS", "begun")
+        try await tell(request, 5, nil, "only a word")
+        try await tell(request, 3, "REJECTED", "private road")
+        #expect(try await told() == ["rejected private road"])
+        // Merged without a word: nothing of before is its reason.
+        try await tell(request, 6, "open", "opened")
+        try await tell(request, 7, nil, nil, mergedInto: parent)
+        #expect(try await told() == ["rejected private road", "duplicate -"])
+    }
+
+    /// So many seconds after a moment of yesterday.
+    private func tell(
+        _ request: ServiceRequestID, _ second: Int64, _ status: String?, _ note: String?, sequence: Int64? = nil,
+        mergedInto parent: ServiceRequestID? = nil
+    ) async throws {
+        let word = parent == nil ? status : "REJECTED,DUPLICATE"
+        var update = StatusUpdate(
+            id: "\(second)-\(sequence ?? 0)", occurredAt: Timestamp(seconds: 1_764_000_000 + second),
+            status: try word.map { try StatusUpdate.RequestedStatus(validating: $0) }, statusNotes: note, agencyResponsible: nil,
+            expectedAt: nil, serviceNotice: nil, externalReference: nil)
+        update.sourceSequence = sequence
+        update.mergedInto = parent.map { .number($0) }
+        _ = try await updates.apply(update, to: request, of: city.tenant.id)
+    }
+
+    private func told() async throws -> [String] {
+        try await texts("select kind || ' ' || coalesce(note, '-') from notices order by id")
     }
 
     @Test("mailers side by side take each notice once, and those of one request in their order")

@@ -84,7 +84,7 @@ extension TenantFile {
         declared.policies.photos.blurCommand = Bool.random(using: &random) ? ["/bin/blur", text(20), text(20)] : []
         var notices = DeclaredNotices()
         if Bool.random(using: &random) {
-            notices.kinds = NoticeKind.allCases.filter { _ in Bool.random(using: &random) }
+            notices.kinds = NoticeKind.chosen.filter { _ in Bool.random(using: &random) }
             notices.fromName = perhaps(text(100))
             notices.replyTo = perhaps(try EmailAddress(validating: "\(word())@\(word()).example"))
         }

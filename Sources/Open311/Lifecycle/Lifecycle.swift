@@ -66,6 +66,8 @@ public struct Lifecycle: Sendable, Equatable {
     public var serviceNotice: String?
     public var externalReference: String?
     public var mergedInto: ServiceRequestID?
+    /// The update that brought the general status, or the merging: whoever is told of that is told what it said. Nil before the first.
+    public var movedBy: String?
 
     public init(_ status: DetailedStatus = DetailedStatus(.received)) { self.status = status }
 
@@ -73,14 +75,16 @@ public struct Lifecycle: Sendable, Equatable {
     public mutating func take(_ step: LifecycleStep) throws(IllegalTransition) {
         let next = step.status?.resolved(from: status) ?? status
         try status.checkMove(to: next)
+        // Opened again, it stands for itself.
+        let parent = step.mergedInto ?? (step.status != nil && next.publicStatus == .open ? nil : mergedInto)
+        if next.general != status.general || parent != mergedInto { movedBy = step.position.updateID }
         status = next
         statusNotes = step.statusNotes ?? statusNotes
         agencyResponsible = step.agencyResponsible ?? agencyResponsible
         expectedAt = step.expectedAt ?? expectedAt
         serviceNotice = step.serviceNotice ?? serviceNotice
         externalReference = step.externalReference ?? externalReference
-        // Opened again, it stands for itself.
-        mergedInto = step.mergedInto ?? (step.status != nil && next.publicStatus == .open ? nil : mergedInto)
+        mergedInto = parent
     }
 
     /// The whole history in its order. A step that would be illegal where it stands is void.

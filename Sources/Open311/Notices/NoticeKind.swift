@@ -7,6 +7,11 @@ public enum NoticeKind: String, Sendable, CaseIterable {
     case done
     /// Refused; the note is the reason.
     case rejected
+    /// The same was reported before: its parent's story is its own from now on.
+    case duplicate
+
+    /// What a city chooses among; a duplicate is told where a refusal would be.
+    public static let chosen: [NoticeKind] = [.received, .accepted, .done, .rejected]
 }
 
 /// Whether a tenant's citizens are written to, and as whom.

@@ -12,6 +12,8 @@ public struct NoticeTemplate: Sendable, Hashable {
         case date
         /// What the city said with the status; often none.
         case note
+        /// Of a duplicate: the service_request_id of what it is a duplicate of, where citizens may see that.
+        case parent
     }
 
     public static let maximumSubject = 200

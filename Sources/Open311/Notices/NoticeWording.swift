@@ -10,9 +10,12 @@ public struct NoticeWording: Sendable {
     ///   - own: the tenant's templates of this kind.
     ///   - wanted: the citizen's language.
     ///   - fallback: the tenant's.
-    public init(_ kind: NoticeKind, own: [Language: NoticeTemplate], wanted: Language, fallback: Language) {
+    ///   - tellsDone: whether a duplicate's author hears when its parent is done.
+    public init(
+        _ kind: NoticeKind, own: [Language: NoticeTemplate], wanted: Language, fallback: Language, tellsDone: Bool = true
+    ) {
         for language in [wanted, wanted.primary, fallback, fallback.primary] {
-            if let template = own[language] ?? StandardNotices.template(kind, language) {
+            if let template = own[language] ?? StandardNotices.template(kind, language, tellsDone: tellsDone) {
                 self.template = template
                 self.language = language
                 return
@@ -20,7 +23,7 @@ public struct NoticeWording: Sendable {
         }
         // English is always there.
         language = .english
-        template = StandardNotices.english(kind)
+        template = StandardNotices.english(kind, tellsDone)
     }
 
     /// What stands below every notice, whoever wrote it: a reader can always follow, object and leave.
@@ -51,16 +54,17 @@ public struct NoticeWording: Sendable {
 
 /// Our own words.
 public enum StandardNotices {
+    /// - Parameter tellsDone: whether the words for a duplicate may promise another notice.
     /// - Returns: nil for a language that we have no words in.
-    public static func template(_ kind: NoticeKind, _ language: Language) -> NoticeTemplate? {
+    public static func template(_ kind: NoticeKind, _ language: Language, tellsDone: Bool = true) -> NoticeTemplate? {
         switch language {
-        case .french: french(kind)
-        case .english: english(kind)
+        case .french: french(kind, tellsDone)
+        case .english: english(kind, tellsDone)
         default: nil
         }
     }
 
-    static func english(_ kind: NoticeKind) -> NoticeTemplate {
+    static func english(_ kind: NoticeKind, _ tellsDone: Bool) -> NoticeTemplate {
         switch kind {
         case .received:
             make(
@@ -108,10 +112,24 @@ public enum StandardNotices {
 
                 The reason: {{note}}
                 """)
+        case .duplicate:
+            make(
+                "Already reported: {{service}}",
+                """
+                Hello,
+
+                What you reported to {{city}} on {{date}} had been reported before: {{service}}.
+                The report that the city works with: {{parent}}
+                Your own number: {{number}}
+
+                The city says: {{note}}
+
+                \(tellsDone ? "You need not do anything: we will write to you when it is done." : "You need not do anything.")
+                """)
         }
     }
 
-    private static func french(_ kind: NoticeKind) -> NoticeTemplate {
+    private static func french(_ kind: NoticeKind, _ tellsDone: Bool) -> NoticeTemplate {
         switch kind {
         case .received:
             make(
@@ -158,6 +176,20 @@ public enum StandardNotices {
                 Son numéro : {{number}}
 
                 La raison : {{note}}
+                """)
+        case .duplicate:
+            make(
+                "Déjà signalé : {{service}}",
+                """
+                Bonjour,
+
+                Ce que vous avez signalé à {{city}} le {{date}} l’avait déjà été : {{service}}.
+                Le signalement que la ville traite : {{parent}}
+                Votre propre numéro : {{number}}
+
+                La ville précise : {{note}}
+
+                \(tellsDone ? "Vous n’avez rien à faire : nous vous écrirons quand ce sera traité." : "Vous n’avez rien à faire.")
                 """)
         }
     }

@@ -47,7 +47,7 @@ public enum GeneralStatus: String, Sendable, CaseIterable {
 /// A request's status: a general value, then the tokens of finer states (`IN_PROCESS,PUBLIC_WORKS_NEW`; CitySDK reference 1.7).
 public struct DetailedStatus: Sendable, Equatable, CustomStringConvertible {
     public let general: GeneralStatus
-    /// Each `[A-Z0-9_]{1,64}`; at most 8.
+    /// Each `[A-Z0-9_]{1,64}`; at most 8, no two alike.
     public let refinements: [String]
 
     public init(_ general: GeneralStatus, refinements: [String] = []) {
@@ -55,7 +55,7 @@ public struct DetailedStatus: Sendable, Equatable, CustomStringConvertible {
         self.refinements = refinements
     }
 
-    /// Reads a comma-separated list without regard to case.
+    /// Reads a comma-separated list without regard to case; what is said twice counts once.
     ///
     /// - Throws: ``InvalidValue`` when the first is no general status, or a token has another form.
     public init(validating text: String) throws(InvalidValue) {
@@ -79,7 +79,16 @@ public struct DetailedStatus: Sendable, Equatable, CustomStringConvertible {
         guard refinements.count <= 8, refinements.allSatisfy(isToken) else {
             throw InvalidValue(name: "status", problem: "may be refined by at most 8 tokens of letters, digits and underscores")
         }
-        self.init(general, refinements: refinements)
+        var distinct: [String] = []
+        for token in refinements where token != first && !distinct.contains(token) { distinct.append(token) }
+        self.init(general, refinements: distinct)
+    }
+
+    /// The refinement that says another thing than ``general``: another general status, or GeoReport's other word (CitySDK reference 1.7).
+    public var contradiction: String? {
+        refinements.first { token in
+            GeneralStatus(rawValue: token) != nil || PublicStatus(rawValue: token.lowercased()).map { $0 != publicStatus } ?? false
+        }
     }
 
     public var description: String { ([general.rawValue] + refinements).joined(separator: ",") }

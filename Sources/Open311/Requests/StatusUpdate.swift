@@ -36,8 +36,19 @@ public struct StatusUpdate: Sendable, Equatable {
         case detailed(DetailedStatus)
         case general(PublicStatus)
 
-        /// - Throws: ``InvalidValue`` that lists what is allowed.
+        /// - Throws: ``InvalidValue`` that lists what is allowed, or names the two words that contradict each other.
         public init(validating text: String) throws(InvalidValue) {
+            try self.init(stored: text)
+            guard case .detailed(let status) = self, let other = status.contradiction else { return }
+            throw InvalidValue(
+                name: "status",
+                problem: "names \(status.general.rawValue) and \(other), which contradict each other: send one general status, refined by "
+                    + "words of your own"
+            )
+        }
+
+        /// As it was taken, under the rules of then.
+        public init(stored text: String) throws(InvalidValue) {
             if let word = PublicStatus(rawValue: text.lowercased()) {
                 self = .general(word)
             } else {

@@ -85,6 +85,15 @@ public struct StatusUpdateFault: Error, Sendable, Equatable {
         return StatusUpdateFault("invalid-parent", "Invalid parent", text, members: [Member(pointer: "/merged_into", text: text)])
     }
 
+    /// - Parameter parent: that an older update, taken now, would make this request a duplicate of again.
+    public static func circularParent(_ parent: ServiceRequestID) -> StatusUpdateFault {
+        let text =
+            "This update is older than what opened the request again, and would make it a duplicate of \(parent) once more; that one has "
+            + "been merged into it since. Send it with a newer updated_datetime, or open \(parent) first."
+        return StatusUpdateFault(
+            "invalid-parent", "Invalid parent", text, members: [Member(pointer: "/updated_datetime", text: text)])
+    }
+
     /// - Parameter version: the request's version now.
     public static func staleVersion(_ version: String) -> StatusUpdateFault {
         StatusUpdateFault(

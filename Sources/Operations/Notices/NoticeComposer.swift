@@ -40,12 +40,14 @@ public struct NoticeComposer: Sendable {
     public static func text(
         _ kind: NoticeKind, _ content: WaitingNotice.Content, note: String?, links: NoticeWording.Links
     ) -> Text {
-        let wording = NoticeWording(kind, own: content.templates, wanted: content.language, fallback: content.tenantLanguage)
+        let wording = NoticeWording(
+            kind, own: content.templates, wanted: content.language, fallback: content.tenantLanguage, tellsDone: content.tellsDone)
         var values: [NoticeTemplate.Place: String] = [
             .city: content.tenantName, .service: content.serviceName,
             .date: day(content.requestedAt, in: wording.language, zone: content.timeZone),
         ]
         values[.number] = content.number
+        values[.parent] = content.parent
         values[.note] = note.flatMap { $0.contains { !$0.isWhitespace } ? $0 : nil }
         let (subject, body) = wording.template.filled(values)
         return Text(

@@ -121,7 +121,7 @@ public final class CitizenUpdateStore: Sendable {
                         request: ServiceRequestID(stored: number), publicID: row.optionalText(6) ?? String(number),
                         id: try row.text(1),
                         at: Timestamp(microseconds: try row.timestamp(2)),
-                        status: row.optionalText(3).flatMap { try? StatusUpdate.RequestedStatus(validating: $0) },
+                        status: row.optionalText(3).flatMap { try? StatusUpdate.RequestedStatus(stored: $0) },
                         notes: row.optionalText(4),
                         reference: row.optionalText(5))
                 }

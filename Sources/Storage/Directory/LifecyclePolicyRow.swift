@@ -9,7 +9,15 @@ enum LifecyclePolicyRow {
     }
 
     private static func mapping(_ bytes: [UInt8]) -> StatusMapping {
-        guard bytes.count > 2, let value = try? JSONReader.value(bytes) else { return .empty }
-        return (try? StatusMappingRules.mapping(value)) ?? .empty
+        guard bytes.count > 2, let entries = try? JSONReader.value(bytes).array else { return .empty }
+        // Published under the rules of then: an entry that today's would refuse does not take the others away.
+        return StatusMapping(
+            entries.compactMap { entry in
+                guard let code = entry["code"]?.string, let word = entry["status"]?.string,
+                    let status = try? StatusUpdate.RequestedStatus(stored: word)
+                else { return nil }
+                return StatusMapping.Entry(
+                    code: code, status: status.resolved(from: DetailedStatus(.received)), statusNotes: entry["status_notes"]?.string)
+            })
     }
 }

@@ -41,7 +41,7 @@ enum CitizenNoticeSQL {
 
     static func parameters(of policy: NoticePolicy, _ tenant: TenantID) -> [Parameter] {
         [
-            .int32(tenant.rawValue), .texts(NoticeKind.allCases.filter(policy.kinds.contains).map(\.rawValue)), .text(policy.fromName),
+            .int32(tenant.rawValue), .texts(NoticeKind.chosen.filter(policy.kinds.contains).map(\.rawValue)), .text(policy.fromName),
             .text(policy.replyTo?.rawValue),
         ]
     }

@@ -31,11 +31,15 @@ public struct WaitingNotice: Sendable {
         public let replyTo: EmailAddress?
         /// The tenant's own, of this kind.
         public let templates: [Language: NoticeTemplate]
+        /// The number of what it is a duplicate of, where citizens may see that.
+        public let parent: String?
+        /// Whether there will be a notice when that is done.
+        public let tellsDone: Bool
 
         public init(
             email: String, number: String?, serviceName: String, requestedAt: Timestamp, language: Language, tenantKey: TenantKey,
             tenantName: String, tenantLanguage: Language, timeZone: String, fromName: String?, replyTo: EmailAddress?,
-            templates: [Language: NoticeTemplate]
+            templates: [Language: NoticeTemplate], parent: String? = nil, tellsDone: Bool = false
         ) {
             self.email = email
             self.number = number
@@ -49,6 +53,8 @@ public struct WaitingNotice: Sendable {
             self.fromName = fromName
             self.replyTo = replyTo
             self.templates = templates
+            self.parent = parent
+            self.tellsDone = tellsDone
         }
     }
 }
@@ -94,7 +100,7 @@ public final class NoticeOutbox: Sendable {
                 language: Language(parsing: try row.text(12)) ?? tenantLanguage, tenantKey: key, tenantName: try row.text(14),
                 tenantLanguage: tenantLanguage, timeZone: try row.text(16), fromName: row.optionalText(17),
                 replyTo: row.optionalText(18).flatMap { try? EmailAddress(validating: $0) },
-                templates: row.isNull(19) ? [:] : templates(try row.json(19)))
+                templates: row.isNull(19) ? [:] : templates(try row.json(19)), parent: row.optionalText(20), tellsDone: try row.bool(21))
         }
         return WaitingNotice(
             id: try row.int64(0), tenant: TenantID(try row.int32(1)), request: ServiceRequestID(stored: try row.int64(2)), kind: kind,

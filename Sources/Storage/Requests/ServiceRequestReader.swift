@@ -89,7 +89,7 @@ public final class ServiceRequestReader: Sendable {
             var history: [ServiceRequestID: [HistoryEntry]] = [:]
             for index in 0..<answers[1].count {
                 let row = answers[1][index]
-                let status = row.optionalText(2).flatMap { try? StatusUpdate.RequestedStatus(validating: $0) }
+                let status = row.optionalText(2).flatMap { try? StatusUpdate.RequestedStatus(stored: $0) }
                 history[ServiceRequestID(stored: try row.int64(0)), default: []].append(
                     HistoryEntry(
                         at: Timestamp(microseconds: try row.timestamp(1)), status: status?.resolved(from: DetailedStatus(.inProcess)),

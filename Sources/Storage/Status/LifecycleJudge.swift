@@ -20,6 +20,8 @@ struct LifecycleJudge {
         let eventSequence: Int32
         let traceID: [UInt8]?
         let requestedAt: Timestamp
+        /// Whether citizens know it by a token only: until the next update.
+        var waitsForID: Bool
         var lifecycle: Lifecycle
         /// Of the newest update so far, nil before the first.
         var newest: LifecyclePosition?
@@ -51,6 +53,8 @@ struct LifecycleJudge {
     /// Of the requests whose erasure is answered: what their CRM had answered before.
     private var erasures: [ServiceRequestID: CRMErasureAnswer?] = [:]
     private var erasureAnswers: [ServiceRequestID: CRMErasureAnswer] = [:]
+    /// What requests were merged into that a late update could make parents again.
+    private var parents = MergedRequests()
     /// Of the records and of earlier updates: whether each still counts.
     private var counting: [Key: Bool] = [:]
 
@@ -158,6 +162,8 @@ struct LifecycleJudge {
             if try row.bool(13) { works[id]?.isPartlyKnown = true }
             counting[Key(request: id, update: step.position.updateID)] = try row.bool(5)
         }
+        let named = Set(late.flatMap { works[$0]?.history?.compactMap(\.mergedInto) ?? [] })
+        try parents.read(named.filter { works[$0] == nil }, and: named, of: tenant, session)
     }
 
     private static func work(_ row: Row) throws(PostgresError) -> Work {
@@ -171,6 +177,7 @@ struct LifecycleJudge {
         lifecycle.serviceNotice = row.optionalText(5)
         lifecycle.externalReference = row.optionalText(6)
         lifecycle.mergedInto = row.optionalInt64(7).map { ServiceRequestID(stored: $0) }
+        lifecycle.movedBy = row.optionalText(17)
         let newest = row.optionalTimestamp(8).map { moment in
             LifecyclePosition(
                 occurredAt: Timestamp(microseconds: moment), sequence: row.optionalInt64(9), arrival: .distantPast, updateID: "")
@@ -178,7 +185,8 @@ struct LifecycleJudge {
         return Work(
             id: ServiceRequestID(stored: try row.int64(0)), isErased: try row.bool(11), eventSequence: try row.int32(12),
             traceID: row.isNull(15) ? nil : try row.byteString(15), requestedAt: Timestamp(microseconds: try row.timestamp(16)),
-            lifecycle: lifecycle, newest: newest, updatedAt: Timestamp(microseconds: try row.timestamp(10)), version: try row.int32(13),
+            waitsForID: try row.bool(18), lifecycle: lifecycle, newest: newest, updatedAt: Timestamp(microseconds: try row.timestamp(10)),
+            version: try row.int32(13),
             acknowledgedAt: row.optionalTimestamp(14).map { Timestamp(microseconds: $0) })
     }
 
@@ -187,7 +195,7 @@ struct LifecycleJudge {
             occurredAt: Timestamp(microseconds: try row.timestamp(2)), sequence: row.optionalInt64(3),
             arrival: Timestamp(microseconds: try row.timestamp(4)), updateID: try row.text(1))
         var step = LifecycleStep(
-            position: position, status: row.optionalText(6).flatMap { try? StatusUpdate.RequestedStatus(validating: $0) })
+            position: position, status: row.optionalText(6).flatMap { try? StatusUpdate.RequestedStatus(stored: $0) })
         step.statusNotes = row.optionalText(7)
         step.agencyResponsible = row.optionalText(8)
         step.expectedAt = row.optionalTimestamp(9).map { Timestamp(microseconds: $0) }
@@ -233,17 +241,17 @@ struct LifecycleJudge {
         if let reference, let owner = names[reference], owner != id { return .failure(.invalidName(.referenceInUse)) }
         let step = LifecycleStep(update, arrival: position(update).arrival, mergedInto: parent)
         let isLate = work.newest.map { step.position.isBefore($0) == true } ?? false
-        do {
-            if isLate { try insert(step, into: &work) } else { try work.lifecycle.take(step) }
-        } catch {
-            return .failure(.illegalTransition(error))
-        }
-        if !isLate {
+        if isLate {
+            do throws(StatusUpdateRefusal) { try insert(step, into: &work) } catch { return .failure(error) }
+        } else {
+            do { try work.lifecycle.take(step) } catch { return .failure(.illegalTransition(error)) }
             work.newest = step.position
             work.history?.append(step)
             counting[key] = true
         }
-        work.updatedAt = max(work.updatedAt, update.occurredAt)
+        // What citizens are not shown is no news to them; that they may know the request now is.
+        if update.isPublic || work.waitsForID { work.updatedAt = max(work.updatedAt, update.occurredAt) }
+        work.waitsForID = false
         work.version += 1
         let firstAfter = work.acknowledgedAt == nil ? work.requestedAt : nil
         work.acknowledgedAt = work.acknowledgedAt ?? now
@@ -276,7 +284,7 @@ struct LifecycleJudge {
     }
 
     /// An older update takes its place, and the request becomes what its whole history says.
-    private mutating func insert(_ step: LifecycleStep, into work: inout Work) throws(IllegalTransition) {
+    private mutating func insert(_ step: LifecycleStep, into work: inout Work) throws(StatusUpdateRefusal) {
         let steps = (work.history ?? []) + [step]
         let (end, void) = Lifecycle.replayed(steps)
         guard !void.contains(step.position) else {
@@ -284,8 +292,12 @@ struct LifecycleJudge {
             for earlier in steps.sorted(by: { $0.position < $1.position }) where earlier.position < step.position {
                 try? before.take(earlier)
             }
-            try before.take(step)
+            do { try before.take(step) } catch { throw .illegalTransition(error) }
             return
+        }
+        // What made it stand for itself may be void now, and its parent its own duplicate since.
+        if let parent = end.mergedInto, parents.lead(from: parent, to: work.id, now: { works[$0].map(\.lifecycle.mergedInto) }) {
+            throw .invalidName(.circularParent(parent))
         }
         let current = work.lifecycle
         work.lifecycle = end
@@ -330,7 +342,7 @@ struct LifecycleJudge {
                 ))
         }
         if !records.isEmpty {
-            steps.append((StatusSQL.change, Self.change(changed, tenant)))
+            // First what was said: the change looks it up for whoever is told.
             steps.append(
                 (
                     StatusSQL.record,
@@ -338,6 +350,7 @@ struct LifecycleJudge {
                         counting[Key(request: $0.request, update: $0.update.id)] ?? true
                     }
                 ))
+            steps.append((StatusSQL.change, Self.change(changed, tenant)))
         }
         let own = Set(records.map { Key(request: $0.request, update: $0.update.id) })
         let earlier = counting.filter { !own.contains($0.key) && works[$0.key.request]?.isChanged == true }
@@ -377,6 +390,7 @@ struct LifecycleJudge {
             .int64s(works.map { $0.lifecycle.mergedInto?.rawValue ?? 0 }), .timestamps(works.map { $0.newest?.occurredAt.microseconds }),
             .int64s(works.map { $0.newest?.sequence ?? -1 }), .timestamps(works.map(\.updatedAt.microseconds)),
             .timestamps(works.map { $0.acknowledgedAt?.microseconds }), .int32s(works.map(\.version)),
+            .texts(works.map(\.lifecycle.movedBy)),
         ]
     }
 }

@@ -1,7 +1,7 @@
 import Postgres
 
 enum StatusSQL {
-    static let all = [names, lock, known, history, record, keepNames, void, change]
+    static let all = [names, lock, known, history, parents, record, keepNames, void, change]
 
     /// What CRMs call requests, and the requests.
     static let names = Statement(
@@ -18,7 +18,7 @@ enum StatusSQL {
         """
         select id, status, status_notes, agency_responsible, expected_at, service_notice, external_reference, merged_into,
                status_occurred_at, status_sequence, updated_at, erased_at is not null, sequence, status_version, acknowledged_at, trace_id,
-               requested_at
+               requested_at, moved_by, token is not null and not listed and hidden_listed is not true
         from service_requests
         where tenant_id = $1::integer and id = any($2::bigint[]) order by id for update
         """)
@@ -37,6 +37,20 @@ enum StatusSQL {
         select request_id, update_id, occurred_at, source_sequence, received_at, applied, status, status_notes, agency_responsible,
                expected_at, service_notice, external_reference, merged_into, door is null
         from status_updates where tenant_id = $1::integer and request_id = any($2::bigint[])
+        """)
+
+    /// What these were merged into, and where that leads.
+    static let parents = Statement(
+        "status_parents",
+        """
+        with recursive above (id, parent) as (
+            select id, merged_into from service_requests
+            where tenant_id = $1::integer and id = any($2::bigint[]) and merged_into is not null
+            union
+            select r.id, r.merged_into from above a join service_requests r on r.id = a.parent and r.tenant_id = $1::integer
+            where r.merged_into is not null
+        )
+        select id, parent from above
         """)
 
     static let record = Statement(
@@ -85,13 +99,13 @@ enum StatusSQL {
             expected_at = given.expected_at, service_notice = given.service_notice, external_reference = given.external_reference,
             merged_into = nullif(given.merged_into, 0), status_occurred_at = given.occurred_at,
             status_sequence = nullif(given.source_sequence, -1), updated_at = given.updated_at,
-            status_version = given.version, acknowledged_at = given.acknowledged_at,
+            status_version = given.version, acknowledged_at = given.acknowledged_at, moved_by = given.moved_by,
             listed = r.hidden_listed is null and (r.listed or r.token is not null),
             hidden_listed = case when r.hidden_listed is not null then r.hidden_listed or r.token is not null end
         from unnest($2::bigint[], $3::text[], $4::boolean[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::text[],
-                    $10::bigint[], $11::timestamptz[], $12::bigint[], $13::timestamptz[], $14::timestamptz[], $15::integer[])
+                    $10::bigint[], $11::timestamptz[], $12::bigint[], $13::timestamptz[], $14::timestamptz[], $15::integer[], $16::text[])
             as given (id, status, open, status_notes, agency_responsible, expected_at, service_notice, external_reference, merged_into,
-                      occurred_at, source_sequence, updated_at, acknowledged_at, version)
+                      occurred_at, source_sequence, updated_at, acknowledged_at, version, moved_by)
         where r.tenant_id = $1::integer and r.id = given.id
         """)
 }

@@ -16,7 +16,8 @@ enum TokenSQL {
         update service_requests
         set given_id = coalesce(given_id, $3::text), listed = hidden_listed is null,
             hidden_listed = case when hidden_listed is not null then true end,
-            acknowledged_at = coalesce(acknowledged_at, now()), status_version = status_version + 1, updated_at = greatest(updated_at, now())
+            acknowledged_at = coalesce(acknowledged_at, now()), status_version = status_version + 1,
+            updated_at = case when listed or hidden_listed is true then updated_at else greatest(updated_at, now()) end
         where tenant_id = $1::integer and id = $2::bigint
         """)
 

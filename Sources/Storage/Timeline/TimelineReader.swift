@@ -64,7 +64,7 @@ enum TimelineReader {
     }
 
     private static func closes(_ status: String?) -> Bool {
-        switch status.flatMap({ try? StatusUpdate.RequestedStatus(validating: $0) }) {
+        switch status.flatMap({ try? StatusUpdate.RequestedStatus(stored: $0) }) {
         case .general(let word): word == .closed
         case .detailed(let status): status.publicStatus == .closed
         case nil: false

@@ -31,12 +31,12 @@ struct NoticeTemplateCommand: AsyncParsableCommand {
             abstract: "Put a tenant's words in place of ours, for one kind of notice in one language.",
             discussion: """
                 The file's first line is Subject: …, then an empty line, then the text. Places: {{city}}, {{service}}, {{number}}, {{date}},
-                {{note}}; a line whose place has nothing is left out. What leads to the person's rights and stops the notices is always added.
+                {{note}}, {{parent}}; a line whose place has nothing is left out. What leads to the person's rights and stops the notices is always added.
                 Example: bus311 notices template set valmont-7f3a9c --kind done --language fr --file done-fr.txt
                 """)
         @OptionGroup var common: CommonOptions
         @Argument var tenant: String
-        @Option(help: "received, accepted, done or rejected.") var kind: NoticeKind
+        @Option(help: "received, accepted, done, rejected or duplicate.") var kind: NoticeKind
         @Option(help: "As in fr or nl-BE.") var language: String
         @Option(help: "The words, UTF-8.") var file: String
 
@@ -88,7 +88,7 @@ struct NoticeTemplateCommand: AsyncParsableCommand {
             discussion: "Example: bus311 notices template remove valmont-7f3a9c --kind done --language fr")
         @OptionGroup var common: CommonOptions
         @Argument var tenant: String
-        @Option(help: "received, accepted, done or rejected.") var kind: NoticeKind
+        @Option(help: "received, accepted, done, rejected or duplicate.") var kind: NoticeKind
         @Option(help: "As in fr or nl-BE.") var language: String
 
         func run() async throws {
@@ -115,7 +115,7 @@ struct NoticePreviewCommand: AsyncParsableCommand {
             """)
     @OptionGroup var common: CommonOptions
     @Argument var tenant: String
-    @Option(help: "received, accepted, done or rejected.") var kind: NoticeKind
+    @Option(help: "received, accepted, done, rejected or duplicate.") var kind: NoticeKind
     @Option(help: "The citizen's; the tenant's when it is not said.") var language: String?
     @Option(help: "What the city says with the status.") var note: String?
     @Option(help: "Words to try before they are set.") var file: String?
@@ -147,7 +147,8 @@ struct NoticePreviewCommand: AsyncParsableCommand {
                 email: "citizen@example.org", number: token ? nil : "2611000004217",
                 serviceName: service?.name.text(in: wanted, fallback: tenant.languages) ?? "Lampadaire", requestedAt: .now,
                 language: wanted ?? tenant.language, tenantKey: tenant.key, tenantName: tenant.name, tenantLanguage: tenant.language,
-                timeZone: tenant.timeZone, fromName: policy?.fromName, replyTo: policy?.replyTo, templates: templates)
+                timeZone: tenant.timeZone, fromName: policy?.fromName, replyTo: policy?.replyTo, templates: templates,
+                parent: kind == .duplicate ? "2611000004216" : nil, tellsDone: policy?.kinds.contains(.done) ?? true)
             let root = administration.settings.origin.rootURL
             let links = NoticeWording.Links(person: "\(root)/report/…", unsubscribe: "\(root)/unsubscribe/…")
             let text = NoticeComposer.text(kind, content, note: note, links: links)

@@ -44,7 +44,7 @@ struct NoticesCommand: AsyncParsableCommand {
                     policy = try changed(policy)
                     try await administration.store.setNoticePolicy(policy, of: tenant.id)
                 }
-                let names = NoticeKind.allCases.filter { policy?.kinds.contains($0) == true }.map(\.rawValue)
+                let names = NoticeKind.chosen.filter { policy?.kinds.contains($0) == true }.map(\.rawValue)
                 let view = View(
                     tenant: tenant.key.rawValue, kinds: names, from_name: policy?.fromName, reply_to: policy?.replyTo?.rawValue)
                 try common.show(
@@ -58,7 +58,7 @@ struct NoticesCommand: AsyncParsableCommand {
             var chosen = before?.kinds ?? []
             if let kinds {
                 let words = kinds.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-                chosen = try kinds == "none" ? [] : kinds == "all" ? Set(NoticeKind.allCases) : Set(words.map(Self.kind))
+                chosen = try kinds == "none" ? [] : kinds == "all" ? Set(NoticeKind.chosen) : Set(words.map(Self.kind))
             }
             do {
                 let reply = try replyTo.map { (text) throws(InvalidValue) in try EmailAddress(validating: text) }
@@ -69,9 +69,9 @@ struct NoticesCommand: AsyncParsableCommand {
         }
 
         private static func kind(_ word: String) throws -> NoticeKind {
-            guard let kind = NoticeKind(rawValue: word) else {
+            guard let kind = NoticeKind(rawValue: word), NoticeKind.chosen.contains(kind) else {
                 throw ValidationError(
-                    "--kinds has \(word): write \(NoticeKind.allCases.map(\.rawValue).joined(separator: ", ")), joined by commas, or all, or none."
+                    "--kinds has \(word): write \(NoticeKind.chosen.map(\.rawValue).joined(separator: ", ")), joined by commas, or all, or none."
                 )
             }
             return kind

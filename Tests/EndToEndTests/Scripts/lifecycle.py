@@ -150,6 +150,40 @@ def moves(city, crm):
         assert seen(city, request)["status"] == expected
 
 
+def detailed(city, crm):
+    """One general status, refined by words of the CRM's own: two that contradict each other are refused by both doors."""
+    (request,) = made(city)
+    for number, (words, other) in enumerate((("IN_PROCESS,PROCESSED", "PROCESSED"), ("processed,rejected,archived", "REJECTED"),
+                                             ("IN_PROCESS,NEW,CLOSED", "CLOSED"), ("PROCESSED,OPEN", "OPEN"))):
+        problem = crm.refuse(request, f"d-{number}", {"status": words}, 400, "invalid-update")
+        assert [error["pointer"] for error in problem["errors"]] == ["/status"], problem
+        assert f"{words.split(',')[0].upper()} and {other}, which contradict" in problem["errors"][0]["detail"], problem
+    bus = Bus(city)
+    bus.send("d-amqp", {"service_request_id": request, "status": "IN_PROCESS,REJECTED"})
+    assert bus.answer("d-amqp")["data"]["reason"] == "invalid-update"
+    answer = crm.batch([{"service_request_id": request, "update_id": "d-batch", "status": "IN_PROCESS,PROCESSED"}])
+    assert answer["refused"] == 1 and crm.show(request)["detailed_status"] == "RECEIVED", answer
+    # Said twice counts once.
+    crm.put(request, "d", {"status": "IN_PROCESS,in_process,PUBLIC_WORKS_NEW,X,public_works_new,X"})
+    assert crm.show(request)["detailed_status"] == "IN_PROCESS,PUBLIC_WORKS_NEW,X"
+
+
+def circles(city, crm):
+    """No two requests end as each other's duplicates, whatever comes late; what is refused for that changes nothing."""
+    one, two = made(city, 2)
+    crm.put(one, "1", {"merged_into": two, "updated_datetime": at(-600)})
+    crm.put(one, "2", {"status": "open", "updated_datetime": at(-300)})
+    crm.put(two, "1", {"merged_into": one, "updated_datetime": at(-200)})
+    before, late = crm.show(one), {"status": "ARCHIVED", "updated_datetime": at(-400)}
+    problem = crm.refuse(one, "3", late, 409, "invalid-parent")
+    assert problem["errors"][0]["pointer"] == "/updated_datetime" and two in problem["detail"], problem
+    assert crm.show(one) == before and all(update["counts"] for update in crm.updates(one)), crm.updates(one)
+    # The other one stands for itself again: then it may.
+    crm.put(two, "2", {"status": "open", "updated_datetime": at(-100)})
+    crm.put(one, "3", late, 200)
+    assert (crm.show(one)["merged_into"], crm.show(two)["merged_into"]) == (two, None)
+
+
 def notes(city, crm):
     """Public and internal notes, agency, a date that changes; reading back what was received, with receipts."""
     (request,) = made(city)
@@ -173,9 +207,20 @@ def notes(city, crm):
     assert code == 404 and missing["code"] == "unknown-update", missing
     again = crm.put(request, "n-3", {"internal_notes": "canary-internal: rappeler"}, 200)
     assert again["outcome"] == "repeated" and again["receipt_id"] == updates[2]["receipt"]["receipt_id"], again
+    # What citizens are not shown does not move what they are: no mirror fetches the request again for it.
+    before = seen(city, request)["updated_datetime"]
+    since = urllib.parse.quote(at(2))
+    for number, body in enumerate(({"ack": True}, {"internal_notes": "canary-internal"}, {"external_reference": "notes-1"})):
+        version = crm.show(request)["version"]
+        crm.put(request, f"silent-{number}", dict(body, updated_datetime=at(5)))
+        assert seen(city, request)["updated_datetime"] == before and crm.show(request)["version"] != version, body
+    assert json.loads(city.get("/requests.json?updated_after=" + since)) == []
+    crm.put(request, "loud", {"agency_responsible": "canary-agency: Mme Durand", "updated_datetime": at(6)})
+    assert [one["service_request_id"] for one in json.loads(city.get("/requests.json?updated_after=" + since))] == [request]
     # Erased with the person.
     code, _, _ = crm.call("DELETE", f"/v1/service-requests/{request}/personal-data")
-    assert code == 200 and "canary" not in json.dumps(crm.updates(request))
+    assert code == 200 and "canary" not in json.dumps(crm.updates(request)) and "canary" not in json.dumps(crm.show(request))
+    assert crm.show(request)["external_references"] == ["notes-1"], "by which the CRM knows what to erase"
     crm.refuse(request, "n-4", {"internal_notes": "encore"}, 410, "erased-request")
 
 
@@ -790,7 +835,7 @@ def described(city, crm):
             check=True, cwd=folder, timeout=180)
 
 
-PARTS = (moves, notes, reopening, duplicates, refused, erasures, photos, versions, mapping, references, batches, interleaving, acknowledgement, tokens, refusals_again, described,
+PARTS = (moves, detailed, circles, notes, reopening, duplicates, refused, erasures, photos, versions, mapping, references, batches, interleaving, acknowledgement, tokens, refusals_again, described,
          strangers)
 
 

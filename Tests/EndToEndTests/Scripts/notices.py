@@ -54,9 +54,9 @@ class Bench:
             headers={"Authorization": "Bearer " + self.settings["crm_token"], "Content-Type": "application/json"})
         return self.answer(request)
 
-    def status(self, number, status, notes=None):
+    def status(self, number, status, notes=None, **more):
         self.updates += 1
-        body = {"status": status, **({"status_notes": notes} if notes else {})}
+        body = {"status": status, **({"status_notes": notes} if notes else {}), **more}
         code, answer = self.ingest("PUT", f"/v1/service-requests/{number}/updates/u{self.updates}", body)
         assert code == 201, answer
 
@@ -146,6 +146,7 @@ def words(bench):
     assert number in text and "Ville de Valmont a bien reçu" in text and WORD not in text, text
     assert "pris en charge" in accepted["Subject"] and "Une équipe passe jeudi" in accepted.get_content()
     assert "Signalement traité" in done["Subject"]
+    assert "jeudi" not in done.get_content() and "La ville précise" not in done.get_content(), "that was said of another state"
     assert received["From"].addresses[0].display_name == "Ville de Valmont" and received["Reply-To"].addresses[0].addr_spec == "mairie@valmont.example"
     assert received["Content-Language"] == "fr" and received["Auto-Submitted"] == "auto-generated"
     assert received["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click" and "/unsubscribe/" in received["List-Unsubscribe"]
@@ -184,10 +185,32 @@ def words(bench):
     assert bench.run("notices", "preview", bench.tenant, "--kind", "done", "--language", "nl")["language"] == "fr"
 
 
+def reasons(bench):
+    """A notice quotes the update that it tells of, and no other; and each move is told, whatever its moment."""
+    refused = bench.post("refused@mail.example")
+    bench.status(refused, "IN_PROCESS", "Une équipe passera jeudi")
+    bench.status(refused, "REJECTED")
+    bench.status(refused, "REJECTED", "Voie privée")
+    same = bench.post("same@mail.example")
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    for sequence, status in enumerate(["PROCESSED", "IN_PROCESS", "PROCESSED"], 1):
+        bench.status(same, status, f"mot {sequence}", updated_datetime=moment, sequence=sequence)
+    code, answer = bench.ingest("PUT", f"/v1/service-requests/{same}/updates/u{bench.updates}", {
+        "status": "PROCESSED", "status_notes": "mot 3", "updated_datetime": moment, "sequence": 3})
+    assert (code, answer["outcome"]) == (200, "repeated"), answer
+    found = bench.mails("refused@mail.example", 3)
+    assert "ne peut pas donner suite" in found[2].get_content() and "La raison" not in found[2].get_content(), found[2].get_content()
+    assert all("jeudi" not in mail.get_content() for mail in (found[0], found[2])) and "jeudi" in found[1].get_content()
+    told = bench.mails("same@mail.example", 4)[1:]
+    assert [mail["Subject"].split(" : ")[0] for mail in told] == ["Signalement traité", "Signalement pris en charge", "Signalement traité"]
+    assert all(f"mot {number}" in mail.get_content() for number, mail in enumerate(told, 1))
+
+
 def merged(bench):
-    """Whoever made a duplicate hears of its parent in the parent's words, once for each event."""
-    mails = {name: f"{name}@merged.mail.example" for name in ("parent", "child", "grandchild", "late", "own")}
-    requests = {name: bench.post(address) for name, address in mails.items()}
+    """Whoever made a duplicate is told so, then hears of its parent in the parent's words, once for each event."""
+    mails = {name: f"{name}@merged.mail.example" for name in (
+        "parent", "child", "grandchild", "late", "own", "deep", "deeper", "one", "two", "both", "hidden", "shy")}
+    requests = {name: bench.post(address, language="en" if name == "shy" else "fr") for name, address in mails.items()}
 
     def merge(child, parent):
         bench.updates += 1
@@ -198,29 +221,57 @@ def merged(bench):
     merge("grandchild", "child")
     merge("child", "parent")
     merge("own", "parent")
-    assert heard("child", "rejected") and heard("grandchild", "rejected")
+    assert heard("child", "duplicate") and heard("grandchild", "duplicate")
     bench.status(requests["own"], "IN_PROCESS")
     bench.status(requests["parent"], "IN_PROCESS", "Une équipe passe")
-    assert heard("child", "rejected"), "a duplicate is not told that work begins"
+    assert heard("child", "duplicate"), "a duplicate is not told that work begins"
     bench.status(requests["parent"], "PROCESSED", "Le trou est rebouché")
-    assert heard("child", "rejected", "done") and heard("grandchild", "rejected", "done") and heard("parent", "accepted", "done")
-    assert heard("own", "rejected", "accepted"), "it stands for itself again"
-    # Merged into what is done already: told at once. Said again, nobody is told again.
+    assert heard("child", "duplicate", "done") and heard("grandchild", "duplicate", "done") and heard("parent", "accepted", "done")
+    assert heard("own", "duplicate", "accepted"), "it stands for itself again"
+    # Merged into what is done already: that is told, and nothing beside it. Said again, nobody is told again.
     merge("late", "parent")
-    assert heard("late", "rejected", "done")
+    merge("deeper", "deep")
+    merge("deep", "parent")
+    assert heard("late", "done") and heard("deep", "done") and heard("deeper", "duplicate", "done")
     bench.status(requests["parent"], "PROCESSED", "Le trou est rebouché, vraiment")
-    assert heard("child", "rejected", "done") and heard("late", "rejected", "done")
+    assert heard("child", "duplicate", "done") and heard("late", "done")
+    # Opened again and merged again: that is news.
+    for _ in range(2):
+        merge("own", "parent")
+        bench.status(requests["own"], "IN_PROCESS")
+    merge("own", "parent")
+    assert heard("own", "duplicate", "accepted", "done", "accepted", "done", "accepted", "done"), bench.states(requests["own"])
+    # In one batch, whichever comes first: one word for both.
+    batch = [{"service_request_id": requests["two"], "update_id": "b-1", "merged_into": requests["one"]},
+             {"service_request_id": requests["one"], "update_id": "b-2", "status": "PROCESSED", "status_notes": "Fait"},
+             {"service_request_id": requests["both"], "update_id": "b-3", "merged_into": requests["one"], "status": "PROCESSED,SAME_WORKS"}]
+    code, answer = bench.ingest("POST", "/v1/status-updates", {"updates": batch})
+    assert code == 200 and answer["applied"] == 3, answer
+    assert heard("one", "done") and heard("two", "done") and heard("both", "done")
     # Another event: opened again, and done again.
     bench.status(requests["parent"], "IN_PROCESS")
     bench.status(requests["parent"], "PROCESSED", "Refait")
-    assert heard("child", "rejected", "done", "done") and heard("late", "rejected", "done", "done")
+    assert heard("child", "duplicate", "done", "done") and heard("late", "done", "done")
+    # In plain words: what it is a duplicate of, and that there will be a word; nothing of a parent that citizens may not see.
+    merge("shy", "hidden")
+    said = bench.mails(mails["shy"], 2)[1]
+    assert said["Subject"].startswith("Already reported: ") and requests["hidden"] in said.get_content() and "when it is done" in said.get_content()
+    code, answer = bench.ingest("POST", f"/v1/service-requests/{requests['hidden']}/moderation", {"action": "hide", "reason": "test"})
+    assert code == 200, answer
+    bench.status(requests["shy"], "IN_PROCESS")
+    merge("shy", "hidden")
+    said = bench.mails(mails["shy"], 4)[3].get_content()
+    assert requests["hidden"] not in said and "when it is done" not in said and "had been reported before" in said, said
+    said = bench.mails(mails["child"], 4)[1]
+    assert said["Subject"].startswith("Déjà signalé : ") and requests["parent"] in said.get_content(), said.get_content()
+    assert "ne peut pas" not in said.get_content() and "quand ce sera traité" in said.get_content(), said.get_content()
     done = bench.mails(mails["child"], 4)[2:]
     assert [mail["Subject"].startswith("Signalement traité") for mail in done] == [True, True], [mail["Subject"] for mail in done]
     assert "Le trou est rebouché" in done[0].get_content() and "Refait" in done[1].get_content() and requests["child"] in done[0].get_content()
     # A person who is forgotten is told nothing more.
     assert bench.ingest("DELETE", f"/v1/service-requests/{requests['child']}/personal-data")[0] == 200
     bench.status(requests["parent"], "REJECTED", "Voie privée")
-    assert len(bench.states(requests["child"])) == 4 and heard("late", "rejected", "done", "done", "rejected")
+    assert len(bench.states(requests["child"])) == 4 and heard("late", "done", "done", "rejected")
 
 
 def injection(bench):
@@ -400,7 +451,7 @@ def rights(bench):
     assert "chez" not in text.lower() and WORD not in html.unescape(text).replace(f"Nous appelons {WORD}", ""), "the page shows no more than the public sees"
 
     # Forged, cut, or made for something else: nothing, whatever is asked.
-    erased = bench.sql("select count(*) from erasures")
+    erased, moderated = bench.sql("select count(*) from erasures"), bench.sql("select count(*) from moderations")
     root, token = url.rsplit("/", 1)
     for wrong in (token[:-1] + ("A" if token[-1] != "A" else "B"), token[:-4], "A" * 72, token + "A", "B" + token[1:], "", "%2e%2e"):
         assert bench.page(f"{root}/{wrong}")[0] == 404, wrong
@@ -410,7 +461,7 @@ def rights(bench):
         code, (text, _) = bench.page(url, **form)
         assert code == 400 and ("Nothing was" in text), (form, text)
     assert bench.page(url, **{"x": "y" * 5_000})[0] == 400
-    assert bench.sql("select count(*) from erasures") == erased and bench.sql("select count(*) from moderations") == "0"
+    assert bench.sql("select count(*) from erasures") == erased and bench.sql("select count(*) from moderations") == moderated
 
     # To see.
     code, held = bench.page(url, action="export")
@@ -523,7 +574,7 @@ def main():
             bench = Bench(city, server)
             bench.pem = pem
             connection(bench, folder, pem)
-            for part in (words, merged, injection, outage, verdicts, crash, leaving, rights, example, quiet):
+            for part in (words, reasons, merged, injection, outage, verdicts, crash, leaving, rights, example, quiet):
                 if only and part.__name__ not in [*only, "words"]:
                     continue
                 start = time.monotonic()

@@ -86,6 +86,23 @@ struct LifecycleTests {
         #expect(refused > 100 && void > 100, "the histories are too tame: \(refused) refused, \(void) void")
     }
 
+    @Test("what moved it is the update that brought its general status or its merging, and none that only says more")
+    func mover() throws {
+        var lifecycle = Lifecycle()
+        #expect(lifecycle.movedBy == nil)
+        let parent = ServiceRequestID(stored: 2_611_000_000_001)
+        for (second, status, merged, mover) in [
+            (1, "IN_PROCESS", nil, "u-1"), (2, "IN_PROCESS,FINER", nil, "u-1"), (3, nil, nil, "u-1"), (4, "REJECTED", nil, "u-4"),
+            (5, "REJECTED,DUPLICATE", parent, "u-5"), (6, "REJECTED", nil, "u-5"), (7, nil, parent, "u-5"), (8, "open", nil, "u-8"),
+            (9, "closed", nil, "u-9"), (10, "PROCESSED", nil, "u-9"),
+        ] as [(Int64, String?, ServiceRequestID?, String)] {
+            var step = Self.step(second, try status.map { try StatusUpdate.RequestedStatus(validating: $0) }, id: "u-\(second)")
+            step.mergedInto = merged
+            try lifecycle.take(step)
+            #expect(lifecycle.movedBy == mover, "\(second)")
+        }
+    }
+
     @Test("a merged request is a duplicate until it is opened again")
     func merging() throws {
         var lifecycle = Lifecycle()

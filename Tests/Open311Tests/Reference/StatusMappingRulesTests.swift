@@ -52,6 +52,7 @@ struct StatusMappingRulesTests {
                 #"[{"code": "A", "status": "open"}, {"code": "a", "status": "SOLVED"}, {"status": 5}, 7, {"code": "", "status": "open"}, "#
                     + #"{"code": "B", "status": "open", "colour/tone": 1, "status_notes": []}]"#)
                 == ["/1/status", "/1/code", "/2/code", "/2/status", "/3", "/4/code", "/5/colour~1tone", "/5/status_notes"])
+        #expect(try faults(#"[{"code": "A", "status": "IN_PROCESS,PROCESSED"}, {"code": "B", "status": "REJECTED,X"}]"#) == ["/0/status"])
         #expect(try faults(#"{"codes": {}}"#) == ["/codes"])
         #expect(try faults("5") == [""])
         let many = (0...1_000).map { "{\"code\": \"\($0)\", \"status\": \"open\"}" }.joined(separator: ",")
