@@ -53,7 +53,8 @@ extension Delivery {
             redelivered: event.redelivered,
             body: Array(UnsafeBufferPointer(start: event.body.bytes, count: event.body.length)),
             properties: MessageProperties(event.properties),
-            userID: String(property: event.properties.user_id)
+            userID: String(property: event.properties.user_id),
+            contentEncoding: String(property: event.properties.content_encoding)
         )
     }
 }

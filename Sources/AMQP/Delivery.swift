@@ -10,6 +10,8 @@ public struct Delivery: Sendable {
     public let properties: MessageProperties
     /// The publisher's user, verified by the broker; nil when the publisher did not state it.
     public let userID: String?
+    /// What the publisher says that the body went through; nil when it says nothing.
+    public let contentEncoding: String?
 
     public init(
         tag: UInt64,
@@ -18,7 +20,8 @@ public struct Delivery: Sendable {
         redelivered: Bool,
         body: [UInt8],
         properties: MessageProperties,
-        userID: String? = nil
+        userID: String? = nil,
+        contentEncoding: String? = nil
     ) {
         self.tag = tag
         self.exchange = exchange
@@ -27,5 +30,6 @@ public struct Delivery: Sendable {
         self.body = body
         self.properties = properties
         self.userID = userID
+        self.contentEncoding = contentEncoding
     }
 }

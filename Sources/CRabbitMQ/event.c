@@ -83,6 +83,7 @@ static bool flatten_properties(rmq_connection *connection, const amqp_basic_prop
     if (flags & AMQP_BASIC_CORRELATION_ID_FLAG) flat->correlation_id = rmq_borrow(properties->correlation_id);
     if (flags & AMQP_BASIC_TYPE_FLAG) flat->type = rmq_borrow(properties->type);
     if (flags & AMQP_BASIC_CONTENT_TYPE_FLAG) flat->content_type = rmq_borrow(properties->content_type);
+    if (flags & AMQP_BASIC_CONTENT_ENCODING_FLAG) flat->content_encoding = rmq_borrow(properties->content_encoding);
     if (flags & AMQP_BASIC_APP_ID_FLAG) flat->app_id = rmq_borrow(properties->app_id);
     if (flags & AMQP_BASIC_REPLY_TO_FLAG) flat->reply_to = rmq_borrow(properties->reply_to);
     if (flags & AMQP_BASIC_USER_ID_FLAG) flat->user_id = rmq_borrow(properties->user_id);

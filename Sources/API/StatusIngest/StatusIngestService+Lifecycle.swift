@@ -52,10 +52,8 @@ extension StatusIngestService {
     }
 
     static func requireJSON(_ request: Request) throws(Problem) {
-        let kind = (request.headers[.contentType] ?? "").prefix { $0 != ";" }.lowercased().filter { $0 != " " }
-        guard kind == "application/json" else {
-            throw Problem(415, "unsupported-media-type", "Unsupported media type", "Content-Type must be application/json.")
-        }
+        let fault = StatusUpdateForm.fault(type: request.headers[.contentType] ?? "", encoding: request.headers[.contentEncoding])
+        if let fault { throw Problem(415, fault) }
     }
 
     private static func updateID(_ segment: Substring) throws(Problem) -> String {

@@ -62,7 +62,9 @@ extension OutboxEntry {
         headers.append(("ce-specversion", Self.specificationVersion))
         headers.append(("ce-type", names.type))
         headers.append(("ce-source", names.source(of: body)))
-        headers.append(("ce-subject", .string(subject ?? "")))
+        // A receipt is matched by whatever id the message had; its body names only one that an update can have.
+        let isNamed = correlationID.map(StatusUpdateForm.isUpdateID) ?? true
+        headers.append(("ce-subject", .string(isNamed ? subject ?? "" : "")))
         headers.append(("ce-time", .string(createdAt.iso8601)))
         headers.append(("ce-sequence", .string(String(requestSequence))))
         headers.append(("x-o311-schema", names.schemaVersion))

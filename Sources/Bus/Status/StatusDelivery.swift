@@ -24,13 +24,19 @@ enum StatusDelivery {
             self = .unattributable("its user_id is not the tenant's")
             return
         }
-        let id = delivery.properties.messageID.flatMap { StatusUpdateForm.isUpdateID($0) ? $0 : nil }
+        let given = delivery.properties.messageID
+        let id = given.flatMap { StatusUpdateForm.isUpdateID($0) ? $0 : nil }
         let content = Self.content(delivery, id: id, topology: topology, receivedAt: receivedAt, mapping: tenant.policies.lifecycle.mapping)
         self = .message(
             StatusMessage(
-                id: id, content: content, routingKey: delivery.routingKey, body: delivery.body, isRedelivered: delivery.redelivered,
-                trace: Self.trace(delivery)),
+                id: id, correlationID: given.flatMap(Self.carried), content: content, routingKey: delivery.routingKey,
+                body: delivery.body, isRedelivered: delivery.redelivered, trace: Self.trace(delivery)),
             tenant)
+    }
+
+    /// An id, whatever it is, as far as our database and a property of the receipt can hold it.
+    private static func carried(_ id: String) -> String? {
+        id.utf8.count <= 255 && !id.unicodeScalars.contains("\0") ? id : nil
     }
 
     private static func trace(_ delivery: Delivery) -> TraceContext? {
@@ -55,6 +61,9 @@ enum StatusDelivery {
                 : .invalidUpdateID
             return .fault(fault, about: nil)
         }
+        // A sender that says nothing of the type has nothing else to send here.
+        let type = delivery.properties.contentType ?? "application/json"
+        if let fault = StatusUpdateForm.fault(type: type, encoding: delivery.contentEncoding) { return .fault(fault, about: nil) }
         guard delivery.body.count <= StatusUpdateForm.maximumSize else { return .fault(.tooLarge, about: nil) }
         var request: RequestAddress?
         do {

@@ -155,6 +155,7 @@ typedef struct {
     rmq_bytes correlation_id;
     rmq_bytes type;
     rmq_bytes content_type;
+    rmq_bytes content_encoding;
     rmq_bytes app_id;
     rmq_bytes reply_to;
     rmq_bytes user_id;

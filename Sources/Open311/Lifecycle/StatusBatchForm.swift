@@ -19,9 +19,7 @@ public struct StatusBatchForm {
     /// - Throws: ``StatusUpdateFault`` when it is no batch, or too large a one: nothing of it is looked at then.
     public init(parsing bytes: [UInt8]) throws(StatusUpdateFault) {
         // As for one update; but for what strings hold.
-        guard bytes.count(where: { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "[") }) <= 100_000,
-            let parsed = try? JSONSerialization.jsonObject(with: Data(bytes)), let members = parsed as? [String: Any]
-        else { throw StatusUpdateFault("malformed-json", "Malformed JSON", "The body must be one JSON object in UTF-8.") }
+        let members = try StatusUpdateForm.members(of: bytes, brackets: 100_000)
         guard let list = members["updates"] as? [Any] else {
             throw .invalid([StatusUpdateFault.Member(pointer: "/updates", text: "updates must be a list of updates.")])
         }

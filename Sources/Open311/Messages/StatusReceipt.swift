@@ -23,7 +23,7 @@ public struct StatusReceipt: Sendable, Equatable {
 
     public let id: EventID
     public let kind: Kind
-    /// The message that it answers; nil for one without an id.
+    /// Of the message that it answers, as the receipt's `correlation_id`; nil for one without an id, or with one that cannot be carried.
     public let messageID: String?
     /// CloudEvents JSON, UTF-8.
     public let body: [UInt8]
@@ -38,17 +38,20 @@ public struct StatusReceipt: Sendable, Equatable {
 
     /// - Parameters:
     ///   - messageID: 1 to 128 characters, or nil.
+    ///   - correlationID: what the sender can match it by, where the message's id is none that an update can have; the body does not
+    ///     name it.
     ///   - id: under which an accepted update is kept; nil makes a new one.
     ///   - requestID: that the message names, when it can be read.
     public init(
-        _ verdict: Verdict, to messageID: String?, about requestID: ServiceRequestID?, tenant: TenantKey,
+        _ verdict: Verdict, to messageID: String?, matchedBy correlationID: String? = nil, about requestID: ServiceRequestID?,
+        tenant: TenantKey,
         origin: ServiceRequestEvent.Origin,
         id: EventID? = nil
     ) {
         let now = Timestamp.now
         let id = id ?? EventID(at: now)
         self.id = id
-        self.messageID = messageID
+        self.messageID = messageID ?? correlationID
         kind = if case .accepted = verdict { .accepted } else { .rejected }
         var writer = JSONWriter(capacity: 1_024)
         writer.beginObject()

@@ -45,6 +45,13 @@ public struct StatusUpdateFault: Error, Sendable, Equatable {
     public static let tooLarge = StatusUpdateFault(
         "too-large", "Too large", "The body may have \(StatusUpdateForm.maximumSize) bytes at most: shorten status_notes.")
 
+    public static let unsupportedMediaType = StatusUpdateFault(
+        "unsupported-media-type", "Unsupported media type", "The content type must be application/json, or end with +json.")
+
+    public static let unsupportedContentEncoding = StatusUpdateFault(
+        "unsupported-content-encoding", "Unsupported content encoding",
+        "Send the body as it is, neither compressed nor encoded, and leave the content encoding out.")
+
     public static let conflictingUpdate = StatusUpdateFault(
         "conflicting-update", "Conflicting update", "This update's id was used before with another content: use a new one.")
 

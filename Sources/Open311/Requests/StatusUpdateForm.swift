@@ -11,12 +11,31 @@ public struct StatusUpdateForm {
 
     /// - Throws: ``StatusUpdateFault`` when it is no JSON object.
     public init(parsing bytes: [UInt8]) throws(StatusUpdateFault) {
-        // A number of brackets that no honest body has would only be an attack on the parser's stack.
-        guard bytes.count(where: { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "[") }) <= 1_000,
-            let parsed = try? JSONSerialization.jsonObject(with: Data(bytes)), let members = parsed as? [String: Any]
-        else { throw StatusUpdateFault("malformed-json", "Malformed JSON", "The body must be one JSON object in UTF-8.") }
-        self.members = members
+        members = try Self.members(of: bytes, brackets: 1_000)
         place = ""
+    }
+
+    /// - Parameter brackets: more than any honest body has would only be an attack on the parser's stack.
+    static func members(of bytes: [UInt8], brackets: Int) throws(StatusUpdateFault) -> [String: Any] {
+        // Foundation would take UTF-16 and UTF-32 too; what looks like UTF-8 in these has zeros in it, which no JSON text has.
+        guard bytes.count(where: { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "[") }) <= brackets, !bytes.contains(0),
+            String(validating: bytes, as: UTF8.self) != nil, let parsed = try? JSONSerialization.jsonObject(with: Data(bytes)),
+            let members = parsed as? [String: Any]
+        else { throw StatusUpdateFault("malformed-json", "Malformed JSON", "The body must be one JSON object in UTF-8.") }
+        return members
+    }
+
+    /// Why a body is not even looked at: for what its sender says of it, by either door.
+    ///
+    /// - Parameters:
+    ///   - type: as in `application/json; charset=utf-8`.
+    ///   - encoding: what it went through; nil when nothing is said.
+    public static func fault(type: String, encoding: String?) -> StatusUpdateFault? {
+        let kind = type.prefix { $0 != ";" }.lowercased().filter { $0 != " " }
+        let isOther = !kind.hasPrefix("application/") || !kind.hasSuffix("+json") || kind == "application/+json"
+        if kind != "application/json", isOther { return .unsupportedMediaType }
+        guard let encoding, !["", "identity", "utf-8"].contains(encoding.lowercased()) else { return nil }
+        return .unsupportedContentEncoding
     }
 
     /// One of a batch.

@@ -94,7 +94,9 @@ public final class StatusInbox: Sendable {
             case .update(let update, let address): judged.append((place, AddressedUpdate(update, to: address)))
             case .fault(let fault, let address):
                 outcomes[place] = refused
-                let receipt = StatusReceipt(.rejected(fault), to: message.id, about: address?.number, tenant: tenant.key, origin: origin)
+                let receipt = StatusReceipt(
+                    .rejected(fault), to: message.id, matchedBy: message.correlationID, about: address?.number, tenant: tenant.key,
+                    origin: origin)
                 answer(message, receipt)
                 if let id = message.id {
                     refusals.append(RefusedUpdate(id, of: named[place], because: fault, receipt: receipt.id))

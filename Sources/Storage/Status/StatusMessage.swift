@@ -12,6 +12,8 @@ public struct StatusMessage: Sendable {
 
     /// The sender's name for it; nil when it has none that can be kept.
     public let id: String?
+    /// That name or, where it has none that can be kept, what it has for one, as far as it can be given back.
+    public let correlationID: String?
     public let content: Content
     /// SHA-256 of routing key and body.
     public let digest: [UInt8]
@@ -23,9 +25,11 @@ public struct StatusMessage: Sendable {
     let bodyBytes: Int
 
     public init(
-        id: String?, content: Content, routingKey: String, body: [UInt8], isRedelivered: Bool, trace: TraceContext? = nil
+        id: String?, correlationID: String? = nil, content: Content, routingKey: String, body: [UInt8], isRedelivered: Bool,
+        trace: TraceContext? = nil
     ) {
         self.id = id
+        self.correlationID = id ?? correlationID
         self.content = content
         self.isRedelivered = isRedelivered
         var hash = SHA256()

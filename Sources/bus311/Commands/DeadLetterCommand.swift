@@ -110,7 +110,8 @@ struct DeadLetterCommand: AsyncParsableCommand {
                                 + "back what is held for 30 minutes: choose --rate \(letters.count / DeadLetterCommand.longestHold + 1) or more."
                         )
                     }
-                    return try await DeadLetterReturn(administration: administration, tenant: tenant, store: store, rate: rate).run(letters, in: box)
+                    return try await DeadLetterReturn(administration: administration, tenant: tenant, store: store, rate: rate)
+                        .run(letters, in: box)
                 }
                 try common.show(text: outcome.text, json: outcome)
             }

@@ -32,9 +32,10 @@ class CRM:
     def send(self, message_id, body, key=None, **properties):
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
+        properties = dict({"content_type": "application/json"}, **properties)
         self.channel.basic_publish(
             self.settings["status_exchange"], key or self.key, body,
-            pika.BasicProperties(message_id=message_id, delivery_mode=2, content_type="application/json", **properties), mandatory=True)
+            pika.BasicProperties(message_id=message_id, delivery_mode=2, **properties), mandatory=True)
 
     def receive(self):
         """Every receipt there is now, checked against the contract."""
@@ -46,8 +47,11 @@ class CRM:
             kind = method.routing_key.rsplit(".", 1)[1]
             self.strict[kind].validate(event)
             assert properties.message_id == event["id"] and properties.type == f"status_update.{kind}.v1", properties
-            assert properties.correlation_id == event["data"]["update_id"], (properties, event)
-            self.receipts.setdefault(event["data"]["update_id"], []).append((kind, event))
+            # An id that no update can have is given back to match by, and named nowhere else.
+            named = event["data"]["update_id"]
+            assert named in (properties.correlation_id, None) and event.get("subject") == named, (properties, event)
+            assert properties.headers["ce-subject"] == (named or ""), properties
+            self.receipts.setdefault(properties.correlation_id, []).append((kind, event))
             self.channel.basic_ack(method.delivery_tag)
 
     def answers(self, message_id, count=1):
@@ -115,13 +119,30 @@ def strangers(city, crm, request):
     assert crm.key in crm.answers("k-1")[0][1]["data"]["detail"]
     crm.send(None, {"service_request_id": request, "status": "closed"})
     crm.rejected(None, "missing-message-id")
-    crm.send("x" * 129, {"service_request_id": request, "status": "closed"})
-    crm.rejected(None, "invalid-update-id", 2)
+    for name in ("x" * 129, "y" * 255, "a\u0007b"):
+        crm.send(name, {"service_request_id": request, "status": "closed"})
+        crm.rejected(name, "invalid-update-id")
+        assert crm.answers(name)[0][1]["data"]["update_id"] is None
     crm.send("big", b'{"service_request_id":"' + request.encode() + b'","status_notes":"' + b"x" * 100_000 + b'"}')
     crm.rejected("big", "too-large")
     user = city.settings["amqp_uri"].split("//")[1].split(":")[0]
     crm.send("named", {"service_request_id": request, "status_notes": "n"}, user_id=user)
     crm.accepted("named", "applied")
+
+    said = {"service_request_id": request, "status_notes": "dit"}
+    for number, (body, properties, reason) in enumerate([
+            (said, {"content_type": None}, None), (said, {"content_type": "application/vnd.grc+json; charset=utf-8"}, None),
+            (said, {"content_encoding": "utf-8"}, None), (said, {"content_type": "text/xml"}, "unsupported-media-type"),
+            (said, {"content_encoding": "gzip"}, "unsupported-content-encoding"),
+            (json.dumps(said).encode("utf-16"), {}, "malformed-json"), (json.dumps(said).encode("utf-32-le"), {}, "malformed-json")]):
+        crm.send(f"t-{number}", body, **properties)
+        crm.accepted(f"t-{number}", "applied") if reason is None else crm.rejected(f"t-{number}", reason)
+        # REST wants a type, and says the same of everything else.
+        headers = {"Content-Type": properties.get("content_type", "application/json"), "Content-Encoding": properties.get("content_encoding")}
+        sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+        told = rest(city, request, f"rest-t-{number}", sent, {name: value for name, value in headers.items() if value})[0]
+        wanted = "unsupported-media-type" if headers["Content-Type"] is None else reason or "applied"
+        assert told == wanted, (number, told)
 
     seed = random.randrange(1 << 32)
     print(f"garbage with seed {seed}", flush=True)
@@ -154,11 +175,11 @@ def stray(city, crm, request):
     crm.accepted("s-1", "applied")
 
 
-def rest(city, request, number, body):
+def rest(city, request, number, body, headers={"Content-Type": "application/json"}):
     """What the other door says: (outcome or the code of the refusal, status, members at fault)."""
     url = f"{city.settings['status_ingest_url']}/v1/service-requests/{request}/updates/{number}"
     call = urllib.request.Request(url, method="PUT", data=body, headers={
-        "Authorization": f"Bearer {city.settings['crm_token']}", "Content-Type": "application/json"})
+        "Authorization": f"Bearer {city.settings['crm_token']}", **headers})
     try:
         with urllib.request.urlopen(call, timeout=20) as answer:
             document = json.load(answer)
