@@ -5,8 +5,8 @@ import Storage
 
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say what is wrong with the broker and the command that repairs it; exit code 1 when something is, 69 when it does not answer.",
-        discussion: "Example: bus311 doctor --format json")
+        abstract: "Say what is wrong with the broker and the command that repairs it.",
+        discussion: "Exit code 1 when something is wrong, 69 when the broker does not answer. Example: bus311 doctor --format json")
     @OptionGroup var common: CommonOptions
 
     func run() async throws {

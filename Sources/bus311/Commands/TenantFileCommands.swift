@@ -205,7 +205,8 @@ struct TenantDrift: AsyncParsableCommand {
                 if !strangers.isEmpty { views.append(View(tenant: nil, virtual_host: host, changes: strangers)) }
             }
             let text = views.map { view in
-                "\(view.tenant ?? "All tenants") (virtual host \(view.virtual_host)):\n" + view.changes.map { "  \($0)" }.joined(separator: "\n")
+                let lines = view.changes.map { "  \($0)" }.joined(separator: "\n")
+                return "\(view.tenant ?? "All tenants") (virtual host \(view.virtual_host)):\n\(lines)"
             }
             try common.show(text: views.isEmpty ? "No drift in \(tenants.count) tenants." : text.joined(separator: "\n"), json: views)
             if !views.isEmpty { throw ExitCode(2) }
