@@ -19,6 +19,8 @@ public struct OutgoingCall: Sendable {
     public let bytesIn: Int
     /// Whose business it was; nil where nobody said so.
     public let tenant: Int32?
+    /// Which service of the process made it; nil where nobody said so.
+    public let actor: String?
 }
 
 /// Who hears of every outgoing call of this process, whichever client makes it.
@@ -29,6 +31,9 @@ public enum OutgoingCalls {
 
     /// Whose business the calls are that are made inside: a tenant's number.
     @TaskLocal public static var tenant: Int32?
+
+    /// Which service makes the calls that are made inside: several may run in one process.
+    @TaskLocal public static var actor: String?
 
     /// One hears; the next one that asks hears in its place.
     public static func observe(_ observer: Observer?) { self.observer.withLockedValue { $0 = observer } }
@@ -41,6 +46,6 @@ public enum OutgoingCalls {
         await observer(
             OutgoingCall(
                 way: way, method: method, server: server, result: result, duration: start.duration(to: .now), body: body,
-                bytesOut: bytesOut, bytesIn: bytesIn, tenant: tenant))
+                bytesOut: bytesOut, bytesIn: bytesIn, tenant: tenant, actor: actor))
     }
 }

@@ -27,7 +27,10 @@ public actor WALReceiver: PrivateServer {
     public func start() async throws {
         guard process?.exitNow != nil || process == nil else { return }
         try SecretFile.makeFolder(folder)
-        try await checkTimeline()
+        try await WALHistory(
+            of: folder, programs: programs, environment: environment,
+            log: log.deletingLastPathComponent().appendingPathComponent("identify.log")
+        ).claim()
         _ = try await programs.run(
             "pg_receivewal", ["--create-slot", "--if-not-exists", "--slot=\(application)", "--no-password"], environment: environment,
             log: log)
@@ -50,30 +53,6 @@ public actor WALReceiver: PrivateServer {
     public func stop() async { await process?.stop(signal: SIGINT, limit: .seconds(10)) }
 
     public func exit() async -> ProcessExit? { await process?.exit() }
-
-    /// A restored or promoted server writes another history from some point on. In one folder the second would overwrite the end of the
-    /// first, of which a later restore may need every byte.
-    private func checkTimeline() async throws {
-        let answer = log.deletingLastPathComponent().appendingPathComponent("identify.log")
-        try? FileManager.default.removeItem(at: answer)
-        let text = try await programs.run(
-            "psql", ["-XAtq", "-w", "-c", "IDENTIFY_SYSTEM", "dbname=replication replication=true"], environment: environment, log: answer)
-        try? FileManager.default.removeItem(at: answer)
-        let fields = text.split(separator: "\n").last?.split(separator: "|", omittingEmptySubsequences: false) ?? []
-        guard fields.count >= 3, let timeline = UInt32(fields[1]) else {
-            throw PrivateServerError.commandFailed(command: "IDENTIFY_SYSTEM", exit: nil, output: text)
-        }
-        let server = String(fields[0])
-        let note = folder.appendingPathComponent("server")
-        if let known = try? String(contentsOf: note, encoding: .utf8) {
-            guard known.trimmingCharacters(in: .whitespacesAndNewlines) == "\(server) \(timeline)" else {
-                throw WALArchiveError.anotherHistory(
-                    path: folder.path, known: known.trimmingCharacters(in: .whitespacesAndNewlines), found: "\(server) \(timeline)")
-            }
-        } else {
-            try SecretFile.write("\(server) \(timeline)\n", to: note)
-        }
-    }
 }
 
 /// Why a folder does not take a server's log.

@@ -11,7 +11,7 @@ import Testing
 struct AlertDeliveryTests {
     private func delivery(_ channel: NewAlertDelivery.Channel) -> AlertDelivery {
         AlertDelivery(
-            number: 7, alert: 1,
+            number: 7, alert: 1, tenant: nil,
             what: NewAlertDelivery(
                 channel: channel, recipient: .operator, kind: .fired, subject: "s", body: "b", payload: Array("{\"a\":1}".utf8)),
             attempts: 1, createdAt: .now, address: nil)

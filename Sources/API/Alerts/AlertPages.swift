@@ -12,26 +12,37 @@ struct AlertPages: Sendable {
 
     static func isAlert(_ path: String) -> Bool { path.hasPrefix(AlertLink.prefix) }
 
-    func response(to request: Request) async -> Response {
-        guard let link = AlertLink(path: request.uri.path) else { return Self.page(404, .unknown, .french) }
+    /// - Parameter trail: whose alert it is, and which, is written down: a look at it too.
+    func response(to request: Request, _ tenants: DirectorySnapshot, _ trail: RequestTrail) async -> Response {
+        // The mail that the link stood in was written in its reader's language, which may not be the tenant's.
+        let asked = request.uri.queryParameters["language"].flatMap { Language(parsing: String($0)) }
+        let language = asked ?? .french
+        guard let link = AlertLink(path: request.uri.path) else { return Self.page(404, .unknown, language) }
+        func note(_ alert: LinkedAlert) {
+            if let tenant = alert.tenantKey.flatMap({ tenants.tenant($0) }) { trail.note(tenant) }
+            trail.objects = "alert \(link.alert) \(link.recipient.rawValue)"
+        }
         do throws(StorageError) {
             switch request.method {
             case .get, .head:
-                guard let alert = try await links.alert(of: link) else { return Self.page(404, .unknown, .french) }
-                return Self.page(200, alert.endedAt != nil ? .over : alert.acknowledgedAt != nil ? .done : .ask, alert.language, alert)
+                guard let alert = try await links.alert(of: link) else { return Self.page(404, .unknown, language) }
+                note(alert)
+                return Self.page(
+                    200, alert.endedAt != nil ? .over : alert.acknowledgedAt != nil ? .done : .ask, asked ?? alert.language, alert)
             case .post:
                 guard try await links.acknowledge(link), let alert = try await links.alert(of: link) else {
-                    return Self.page(404, .unknown, .french)
+                    return Self.page(404, .unknown, language)
                 }
-                return Self.page(200, alert.endedAt != nil ? .over : .done, alert.language, alert)
+                note(alert)
+                return Self.page(200, alert.endedAt != nil ? .over : .done, asked ?? alert.language, alert)
             default:
-                var response = Self.page(405, .unknown, .french)
+                var response = Self.page(405, .unknown, language)
                 response.headers[.allow] = "GET, HEAD, POST"
                 return response
             }
         } catch {
             logger.warning("alert page without its database", metadata: ["error": "\(error)"])
-            var response = Self.page(503, .unavailable, .french)
+            var response = Self.page(503, .unavailable, language)
             response.headers[.retryAfter] = "5"
             return response
         }
@@ -65,7 +76,12 @@ struct AlertPages: Sendable {
             let (day, minute) = clock.local(alert.since)
             let time = "\(minute / 60 < 10 ? "0" : "")\(minute / 60):\(minute % 60 < 10 ? "0" : "")\(minute % 60)"
             html += "<p><strong>\(HTMLText.escaped(alert.tenant ?? "Bus311"))</strong> — <code>\(alert.code.rawValue)</code>, "
-            html += "\(isFrench ? "depuis le" : "since") \(day) \(time) (\(HTMLText.escaped(alert.timeZone)))</p>\n"
+            let date = day.civil
+            let words =
+                isFrench
+                ? "depuis le \(date.day < 10 ? "0" : "")\(date.day)/\(date.month < 10 ? "0" : "")\(date.month)/\(date.year) à \(time)"
+                : "since \(day) \(time)"
+            html += "\(words) (\(HTMLText.escaped(alert.timeZone)))</p>\n"
         }
         html += "<p>\(HTMLText.escaped(words.text))</p>\n"
         if state == .ask { html += "<form method=\"post\"><button>\(isFrench ? "J'en prends acte" : "Acknowledge")</button></form>\n" }

@@ -184,9 +184,10 @@ public struct GeoReportGateway: HTTPResponder {
         _ alerts: AlertPages, _ request: Request, _ context: Context, since start: ContinuousClock.Instant
     ) async -> Response {
         var response: Response
+        let trail = RequestTrail()
         do throws(GeoReportError) {
             _ = try limits.admit(limits.caller(request, context), nil, in: directory.current)
-            response = await alerts.response(to: request)
+            response = await alerts.response(to: request, directory.current, trail)
         } catch {
             response = Self.response(to: error, .json)
         }
@@ -194,7 +195,7 @@ public struct GeoReportGateway: HTTPResponder {
         response.headers[HTTPMetrics.requestID] = requestID
         if request.method == .head { response.body = ResponseBody() }
         HTTPMetrics.record("alert", request.method, Int(response.status.code), since: start)
-        await HTTPAudit.record(.inHTTP, "alert", request, response, requestID, RequestTrail(), since: start, in: audit)
+        await HTTPAudit.record(.inHTTP, "alert", request, response, requestID, trail, since: start, in: audit)
         return response
     }
 

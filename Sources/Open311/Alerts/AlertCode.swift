@@ -41,6 +41,17 @@ public enum AlertCode: String, Sendable, Hashable, CaseIterable {
         }
     }
 
+    /// Whether it is the installation's, and no tenant's.
+    public var isOfInstallation: Bool {
+        switch self {
+        case .outboxAge, .relayDown, .brokerDown, .brokerAlarm, .nodeDown, .quorumCritical, .certExpiry, .disk, .deadman: true
+        default: false
+        }
+    }
+
+    /// Whether this audience ever hears of it.
+    public func isTold(to audience: AlertAudience) -> Bool { delay(for: audience, AlertRules.standard(self)) != nil }
+
     /// Who hears of it, and how long after the condition began at the earliest.
     func delay(for audience: AlertAudience, _ rule: AlertRule) -> Int64? {
         switch (audience, self) {

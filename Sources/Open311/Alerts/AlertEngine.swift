@@ -40,7 +40,8 @@ public struct AlertEngine: Sendable {
         let known = Dictionary(open.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
         // Causes first: what follows from one that appears in this very look is held back too.
         let keys = Set(known.keys).union(observations.keys).sorted { Self.order($0) < Self.order($1) }
-        var present = Set(open.map(\.key))
+        // One that is over, though nobody may say so yet, holds nothing back.
+        var present = Set(open.filter { $0.phase != .resolving }.map(\.key))
         for key in keys {
             let rule = rules[key.code]
             let cause = key.code.inhibitors.first { present.contains(AlertKey($0, key.tenant)) || present.contains(AlertKey($0)) }
@@ -56,7 +57,7 @@ public struct AlertEngine: Sendable {
                 continue
             }
             episode.silence = silence ?? (context.muted.contains(key) ? .muted : nil)
-            if episode.phase == .ended { present.remove(key) } else { present.insert(key) }
+            if episode.phase == .pending || episode.phase == .firing { present.insert(key) } else { present.remove(key) }
             outcome.notices += Self.tell(&episode, rule, context.now)
             outcome.episodes.append(episode)
         }

@@ -69,7 +69,7 @@ public struct AlertJudge: Sendable {
             found[.consumerStuck] = stuck(queue, signs, at: now)
             let fill = max(queue.fill, signs.isRefused ? 100 : 0)
             found[.queueFill] = AlertObservation(Double(fill), rules[.queueFill], [.percent: Int64(fill), .messages: Int64(queue.depth)])
-            found[.deadLetters] = deadLetters(queue, since: deadSince, at: now)
+            found[.deadLetters] = deadLetters(queue, signs.deadLetterKinds, since: deadSince, at: now)
             let age = queue.depth > 0 ? signs.oldestInQueue.map { max(0, now.seconds - $0.seconds) } : 0
             if let age {
                 found[.backlogAge] = AlertObservation(
@@ -111,11 +111,12 @@ public struct AlertJudge: Sendable {
         return AlertObservation(.bad(.critical), facts)
     }
 
-    private func deadLetters(_ queue: QueueSigns, since: Timestamp?, at now: Timestamp) -> AlertObservation {
+    private func deadLetters(_ queue: QueueSigns, _ kinds: [String], since: Timestamp?, at now: Timestamp) -> AlertObservation {
         guard Double(queue.dead) >= rules[.deadLetters].warning else { return AlertObservation(.clear) }
         let age = since.map { now.seconds - $0.seconds } ?? 0
         return AlertObservation(
-            .bad(Double(age) >= rules[.deadLetters].critical ? .critical : .warning), [.deadLetters: Int64(queue.dead)])
+            .bad(Double(age) >= rules[.deadLetters].critical ? .critical : .warning), [.deadLetters: Int64(queue.dead)],
+            names: kinds)
     }
 
     /// Publishing fails twice as early as refused statuses: five and ten to start with.

@@ -80,6 +80,16 @@ public struct AlertRules: Sendable, Hashable {
             guard let value = Self.number(sides[1]) else {
                 throw Self.fault(word, "the value must be a number, or a time as in 90s, 20m, 4h, 2d")
             }
+            let standard = Self.standard(code)
+            let isThere =
+                switch names[1] {
+                case "manager_after": standard.managerAfter > 0
+                case "warning": standard.warning > 0
+                case "critical": standard.critical.isFinite
+                case "clear": standard.clear > 0
+                default: true
+                }
+            guard isThere else { throw Self.fault(word, "\(code.rawValue) has no \(names[1])") }
             switch names[1] {
             case "after": self[code].after = Int64(value)
             case "clear_after": self[code].clearAfter = Int64(value)
@@ -90,7 +100,43 @@ public struct AlertRules: Sendable, Hashable {
             default: throw Self.fault(word, "the numbers of a rule are after, clear_after, manager_after, warning, critical, clear")
             }
         }
+        for code in AlertCode.allCases where changed[code] != nil { try check(code) }
     }
+
+    /// Whether a rule's limits can be together.
+    private func check(_ code: AlertCode) throws(InvalidValue) {
+        let (rule, standard) = (self[code], Self.standard(code))
+        func refuse(_ problem: String) -> InvalidValue { InvalidValue(name: "alerts.rules", problem: "\(code.rawValue): \(problem)") }
+        if code == .queueFill || code == .disk {
+            guard [rule.warning, rule.critical, rule.clear].allSatisfy({ (0...100).contains($0) }) else {
+                throw refuse("warning, critical and clear are per cent, 0 to 100")
+            }
+        }
+        if standard.warning > 0 {
+            guard rule.warning > 0 else { throw refuse("warning must be 1 at least") }
+        }
+        if standard.clear > 0 {
+            guard rule.clear <= rule.warning else {
+                throw refuse("clear (\(Self.text(rule.clear))) is above warning (\(Self.text(rule.warning)))")
+            }
+        }
+        switch code {
+        // A number of letters, and for how long they have lain there.
+        case .deadLetters: break
+        // Days that are left: fewer are worse.
+        case .certExpiry:
+            guard rule.critical <= rule.warning else {
+                throw refuse(
+                    "critical (\(Self.text(rule.critical))) is above warning (\(Self.text(rule.warning))): these are days that are left")
+            }
+        default:
+            guard rule.critical >= rule.warning else {
+                throw refuse("critical (\(Self.text(rule.critical))) is below warning (\(Self.text(rule.warning)))")
+            }
+        }
+    }
+
+    private static func text(_ number: Double) -> String { "\(Int64(min(number, 1e15)))" }
 
     private static func fault(_ entry: String, _ problem: String) -> InvalidValue {
         InvalidValue(name: "alerts.rules", problem: "has \(String(entry.prefix(80))): \(problem)")

@@ -124,6 +124,8 @@ public struct TenantSigns: Sendable, Equatable {
     public var clock: LocalClock
     /// Nil when the broker did not say.
     public var queue: QueueSigns?
+    /// Of the dead queue, as in `rejected service_request.created.v1 2`; empty when nobody looked.
+    public var deadLetterKinds: [String] = []
     /// When the oldest message of the queue was confirmed; nil when it is empty or not known.
     public var oldestInQueue: Timestamp?
     /// Of events that wait now: how often the broker refused or returned them.

@@ -52,7 +52,9 @@ public struct AlertText: Sendable, Equatable {
                         : "The alert comes and goes: you will hear of it again after half an hour of calm.")
             }
             lines += Self.facts(episode.facts, isFrench, isPeak: false)
-            if notice.audience == .administrator, !episode.names.isEmpty {
+            if episode.key.code == .deadLetters {
+                lines += Self.letters(episode.names, isFrench)
+            } else if notice.audience == .administrator, !episode.names.isEmpty {
                 lines.append((isFrench ? "Objets : " : "Objects: ") + Self.oneLine(episode.names.prefix(10).joined(separator: ", ")))
             }
             lines.append("")
@@ -63,8 +65,10 @@ public struct AlertText: Sendable, Equatable {
         }
         lines.append("")
         if notice.audience == .administrator {
-            lines.append("Code: \(episode.key.code.rawValue), \(episode.severity.name)\(tenant.map { ", tenant \($0.key)" } ?? "")")
-            lines.append("Runbook: \(links.runbooks)\(episode.key.code.runbook)")
+            let severity = isFrench ? (episode.severity == .critical ? "critique" : "avertissement") : episode.severity.name
+            let whose = tenant.map { isFrench ? ", collectivité \($0.key)" : ", tenant \($0.key)" } ?? ""
+            lines.append("Code\(isFrench ? " : " : ": ")\(episode.key.code.rawValue), \(severity)\(whose)")
+            lines.append("\(isFrench ? "Procédure : " : "Runbook: ")\(links.runbooks)\(episode.key.code.runbook)")
         } else {
             lines.append("\(isFrench ? "Référence" : "Reference")\(isFrench ? " : " : ": ")\(episode.key.code.rawValue)")
         }
@@ -112,6 +116,25 @@ public struct AlertText: Sendable, Equatable {
         }
         guard !shown.isEmpty else { return [] }
         return [(isPeak ? (isFrench ? "Au plus fort – " : "At its worst – ") : "") + shown.joined(separator: ", ") + "."]
+    }
+
+    /// Reason, type and count of dead letters, for both audiences.
+    private static func letters(_ kinds: [String], _ isFrench: Bool) -> [String] {
+        kinds.prefix(5).compactMap { kind in
+            let words = kind.split(separator: " ")
+            guard words.count == 3 else { return nil }
+            let reason: String =
+                switch words[0] {
+                case "rejected": isFrench ? "refusé par le logiciel" : "refused by the software"
+                case "delivery_limit": isFrench ? "remis trop souvent sans être acquitté" : "delivered too often and never acknowledged"
+                case "expired": isFrench ? "expiré" : "expired"
+                case "maxlen": isFrench ? "file pleine" : "queue full"
+                default: isFrench ? "autre motif" : "another reason"
+                }
+            return isFrench
+                ? "Motif : \(reason) (\(words[0])) – type : \(words[1]) – nombre : \(words[2])."
+                : "Reason: \(reason) (\(words[0])), type: \(words[1]), count: \(words[2])."
+        }
     }
 
     private static func label(_ fact: AlertFact, _ isFrench: Bool) -> String {

@@ -152,7 +152,7 @@ struct UsageCharts {
             ])
         for (index, tick) in ticks.enumerated() {
             drawing.line(x(tick.seconds), head, x(tick.seconds), drawing.height - 20, "gr")
-            let anchor = index == 0 ? "start" : index == ticks.count - 1 ? "end" : "middle"
+            let anchor = index == 0 ? "start" : index >= ticks.count - 2 ? "end" : "middle"
             drawing.text(tick.text.replacing(" ", with: "\u{202F}"), x(tick.seconds), drawing.height - 6, anchor)
         }
         for (index, value) in values.enumerated() {

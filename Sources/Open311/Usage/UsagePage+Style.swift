@@ -13,6 +13,7 @@ extension UsagePageWriter {
         .k{grid-column:1/-1;display:grid;grid-template-columns:repeat(auto-fit,minmax(128px,1fr));gap:8px 22px}.k p{margin:0}
         .k .n{color:var(--soft);font-size:.85rem}.big{font-size:1.85rem;font-weight:650;line-height:1.25;letter-spacing:-.02em}.d{color:var(--soft);font-size:.8rem}
         figure{margin:0}svg{display:block;width:100%;height:auto;overflow:visible}.w figure{overflow-x:auto}.w svg{min-width:600px}
+        .cal figure,.mo figure{direction:rtl}.cal figure>*,.mo figure>*{direction:ltr}
         .t{font-size:11px;fill:var(--soft)}.t.n,.t.v{font-size:12.5px;fill:var(--ink)}.t.v{font-weight:600}.t.bg{paint-order:stroke;stroke:var(--card);stroke-width:5px}
         .b1,.dt{fill:var(--a)}.b0{fill:var(--old)}.mk{fill:var(--ink);opacity:.72}.tr,.h0{fill:var(--h0)}.h1{fill:var(--h1)}.h2{fill:var(--h2)}.h3{fill:var(--h3)}.h4{fill:var(--h4)}
         .ok{fill:var(--ok)}.wa{fill:var(--wa)}.gr{stroke:var(--line)}.ax{stroke:var(--soft)}.dt{stroke:var(--card);stroke-width:2}

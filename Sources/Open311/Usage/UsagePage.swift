@@ -109,7 +109,7 @@ struct UsagePageWriter {
         var html = figure(
             words("Demandes par mois", "Requests by month"), charts.columns(values, label: label),
             [words("Mois", "Month"), words("Demandes", "Requests"), words("Un an avant", "A year before")],
-            values.map { [$0.title, words.number($0.now), words.number($0.before)] }, "w")
+            values.map { [$0.title, words.number($0.now), words.number($0.before)] }, "w mo")
         if !isPublic, report.period.to.number - report.period.from.number <= 372 {
             html += figure(
                 words("Jour par jour", "Day by day"),

@@ -1,3 +1,4 @@
+import Curl
 import Logging
 import Metrics
 import Open311
@@ -50,12 +51,16 @@ public struct AlertDispatch: ServiceLifecycle.Service {
     /// In a task of its own: what is under way when the service is told to stop is ended, not sent again after the start.
     private func send(_ delivery: AlertDelivery) async -> AlertWebhook.Outcome {
         let (webhook, mail) = (webhook, mail)
-        return await Task {
-            switch delivery.what.channel {
-            case .webhook: await webhook?.send(delivery) ?? .never("no_webhook")
-            case .email: await mail?.send(delivery) ?? .never("no_mail_server")
-            }
-        }.value
+        // A mail to a tenant's own people is its business; what goes to the operator is the installation's.
+        let tenant = delivery.what.recipient == .operator ? nil : delivery.tenant
+        return await OutgoingCalls.$tenant.withValue(tenant?.rawValue) {
+            await Task {
+                switch delivery.what.channel {
+                case .webhook: await webhook?.send(delivery) ?? .never("no_webhook")
+                case .email: await mail?.send(delivery) ?? .never("no_mail_server")
+                }
+            }.value
+        }
     }
 
     private func settle(_ delivery: AlertDelivery, _ outcome: AlertWebhook.Outcome) async throws(StorageError) {

@@ -12,6 +12,8 @@ public struct AlertWatch: ServiceLifecycle.Service {
     private let store: AlertStore
     /// Nil where the watch does not look at the broker.
     private let broker: BrokerSignsReader?
+    /// Nil where the watch may not look into dead queues: their letters are then only counted.
+    private let deadLetters: DeadLetterLook?
     private let rules: AlertRules
     private let writer: AlertWriter
     private let interval: Duration
@@ -22,12 +24,14 @@ public struct AlertWatch: ServiceLifecycle.Service {
     private let report: @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
 
     public init(
-        store: AlertStore, broker: BrokerSignsReader?, rules: AlertRules, settings: AlertSettings, interval: Duration,
+        store: AlertStore, broker: BrokerSignsReader?, deadLetters: DeadLetterLook? = nil, rules: AlertRules, settings: AlertSettings,
+        interval: Duration,
         disks: @escaping @Sendable () -> [DiskSign], heartbeat: AlertHeartbeat?, logger: Logger,
         report: @escaping @Sendable (_ dependency: String, _ isOK: Bool, _ detail: String) -> Void
     ) {
         self.store = store
         self.broker = broker
+        self.deadLetters = deadLetters
         self.rules = rules
         writer = AlertWriter(settings)
         self.interval = interval
@@ -71,6 +75,7 @@ public struct AlertWatch: ServiceLifecycle.Service {
         var nextHistories: Timestamp?
         /// The oldest message of each queue, and when it was asked for.
         var oldest: [TenantID: (confirmed: Timestamp?, asked: Timestamp)] = [:]
+        var deadLetters: [TenantID: DeadLetterLook.Found] = [:]
         var nextCleaning: Timestamp?
     }
 
@@ -93,6 +98,11 @@ public struct AlertWatch: ServiceLifecycle.Service {
         for tenant in board.tenants {
             var sign = TenantSigns(tenant: tenant.id, terms: tenant.terms, clock: LocalClock(tenant.timeZone))
             sign.queue = queues[tenant.key]
+            if let deadLetters, let queue = sign.queue {
+                let found = await deadLetters.look(at: tenant, dead: queue.dead, before: memory.deadLetters[tenant.id], now: now)
+                memory.deadLetters[tenant.id] = found
+                sign.deadLetterKinds = found?.kinds ?? []
+            }
             sign.oldestInQueue = try await oldest(of: tenant.id, depth: sign.queue?.depth ?? 0, &memory, now)
             sign.publishFailures = board.failures[tenant.id]?.count ?? 0
             sign.isRefused = board.failures[tenant.id]?.isRefused ?? false

@@ -35,12 +35,12 @@ public struct AlertWriter: Sendable {
     ) -> [NewAlertDelivery] {
         var deliveries: [NewAlertDelivery] = []
         for recipient in recipients(notice.audience, tenant) {
-            let text = text(notice, tenant, to: recipient, link(notice, recipient, signatures, expires))
+            let text = text(notice, tenant, to: recipient, link(notice, recipient, signatures, expires, language(recipient, tenant)))
             deliveries.append(
                 NewAlertDelivery(channel: .email, recipient: recipient, kind: notice.kind, subject: text.subject, body: text.body))
         }
         if settings.hasWebhook {
-            let link = link(notice, notice.audience == .manager ? .manager : .operator, signatures, expires)
+            let link = link(notice, notice.audience == .manager ? .manager : .operator, signatures, expires, settings.language)
             let text = text(notice, tenant, to: .operator, link)
             deliveries.append(
                 NewAlertDelivery(
@@ -61,16 +61,22 @@ public struct AlertWriter: Sendable {
     }
 
     private func link(
-        _ notice: AlertNotice, _ recipient: AlertRecipient, _ signatures: [AlertRecipient: String], _ expires: Int64
+        _ notice: AlertNotice, _ recipient: AlertRecipient, _ signatures: [AlertRecipient: String], _ expires: Int64,
+        _ language: Language
     ) -> String? {
         guard notice.kind != .recovered, let number = notice.episode.number, let signature = signatures[recipient] else { return nil }
         return settings.publicRoot + AlertLink(alert: number, recipient: recipient, expires: expires, signature: signature).path
+            + "?language=\(language.primary.rawValue)"
+    }
+
+    private func language(_ recipient: AlertRecipient, _ tenant: AlertTenant?) -> Language {
+        recipient == .operator ? settings.language : tenant?.language ?? settings.language
     }
 
     private func text(_ notice: AlertNotice, _ tenant: AlertTenant?, to recipient: AlertRecipient, _ link: String?) -> AlertText {
         AlertText(
             notice, tenant: tenant.map { (name: $0.name, key: $0.key.rawValue) },
-            language: recipient == .operator ? settings.language : tenant?.language ?? settings.language,
+            language: language(recipient, tenant),
             zone: recipient == .operator ? settings.timeZone : tenant?.timeZone ?? settings.timeZone,
             links: AlertText.Links(runbooks: settings.runbooks, acknowledge: link))
     }

@@ -108,7 +108,7 @@ public struct NoticeMailer: ServiceLifecycle.Service {
         do { message = try composer.message(notice, content, at: .now) } catch {
             return try await end(notice, .failed, "no_mail_address", nil)
         }
-        if let error = await handOver(message) {
+        if let error = await OutgoingCalls.$tenant.withValue(notice.tenant.production.rawValue, operation: { await handOver(message) }) {
             if NoticePlan.isStumble(error), stumbled.count < NoticePlan.stumbles { stumbled.insert(addresses[0]) }
             return try await settle(notice, error, stumbles: stumbled.count)
         }

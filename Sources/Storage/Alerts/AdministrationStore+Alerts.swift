@@ -27,7 +27,7 @@ enum AlertAdministrationSQL {
         insert into alert_mutes (code, tenant_id, until, reason, made_by) values ($1::text, $2::integer, $3::timestamptz, $4::text, $5::text)
         on conflict (code, tenant_id) do update set until = excluded.until, reason = excluded.reason, made_by = excluded.made_by
         """)
-    static let unmute = Statement("alerts_unmute", "delete from alert_mutes where code = $1::text and tenant_id = $2::integer")
+    static let unmute = Statement("alerts_unmute", "delete from alert_mutes where code = $1::text and tenant_id = $2::integer returning code")
     static let muteList = Statement(
         "alerts_mute_list",
         """
@@ -142,16 +142,16 @@ extension AdministrationStore {
 
     /// A person takes care of it: no more reminders.
     ///
-    /// - Returns: false when no such alert is open.
-    public func acknowledgeAlert(_ number: Int64, by who: String) async throws(StorageError) -> Bool {
+    /// - Returns: whose it is; nil when no such alert is open.
+    public func acknowledgeAlert(_ number: Int64, by who: String) async throws(StorageError) -> AlertKey? {
         try await run { (session) throws(PostgresError) in
             try session.transaction { (session) throws(PostgresError) in
                 guard let row = try session.execute(AlertAdministrationSQL.acknowledge, [.int64(number), .text(who)]).first else {
-                    return false
+                    return nil
                 }
-                let detail = "alert \(number) \(try row.text(1))"
-                try Self.act(who, "alert acknowledged", AlertStore.tenant(try row.int32(0)), detail, session)
-                return true
+                let tenant = AlertStore.tenant(try row.int32(0))
+                try Self.act(who, "alert acknowledged", tenant, "alert \(number) \(try row.text(1))", session)
+                return AlertCode(rawValue: try row.text(1)).map { AlertKey($0, tenant) }
             }
         }
     }
@@ -159,8 +159,10 @@ extension AdministrationStore {
     /// - Parameters:
     ///   - tenant: nil for the installation's own alert of the code.
     ///   - until: nil ends it.
+    /// - Returns: false when it was not muted, and was to be told again.
+    @discardableResult
     public func mute(_ code: AlertCode, _ tenant: TenantID?, until: Timestamp?, because reason: String, by who: String)
-        async throws(StorageError)
+        async throws(StorageError) -> Bool
     {
         try await run { (session) throws(PostgresError) in
             try session.transaction { (session) throws(PostgresError) in
@@ -168,10 +170,11 @@ extension AdministrationStore {
                 if let until {
                     _ = try session.execute(AlertAdministrationSQL.mute, key + [.timestamp(until.microseconds), .text(reason), .text(who)])
                 } else {
-                    _ = try session.execute(AlertAdministrationSQL.unmute, key)
+                    guard try session.execute(AlertAdministrationSQL.unmute, key).first != nil else { return false }
                 }
                 let detail = code.rawValue + (until.map { " until \($0.iso8601): \(reason)" } ?? "")
                 try Self.act(who, until == nil ? "alert unmuted" : "alert muted", tenant, detail, session)
+                return true
             }
         }
     }
@@ -196,13 +199,14 @@ extension AdministrationStore {
         }
     }
 
-    /// - Returns: false when there is none that has not ended.
-    public func endMaintenance(_ number: Int64, by who: String) async throws(StorageError) -> Bool {
+    /// - Returns: nil when there is none that has not ended.
+    public func endMaintenance(_ number: Int64, by who: String) async throws(StorageError) -> EndedMaintenance? {
         try await run { (session) throws(PostgresError) in
             try session.transaction { (session) throws(PostgresError) in
-                guard let row = try session.execute(AlertAdministrationSQL.endMaintenance, [.int64(number)]).first else { return false }
-                try Self.act(who, "maintenance ended", AlertStore.tenant(try row.int32(0)), "window \(number)", session)
-                return true
+                guard let row = try session.execute(AlertAdministrationSQL.endMaintenance, [.int64(number)]).first else { return nil }
+                let ended = EndedMaintenance(tenant: AlertStore.tenant(try row.int32(0)))
+                try Self.act(who, "maintenance ended", ended.tenant, "window \(number)", session)
+                return ended
             }
         }
     }

@@ -50,6 +50,8 @@ public struct AlertLink: Sendable, Hashable {
 /// What the page of a link shows.
 public struct LinkedAlert: Sendable {
     public let code: AlertCode
+    /// Nil for the installation.
+    public let tenantKey: TenantKey?
     /// Its name for people; nil for the installation.
     public let tenant: String?
     public let language: Language
@@ -76,7 +78,8 @@ public final class AlertLinkStore: Sendable {
             else { return nil }
             func moment(_ column: Int) -> Timestamp? { row.optionalTimestamp(column).map { Timestamp(microseconds: $0) } }
             return LinkedAlert(
-                code: code, tenant: row.optionalText(2), language: row.optionalText(3).flatMap { Language(parsing: $0) } ?? .french,
+                code: code, tenantKey: row.optionalText(1).flatMap { try? TenantKey(validating: $0) }, tenant: row.optionalText(2),
+                language: row.optionalText(3).flatMap { Language(parsing: $0) } ?? .french,
                 timeZone: row.optionalText(4) ?? "Europe/Paris", since: Timestamp(microseconds: try row.timestamp(5)), endedAt: moment(6),
                 acknowledgedAt: moment(7))
         }

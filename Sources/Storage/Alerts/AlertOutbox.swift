@@ -21,7 +21,8 @@ public final class AlertOutbox: Sendable {
                     channel: channel, recipient: recipient, kind: AlertNotice.Kind(rawValue: try row.text(5)) ?? .fired,
                     subject: try row.text(6), body: try row.text(7), payload: row.isNull(8) ? nil : try row.json(8))
                 return AlertDelivery(
-                    number: try row.int64(0), alert: row.optionalInt64(1), what: what, attempts: Int(try row.int32(9)),
+                    number: try row.int64(0), alert: row.optionalInt64(1), tenant: AlertStore.tenant(try row.int32(2)), what: what,
+                    attempts: Int(try row.int32(9)),
                     createdAt: Timestamp(microseconds: try row.timestamp(10)),
                     address: recipient == .operator ? nil : row.optionalText(11).flatMap { try? EmailAddress(validating: $0) })
             }

@@ -38,12 +38,20 @@ public struct NewAlertDelivery: Sendable {
 public struct AlertDelivery: Sendable {
     public let number: Int64
     public let alert: Int64?
+    /// Whose alert it tells; nil for the installation's.
+    public let tenant: TenantID?
     public let what: NewAlertDelivery
     /// This one included.
     public let attempts: Int
     public let createdAt: Timestamp
     /// Of the tenant's contact; nil for the installation's own, and when the contact has none any more.
     public let address: EmailAddress?
+}
+
+/// A window of announced work that was ended.
+public struct EndedMaintenance: Sendable, Equatable {
+    /// Nil for the whole installation's.
+    public let tenant: TenantID?
 }
 
 /// A tenant as the alerts know it.

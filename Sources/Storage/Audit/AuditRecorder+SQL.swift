@@ -4,7 +4,7 @@ import Postgres
 enum AuditSQL {
     static let all = [
         begin, seen, add, addDirectly, page, latest, days, oldest, tenantsOfDay, dayRows, seals, seal, writers, numbers, missing,
-        recover, partitions,
+        unwrittenEvents, recover, partitions,
     ]
 
     static let begin = Statement("audit_begin", "select bus311_audit_begin($1::text)")
@@ -50,7 +50,8 @@ enum AuditSQL {
             .int64s(entries.map { $0.request?.rawValue ?? 0 }), .texts(entries.map(\.objects)), .texts(entries.map(\.result)),
             .int64s(entries.map { microseconds($0.duration) }), .int64s(entries.map { Int64($0.bytesIn) }),
             .int64s(entries.map { Int64($0.bytesOut) }), .int32s(entries.map { Int32(clamping: $0.calls) }),
-            .texts(entries.map(\.correlationID)), .byteStrings(entries.map { $0.traceID }), .byteStrings(entries.map(\.bodyHash)),
+            .texts(entries.map { $0.correlationID.map(AuditCorrelation.kept) }), .byteStrings(entries.map { $0.traceID }),
+            .byteStrings(entries.map(\.bodyHash)),
         ]
     }
 
@@ -66,7 +67,7 @@ enum AuditSQL {
         a.bytes_in, a.bytes_out, a.calls, a.correlation_id, a.trace_id, a.body_sha256, a.writer, a.number
         """
 
-    /// $1 tenant, $2 from, $3 to, $4 direction, $5 actor, $6 operation, $7 request, $8 result, $9 correlation or trace.
+    /// $1 tenant, $2 from, $3 to, $4 direction, $5 actor, $6 operation, $7 request, $8 result, $9 correlation or trace, as it is and as it is kept.
     /// A row is stored when its call is over, at most two days late.
     private static let wanted = """
         a.tenant_id = $1::integer and a.stored_at >= $2::timestamptz and a.stored_at < $3::timestamptz + interval '2 days'
@@ -74,7 +75,7 @@ enum AuditSQL {
           and ($4::text is null or a.direction = $4::text) and ($5::text is null or a.actor = $5::text)
           and ($6::text is null or a.operation = $6::text) and ($7::bigint is null or a.request_id = $7::bigint)
           and ($8::text is null or a.result = $8::text)
-          and ($9::text is null or a.correlation_id = $9::text or encode(a.trace_id, 'hex') = $9::text)
+          and ($9::text[] is null or a.correlation_id = any ($9::text[]) or encode(a.trace_id, 'hex') = any ($9::text[]))
         """
 
     /// Oldest first, behind ($10, $11).
@@ -154,6 +155,20 @@ enum AuditSQL {
 
     static let missing = Statement(
         "audit_missing", "select count(*) from bus311_audit_missing($1::timestamptz, $2::timestamptz)")
+
+    /// Events that were settled as confirmed, which writes their row in the same transaction, and whose row is not there.
+    static let unwrittenEvents = Statement(
+        "audit_unwritten_events",
+        """
+        select count(*) from outbox o
+        where o.state = 'confirmed' and o.published_at is not null and o.last_error is distinct from 'erased'
+          and o.confirmed_at >= greatest($1::timestamptz, (select min(began_at) from audit_writers))
+          and o.seq >= to_char($1::timestamptz at time zone 'UTC' - interval '2 months', 'YYMM')::bigint * 1000000000
+          and not exists (
+              select from audit a
+              where a.tenant_id = o.tenant_id and a.stored_at = o.confirmed_at and a.direction = 'out.amqp'
+                and a.correlation_id = o.event_id::text)
+        """)
     static let recover = Statement("audit_recover", "select bus311_audit_recover($1::timestamptz, $2::timestamptz)")
     static let partitions = Statement("audit_partitions", "select bus311_make_audit_partitions(3)")
 }

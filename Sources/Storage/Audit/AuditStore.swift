@@ -22,7 +22,8 @@ public struct AuditFilter: Sendable {
     func parameters(_ tenant: Int32) -> [Parameter] {
         [
             .int32(tenant), .timestamp(from.microseconds), .timestamp(to.microseconds), .text(direction?.rawValue), .text(actor),
-            .text(operation), .int64(request?.rawValue), .text(result), .text(correlation),
+            .text(operation), .int64(request?.rawValue), .text(result),
+            correlation.map { .texts([$0, AuditCorrelation.kept($0)]) } ?? .null,
         ]
     }
 }
@@ -170,6 +171,13 @@ public final class AuditStore: Sendable {
     public func missing(from: Timestamp, to: Timestamp) async throws(StorageError) -> Int64 {
         try await run { (session) throws(PostgresError) in
             try session.execute(AuditSQL.missing, [.timestamp(from.microseconds), .timestamp(to.microseconds)]).first?.int64(0) ?? 0
+        }
+    }
+
+    /// Events that the broker confirmed since, and of which no row tells.
+    func unwrittenEvents(since: Timestamp) async throws(StorageError) -> Int64 {
+        try await run { (session) throws(PostgresError) in
+            try session.execute(AuditSQL.unwrittenEvents, [.timestamp(since.microseconds)]).first?.int64(0) ?? 0
         }
     }
 

@@ -14,6 +14,8 @@ public struct AuditFinding: Sendable, Equatable {
         case otherSeal = "other-seal"
         /// Rows that a process numbered are not there.
         case missingRows = "missing-rows"
+        /// Events were confirmed, and their rows, written in the same transactions, are not there.
+        case missingEvents = "missing-events"
         /// A process gave rows up, and said so.
         case lostRows = "lost-rows"
         /// A process ended without a word: its last rows may be missing.
@@ -28,7 +30,7 @@ public struct AuditFinding: Sendable, Equatable {
     /// Whether it says that the audit is not what was written; the others say what could not be written.
     public var isTampering: Bool {
         switch kind {
-        case .changedDay, .brokenChain, .unsealedDay, .otherSeal, .missingRows: true
+        case .changedDay, .brokenChain, .unsealedDay, .otherSeal, .missingRows, .missingEvents: true
         case .lostRows, .silentEnd, .unrecordedRequests: false
         }
     }
@@ -66,6 +68,12 @@ extension AuditStore {
             report.findings.append(AuditFinding(kind: .unsealedDay, text: "\(day) is over and not sealed: run bus311 audit seal"))
         }
         try await verifyNumbers(&report)
+        let events = try await unwrittenEvents(since: now.adding(days: -35))
+        if events > 0 {
+            report.findings.append(
+                AuditFinding(
+                    kind: .missingEvents, text: "\(events) events were confirmed by the broker, and their rows out.amqp are not there"))
+        }
         let missing = try await missing(from: now.adding(days: -35), to: now.adding(seconds: -60))
         if missing > 0 {
             report.findings.append(

@@ -44,6 +44,10 @@ struct BackupRunCommand: AsyncParsableCommand {
         let folder = try BackupFolder(path: to, makes: true)
         let lock = try FolderLock(folder.root)
         defer { withExtendedLifetime(lock) {} }
+        try await WALHistory(
+            of: folder.wal, programs: try PostgresPrograms.newest(having: ["psql"]), environment: source.environment,
+            log: folder.root.appendingPathComponent("identify-run.log")
+        ).check()
         let moment = Date()
         let backup = try folder.begin(at: moment)
         let clock = ContinuousClock.now

@@ -63,10 +63,18 @@ struct RestoreRunCommand: AsyncParsableCommand {
             obstacle = target == .copy ? nil : outcome.obstacle
             if let obstacle { BackupCommand.warn(obstacle) }
         }
-        BackupCommand.tell("copying the database")
-        try await copy(backup, to: data, manifest)
-        let restored = try await recover(data, folder, manifest, target)
-        let photos = try await media.asyncMap { try await Self.photos(folder, to: $0) }
+        let (restored, photos): (BackupStore.Restored, Int?)
+        do {
+            BackupCommand.tell("copying the database")
+            try await copy(backup, to: data, manifest)
+            restored = try await recover(data, folder, manifest, target)
+            photos = try await media.asyncMap { try await Self.photos(folder, to: $0) }
+        } catch {
+            // Both were empty: what lies there is this command's, and would be in the way of the next try.
+            Self.empty(data)
+            if let media { Self.empty(URL(fileURLWithPath: media)) }
+            throw error
+        }
         BackupCommand.tell("")
         let seconds = clock.duration(to: .now) / .milliseconds(1) / 1_000
         try format.show(
@@ -94,6 +102,12 @@ struct RestoreRunCommand: AsyncParsableCommand {
         guard lstat(url.path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFDIR, try FileManager.default.contentsOfDirectory(atPath: url.path).isEmpty else {
             throw BackupFault.notEmpty(path: url.path)
+        }
+    }
+
+    private static func empty(_ url: URL) {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? [] {
+            try? FileManager.default.removeItem(at: url.appendingPathComponent(name))
         }
     }
 

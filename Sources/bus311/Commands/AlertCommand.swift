@@ -94,9 +94,10 @@ struct AlertCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await common.administer { administration in
-                guard try await administration.store.acknowledgeAlert(number, by: Operator.name) else {
+                guard let alert = try await administration.store.acknowledgeAlert(number, by: Operator.name) else {
                     throw ValidationError("No alert \(number) is open. List them: bus311 alert list")
                 }
+                if let tenant = alert.tenant { AdministrationTrail.current?.note(tenant) }
                 try common.show(text: "Acknowledged.", json: ["acknowledged": number])
             }
         }
@@ -135,7 +136,9 @@ struct AlertCommand: AsyncParsableCommand {
             try await common.administer { administration in
                 var id: TenantID?
                 if let tenant { id = try await administration.tenant(tenant).id }
-                try await administration.store.mute(code, id, until: nil, because: "", by: Operator.name)
+                guard try await administration.store.mute(code, id, until: nil, because: "", by: Operator.name) else {
+                    throw ValidationError("\(code.rawValue) is not muted there. What is: bus311 alert maintenance list")
+                }
                 try common.show(text: "It is told again.", json: ["code": code.rawValue])
             }
         }

@@ -94,9 +94,10 @@ struct AlertMaintenanceCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await common.administer { administration in
-                guard try await administration.store.endMaintenance(number, by: Operator.name) else {
+                guard let ended = try await administration.store.endMaintenance(number, by: Operator.name) else {
                     throw ValidationError("No window \(number) is open. List them: bus311 alert maintenance list")
                 }
+                if let tenant = ended.tenant { AdministrationTrail.current?.note(tenant) }
                 try common.show(text: "Ended.", json: ["ended": number])
             }
         }

@@ -56,14 +56,14 @@ struct AlertDeliveriesCommand: AsyncParsableCommand {
 
 struct AlertTestCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "test", abstract: "Send a test to everybody who would hear of an alert, by every way there is.",
+        commandName: "test", abstract: "Send a test to everybody who would hear of this alert, by every way there is.",
         discussion: """
             A watch must run: it sends. Exit code 1 when something has not arrived in time.
             Examples: bus311 alert test
                       bus311 alert test valmont-7f3a9c --code NO_CONSUMER
             """)
     @OptionGroup var common: CommonOptions
-    @Argument(help: "With it, the tenant's administrator and manager hear it too.") var tenant: String?
+    @Argument(help: "With it, the tenant's administrator and manager hear it too, where they would hear of the code.") var tenant: String?
     @Option(help: "Which alert's words.") var code: AlertCode = .noConsumer
     @Option(help: "Seconds to wait for the result; 0 does not wait.") var wait: Int = 30
 
@@ -71,14 +71,15 @@ struct AlertTestCommand: AsyncParsableCommand {
         guard (0...600).contains(wait) else { throw ValidationError("--wait must be 0 to 600 seconds.") }
         try await common.administer { administration in
             var known: AlertTenant?
-            if let tenant {
+            // Of what is the installation's no tenant hears.
+            if let tenant, !code.isOfInstallation {
                 let found = try await administration.tenant(tenant)
                 known = AlertTenant(found, contacts: try await administration.store.contacts(of: found.id))
             }
             var episode = AlertEpisode(AlertKey(code, known?.id), since: .now, severity: .warning)
             episode.phase = .firing
             let writer = AlertWriter(try administration.settings.alerts)
-            let audiences: [AlertAudience] = known == nil ? [.administrator] : AlertAudience.allCases
+            let audiences: [AlertAudience] = known == nil ? [.administrator] : AlertAudience.allCases.filter { code.isTold(to: $0) }
             let deliveries = audiences.flatMap { audience in
                 writer.deliveries(AlertNotice(.test, to: audience, of: episode, at: .now), tenant: known, signatures: [:], expires: 0)
             }

@@ -125,6 +125,8 @@ struct AuditCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Compute every sealed day anew, follow the chain, look for missing rows. Exit code 1: somebody changed something.",
             discussion: """
+                Exit code 0 with findings: nothing was changed, but something could not be written, as by a process that was killed
+                (silent-end, lost-rows, unrecorded-requests). Of each finding --format json says whether it is tampering.
                 Who may change everything in a database may also make new seals: keep them elsewhere (bus311 audit seal --list --format json,
                 or the log's lines "audit sealed") and give them with --against.
                 Example: bus311 audit verify --against seals-2026-11.json
@@ -157,7 +159,11 @@ struct AuditCommand: AsyncParsableCommand {
                 try common.show(
                     text: ([
                         "\(report.days) sealed days, \(report.rows) rows: "
-                            + (isTampered ? "NOT as they were written." : "as they were written.")
+                            + (isTampered
+                                ? "NOT as they were written."
+                                : report.findings.isEmpty
+                                    ? "as they were written."
+                                    : "as they were written. What could not be written, and who was killed, follows; nobody changed anything.")
                     ] + lines).joined(separator: "\n"),
                     json: View(
                         days: report.days, rows: report.rows,

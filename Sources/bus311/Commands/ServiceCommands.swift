@@ -68,12 +68,19 @@ struct Services {
         let recorder = try AuditRecorder(
             configuration: try settings.database(role), service: service, logger: logger(service), report: AuditMetrics.report(service))
         list.append(AuditService(recorder: recorder))
-        // In a process of several services the last one writes down what all of them ask of others.
-        OutgoingCalls.observe { await recorder.record(AuditEntry($0, by: service), mayMerge: true) }
+        // In a process of several services the last one writes down what all of them ask of others, each under its own name.
+        OutgoingCalls.observe { await recorder.record(AuditEntry($0, by: $0.actor ?? service), mayMerge: true) }
         return recorder
     }
 
+    /// What these services ask of others is asked by this one.
+    private mutating func name(_ actor: String, from first: Int) {
+        for place in list.indices.dropFirst(first) { list[place] = NamedService(service: list[place], actor: actor) }
+    }
+
     mutating func addGateway() async throws {
+        let first = list.count
+        defer { name("gateway", from: first) }
         let audit = try audit(.gateway, of: "gateway")
         let directory = try await directory(.gateway, of: "gateway")
         let recorder = try SubmissionRecorder(
@@ -108,6 +115,8 @@ struct Services {
     }
 
     mutating func addStatusIngest() async throws {
+        let first = list.count
+        defer { name("status-ingest", from: first) }
         let audit = try audit(.status, of: "status-ingest")
         let directory = try await directory(.status, of: "status-ingest")
         let updates = try StatusUpdateStore(configuration: try settings.database(.status))
@@ -137,6 +146,8 @@ struct Services {
     }
 
     mutating func addRelay() throws {
+        let first = list.count
+        defer { name("relay", from: first) }
         list.append(
             try OutboxRelay(
                 database: try settings.database(.relay), configuration: try settings.relay, logger: logger("relay"), report: report("relay")
@@ -144,6 +155,8 @@ struct Services {
     }
 
     mutating func addWatch() throws {
+        let first = list.count
+        defer { name("watch", from: first) }
         _ = try audit(.watch, of: "watch")
         list.append(AuditKeeper(store: try AuditStore(configuration: try settings.database(.watch)), logger: logger("watch")))
         list.append(
@@ -188,6 +201,7 @@ struct Services {
         list.append(
             AlertWatch(
                 store: try AlertStore(configuration: try settings.database(.watch)), broker: try settings.alertBroker,
+                deadLetters: try settings.deadLetterLook,
                 rules: try settings.alertRules, settings: try settings.alerts, interval: interval, disks: { DiskProbe.signs(of: disks) },
                 heartbeat: try settings.alertHeartbeat, logger: logger("alerts"), report: report("watch")))
         list.append(
@@ -198,6 +212,8 @@ struct Services {
 
     /// Nothing to clean where no photos are taken.
     mutating func addPhotos() throws {
+        let first = list.count
+        defer { name("photos", from: first) }
         if try settings.media != nil { _ = try audit(.photos, of: "photos") }
         for lane in [PhotoCleaner.Lane.plain, .blurred] {
             guard let media = try settings.media else { return }
@@ -216,6 +232,8 @@ struct Services {
     }
 
     mutating func addMailer() throws {
+        let first = list.count
+        defer { name("mailer", from: first) }
         guard let server = try settings.mailServer else {
             throw ValidationError("mail.url is not set: the server that takes mails over. \(Settings.place(of: "mail.url"))")
         }
@@ -251,6 +269,13 @@ extension Services {
         limit.rlim_cur = limit.rlim_max
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
+}
+
+private struct NamedService: ServiceLifecycle.Service {
+    let service: any ServiceLifecycle.Service
+    let actor: String
+
+    func run() async throws { try await OutgoingCalls.$actor.withValue(actor) { try await service.run() } }
 }
 
 private struct DirectoryService: ServiceLifecycle.Service {

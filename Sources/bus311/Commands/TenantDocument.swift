@@ -141,6 +141,7 @@ struct TenantDocument {
             own = named.first
             subject = own.map { .existing($0) } ?? .newOfStem(stem)
         }
+        if let own { AdministrationTrail.current?.note(own.id) }
         try check(own, among: tenants)
         return subject
     }

@@ -151,9 +151,10 @@ struct TenantApply: AsyncParsableCommand {
 extension TenantApply {
     private static func store(_ document: TenantDocument, as key: TenantKey, _ store: AdministrationStore) async throws {
         do throws(StorageError) {
-            _ = try await store.apply(
+            let tenant = try await store.apply(
                 document.file.declaration, to: key, boundary: document.boundary, catalogue: document.catalogue,
                 notices: document.file.notices.policy.map { .set($0) } ?? .keep, templates: document.templates, by: Operator.name)
+            AdministrationTrail.current?.note(tenant.id)
         } catch {
             guard error.kind == .duplicate else { throw error }
             throw ValidationError("\(document.path): another command took the key or a jurisdiction meanwhile. Run this one again.")

@@ -1,3 +1,4 @@
+import AMQP
 import ArgumentParser
 import Bus
 import Configuration
@@ -70,6 +71,19 @@ extension Settings {
         }
     }
 
+    /// Nil where this process does not know the user for dead letters.
+    var deadLetterLook: DeadLetterLook? {
+        get throws {
+            guard isSet("broker.redrive") else { return nil }
+            let broker = try redriveBroker
+            return DeadLetterLook { queue, virtualHost in
+                var broker = broker
+                broker.virtualHost = virtualHost
+                return try DeadLetterBox(broker: broker, queue: queue)
+            }
+        }
+    }
+
     /// Nil where nobody watches the watcher.
     var alertHeartbeat: AlertHeartbeat? {
         get throws {
@@ -94,9 +108,13 @@ extension Settings {
                 throw ValidationError("alerts.webhook.url is no http or https address. \(Self.place(of: "alerts.webhook.url"))")
             }
             let allowed = try endpoints("alerts.webhook.allow")
-            guard address.isSecure || !allowed.isEmpty else {
+            guard
+                address.isSecure
+                    || LinkGuard.Endpoint("\(address.host.contains(":") ? "[\(address.host)]" : address.host):\(address.port)").map(
+                        allowed.contains) == true
+            else {
                 throw ValidationError(
-                    "alerts.webhook.url is http: it must be https, unless alerts.webhook.allow names the address inside the house. "
+                    "alerts.webhook.url is http: it must be https, unless it is an address inside the house, as in http://10.1.2.3:8080/, and alerts.webhook.allow names it (10.1.2.3:8080). "
                         + Self.place(of: "alerts.webhook.url"))
             }
             return try AlertWebhook(

@@ -16,7 +16,7 @@ import pika
 from city import PROGRAM, City, wait_until
 
 # Nobody of these may appear in a log, a metric or the audit.
-PERSONS = ("Zébulon", "Quatrebarbes", "zebulon@personne.example", "0611223344", "cage d'escalier B")
+PERSONS = ("Zébulon", "zebulon.canary@perso.example", "+33611223344", "Quatrebarbes", "zebulon@personne.example", "0611223344", "cage d'escalier B")
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
@@ -125,6 +125,17 @@ def trace_from_post_to_status(audit):
     assert by_amqp["result"] == "applied" and by_amqp["body_sha256"] == hashlib.sha256(update).hexdigest(), by_amqp
     assert all(row["trace_id"] == TRACE for row in rows)
 
+    # Ids that a CRM chose: who may be in one is not written down, and is found all the same.
+    connection = pika.BlockingConnection(pika.URLParameters(city.settings["amqp_uri"]))
+    for chosen in ("zebulon.canary@perso.example", "+33611223344", f"crm-{request_id}-7"):
+        connection.channel().basic_publish(
+            city.settings["status_exchange"], f"{audit.tenant}.status_update.v1", update,
+            pika.BasicProperties(message_id=chosen, content_type="application/json"))
+        row, = audit.settled(1, "--correlation", chosen, "--direction", "in.amqp")
+        kept = chosen if chosen.startswith("crm-") else "sha256:" + hashlib.sha256(chosen.encode()).hexdigest()[:32]
+        assert row["correlation_id"] == kept, row
+    connection.close()
+
     # Made when absent; what is no trace is none.
     for index, headers in enumerate(({}, {"traceparent": "00-" + "0" * 32 + "-b7ad6b7169203331-01"}, {"traceparent": "nonsense"})):
         other, *_ = post(city, {}, **headers)
@@ -173,6 +184,8 @@ def administration(audit):
     audit.command("tenant", "apply", audit.tenant)
     row = audit.settled(1, "--direction", "admin", "--operation", "tenant apply")[-1]
     assert row["result"] == "exit 0" and row["actor"], row
+    asking = audit.settled(1, "--direction", "out.http", "--actor", "watch", tenant=False)
+    assert asking and not audit.rows("--direction", "out.http", "--actor", "photos", tenant=False), "the watch asks under its own name"
     calls = audit.settled(1, "--direction", "out.http")
     assert all(call["objects"].startswith("http://127.0.0.1:") and "/api" not in call["objects"] for call in calls), calls[0]
     audit.command("erase", "2611999999999", "--reason", "legal_order", code=64)
@@ -240,6 +253,9 @@ def nobody_changes_a_row(audit):
         assert len(refusals) == len(changes), (role, done.stdout, done.stderr)
     assert "only ever added to" in audit.sql("update audit set result = '204'", fails=True)
     assert "only ever added to" in audit.sql("delete from audit", fails=True)
+    month = audit.sql("select 'audit_' || to_char(now() at time zone 'UTC', 'YYMM')")
+    for table in ("audit", month, "audit_seals", "retention_ledger"):
+        assert "only ever added to" in audit.sql(f"truncate {table}", fails=True), table
 
 
 def tampering(audit):
@@ -291,6 +307,10 @@ def tampering(audit):
     # Today's row of a process has a number that is missed, seal or not.
     forge("delete from audit where ctid in (select ctid from audit where number = 3 limit 1) and number = 3")
     found("missing-rows")
+    # Events' rows have no numbers: the outbox knows what was confirmed.
+    forge("delete from audit where ctid in (select ctid from audit where direction = 'out.amqp' and result = 'confirmed' limit 2)"
+          " and direction = 'out.amqp'")
+    found("missing-events")
 
 
 def killed_and_stopped(audit):
@@ -309,6 +329,13 @@ def killed_and_stopped(audit):
     missing = set(answered) - {request for request, _ in told()}
     # The latest seconds are left to the process that is still writing.
     wait_until(lambda: audit.command("audit", "recover") and len(told()) >= len(answered), 30, "recovered")
+    recovered = audit.rows("--operation", "recovered")
+    assert {row["request"] for row in recovered} == missing and not any(row["actor"] for row in recovered), recovered
+    # A crash is no tampering, and the exit code says so.
+    audit.sql("update audit_writers set seen_at = seen_at - interval '2 minutes' where ended_at is null and id <> all (array("
+              "select max(id) from audit_writers group by service))")
+    report = json.loads(audit.command("audit", "verify", "--format", "json", code=0))
+    assert "silent-end" in {finding["kind"] for finding in report["findings"]} and not any(f["tampering"] for f in report["findings"]), report
     assert sorted(told()) == sorted((request, "recovered" if request in missing else "POST requests") for request in answered)
     # The events that were confirmed are there, whoever was killed when: row and settlement are one transaction.
     wait_until(lambda: audit.sql("select count(*) from outbox where state = 'pending'") == "0", 30, "the outbox is empty")

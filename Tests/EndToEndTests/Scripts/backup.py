@@ -205,6 +205,8 @@ def to_a_moment(city, folder, load, killed):
     future = os.path.join(city.folder.name, "future")
     told = bus311(city, "restore", "--from", folder, "--data", future, "--to-time", "2099-01-01T00:00:00Z", "--skip-verify", code=1)
     assert "2099-01-01" in told and "FATAL" not in told, told
+    # What it had made is gone again: the next try needs no other folder.
+    assert os.listdir(future) == [], os.listdir(future)
 
 
 def main():
@@ -300,6 +302,9 @@ def main():
         refused = subprocess.run([PROGRAM, "backup", "stream", "--to", one], capture_output=True, text=True, timeout=60,
                                  env=dict(os.environ, BUS311_CONFIG=os.path.join(city.home, "settings.json")))
         assert refused.returncode == 1 and "another history" in refused.stderr, refused
+        mixed = subprocess.run([PROGRAM, "backup", "run", "--to", one], capture_output=True, text=True, timeout=60,
+                               env=dict(os.environ, BUS311_CONFIG=os.path.join(city.home, "settings.json")))
+        assert mixed.returncode == 1 and "another history" in mixed.stderr, mixed
 
         recent = sum(at > killed - SLACK for at in model.answered.values())
         result = dict(

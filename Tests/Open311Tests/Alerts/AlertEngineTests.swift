@@ -139,6 +139,23 @@ struct AlertEngineTests {
         #expect(time.notices.map(\.episode.key.code) == [.nodeDown])
     }
 
+    @Test("a cause that is over but not yet told as over holds nothing back: of a CRM that comes and goes, delays are told")
+    func resolvingHoldsNothing() {
+        let delay = AlertKey(.responseDelayAck, tenant)
+        var time = Simulation()
+        time.rules[.noConsumer].after = 30
+        time.context.recentFirings = [noConsumer: 2]
+        let late: [AlertKey: AlertObservation] = [delay: AlertObservation(.bad(.warning))]
+        time.look(gone.merging(late) { $1 })
+        time.pass(60, gone.merging(late) { $1 })
+        #expect(time.open.first { $0.key == delay }?.silence == .follows(.noConsumer))
+        time.notices = []
+        time.pass(180, back.merging(late) { $1 })
+        #expect(
+            time.open.first { $0.key == noConsumer }?.phase == .resolving && time.open.first { $0.key == noConsumer }?.isUnstable == true)
+        #expect(Set(time.notices.map(\.episode.key)) == [delay])
+    }
+
     @Test("one tenant's silence does not hold back another's")
     func tenantsApart() {
         var time = Simulation()

@@ -1,0 +1,74 @@
+import Crypto
+
+/// What stands in the audit for the id that a caller chose for its call or message: the id, or a hash where a person may be in it.
+enum AuditCorrelation {
+    private static let mark = "sha256:"
+    private static let maximumLength = 128
+    /// Digits that one after the other, or with one of `-`, `.` and `/` between, may be a telephone number.
+    private static let digitsOfATelephone = 9
+
+    /// - Returns: the id itself, or `sha256:` and 32 hexadecimal digits: the same for the same id, so that it can be searched.
+    static func kept(_ id: String) -> String {
+        guard !isPlain(id) else { return id }
+        return mark + SHA256.hash(data: Array(id.utf8)).prefix(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    /// Whether nobody's address or telephone number can be in it. A name in plain letters is not known as one.
+    private static func isPlain(_ id: String) -> Bool {
+        let bytes = Array(id.utf8)
+        guard (1...maximumLength).contains(bytes.count), bytes.allSatisfy(isPlain) else { return false }
+        return isHexadecimal(bytes) || id.hasPrefix(mark) && isHexadecimal(Array(bytes.dropFirst(mark.utf8.count))) || !hasTelephone(bytes)
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: ":"), UInt8(ascii: "/"), UInt8(ascii: "+"),
+            UInt8(ascii: "="):
+            true
+        default: false
+        }
+    }
+
+    /// As UUIDs, traces and our own ids are: long, and not of digits alone.
+    private static func isHexadecimal(_ bytes: [UInt8]) -> Bool {
+        var (count, letters) = (0, 0)
+        for byte in bytes where byte != UInt8(ascii: "-") {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): count += 1
+            case UInt8(ascii: "a")...UInt8(ascii: "f"), UInt8(ascii: "A")...UInt8(ascii: "F"): (count, letters) = (count + 1, letters + 1)
+            default: return false
+            }
+        }
+        return count >= 16 && letters > 0
+    }
+
+    private static func hasTelephone(_ bytes: [UInt8]) -> Bool {
+        var digits = 0
+        var place = 0
+        while place < bytes.count {
+            guard isDigit(bytes[place]) else {
+                let separates =
+                    digits > 0 && [UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "/")].contains(bytes[place])
+                    && place + 1 < bytes.count && isDigit(bytes[place + 1])
+                if !separates { digits = 0 }
+                place += 1
+                continue
+            }
+            let run = bytes[place...].prefix(while: isDigit)
+            digits = isRequest(run) ? 0 : digits + run.count
+            if digits >= digitsOfATelephone { return true }
+            place += run.count
+        }
+        return false
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+
+    /// A service request's number: `YYMM` and nine digits.
+    private static func isRequest(_ digits: ArraySlice<UInt8>) -> Bool {
+        guard digits.count == 13, let first = digits.first, (UInt8(ascii: "2")...UInt8(ascii: "4")).contains(first) else { return false }
+        let month = digits.dropFirst(2).prefix(2).reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
+        return (1...12).contains(month)
+    }
+}
