@@ -125,5 +125,29 @@ struct PublishedContractTests {
         #expect(try ContractFolder.lastPublished(of: copy.path.path).path == made)
         #expect(try copy.rules() == [])
         #expect(throws: ContractError.self) { try own.publish(as: "2099-01-01") }
+        #expect(throws: ContractError.self, "it would never be compared with") { try own.publish(as: "2098-12-31") }
+        #expect(!FileManager.default.fileExists(atPath: copy.path.appending(path: "published/2098-12-31").path))
+    }
+
+    @Test("what was changed, taken out of or put into a publication is noticed by its hashes")
+    func tampering() throws {
+        let copy = try Copy()
+        defer { copy.remove() }
+        func changes() throws -> [String] {
+            try ContractFolder.lastPublished(of: copy.path.path).changesSincePublication().map { "\($0.rule.rawValue) \($0.type)" }
+        }
+        let last = try #require(Self.publications.last)
+        #expect(try changes() == [])
+        try copy.edit("published/\(last)/asyncapi.yaml", "overflow: reject-publish", "overflow: drop-head")
+        #expect(try changes() == ["publication-changed asyncapi.yaml"])
+        let schemas = copy.path.appending(path: "published/\(last)/schemas/bus.ping")
+        try FileManager.default.copyItem(at: schemas.appending(path: "1.0.json"), to: schemas.appending(path: "1.1.json"))
+        try FileManager.default.removeItem(at: schemas.appending(path: "1.0.json"))
+        #expect(
+            try changes() == [
+                "publication-changed asyncapi.yaml", "publication-changed schemas/bus.ping/1.0.json",
+                "publication-changed schemas/bus.ping/1.1.json",
+            ])
+        #expect(try ContractFolder(path: copy.path.path).changesSincePublication() == [], "what was never published may change")
     }
 }

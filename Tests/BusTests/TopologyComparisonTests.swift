@@ -6,10 +6,11 @@ import Testing
 struct TopologyComparisonTests {
     private static let published = #"""
         {"info": {"version": "1.0.0"},
+         "servers": {"bus": {"description": "the bus", "protocol": "amqps", "variables": {"port": {"enum": ["5671", "443"]}}}},
          "channels": {"requests": {"address": "o311.{tenant}.requests", "description": "a queue",
            "messages": {"created": {"$ref": "#/components/messages/created"}},
            "bindings": {"amqp": {"queue": {"durable": "true"}}},
-           "x-o311-policy": {"name": "o311-requests", "definition": {"delivery-limit": "10"}},
+           "x-o311-policy": {"name": "o311-requests", "definition": {"delivery-limit": "10", "overflow": "reject-publish"}},
            "x-o311-bindings": [{"exchange": "o311.{tenant}.out"}]},
           "title": {"address": "a name that somebody chose"}},
          "operations": {"receive": {"action": "receive"}},
@@ -31,7 +32,8 @@ struct TopologyComparisonTests {
     func grows() throws {
         let found = try findings([
             (#""description": "a queue""#, #""description": "the queue", "summary": "new""#),
-            (#""delivery-limit": "10""#, #""delivery-limit": "20""#),
+            (#""delivery-limit": "10""#, #""delivery-limit": "20", "max-length": "5""#), (#""the bus""#, #""a bus""#),
+            (#""443"]"#, #""443", "8443"]"#),
             (#"{"created": "#, #"{"erased": {}, "created": "#), (#"[{"exchange": "#, #"[{"exchange": "another"}, {"exchange": "#),
             (#""version": "1.0.0""#, #""version": "1.1.0""#), ("created/1.1.json", "created/1.12.json"),
         ])
@@ -52,6 +54,11 @@ struct TopologyComparisonTests {
             ("created/1.1.json", "created/2.0.json", "topology-changed", "/components/messages/any/payload/schema/$ref"),
             ("created/1.1.json", "updated/1.1.json", "topology-changed", "/components/messages/any/payload/schema/$ref"),
             ("created/1.1.json", "created/new.json", "topology-changed", "/components/messages/any/payload/schema/$ref"),
+            (#""5671", "#, "", "topology-removed", "/servers/bus/variables/port/enum"),
+            (#""amqps""#, #""amqp""#, "topology-changed", "/servers/bus/protocol"),
+            ("reject-publish", "drop-head", "topology-changed", "/channels/requests/x-o311-policy/definition/overflow"),
+            (#"limit": "10""#, #"limit": "none""#, "topology-changed", "/channels/requests/x-o311-policy/definition/delivery-limit"),
+            (#""delivery-limit": "10", "#, "", "topology-removed", "/channels/requests/x-o311-policy/definition/delivery-limit"),
             (#""operations""#, #""operation""#, "topology-removed", "/operations"),
         ])
     func keeps(old: String, new: String, rule: String, path: String) throws {

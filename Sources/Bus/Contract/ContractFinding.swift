@@ -30,6 +30,8 @@ public struct ContractFinding: Sendable, Equatable, Codable {
         /// Of the AsyncAPI document: a channel, a binding, a message, an argument.
         case topologyRemoved = "topology-removed"
         case topologyChanged = "topology-changed"
+        /// A file of what was published is not the one that was.
+        case publicationChanged = "publication-changed"
         /// A keyword that is not judged here differs: better refused than overlooked.
         case notUnderstood = "not-understood"
     }

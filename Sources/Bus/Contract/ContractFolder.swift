@@ -8,6 +8,7 @@ public enum ContractError: Error, Sendable, CustomStringConvertible {
     case unreadableTopology(String, why: String)
     case nothingPublished(String)
     case alreadyPublished(String)
+    case notNewer(String, than: String)
 
     public var description: String {
         switch self {
@@ -16,6 +17,8 @@ public enum ContractError: Error, Sendable, CustomStringConvertible {
         case .unreadableTopology(let path, let why): "\(path) is no AsyncAPI document that can be compared: \(why)."
         case .nothingPublished(let path): "\(path) holds nothing that was published. Name a folder with --against."
         case .alreadyPublished(let path): "\(path) is there already: what was published never changes. Choose another name."
+        case .notNewer(let name, let last):
+            "\(name) would not come behind \(last), and what is compared with is the last in order: choose a name that sorts behind it."
         }
     }
 }
@@ -70,9 +73,13 @@ public struct ContractFolder: Sendable {
     /// The newest of what was published beside this contract: the last in the order of names, which begin with a date.
     public static func lastPublished(of path: String) throws -> ContractFolder {
         let published = URL(fileURLWithPath: path).appendingPathComponent("published")
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: published.path)) ?? []
-        guard let last = names.filter({ !$0.hasPrefix(".") }).max() else { throw ContractError.nothingPublished(published.path) }
+        guard let last = lastName(of: path) else { throw ContractError.nothingPublished(published.path) }
         return try ContractFolder(path: published.appendingPathComponent(last).path)
+    }
+
+    private static func lastName(of path: String) -> String? {
+        let published = URL(fileURLWithPath: path).appendingPathComponent("published")
+        return ((try? FileManager.default.contentsOfDirectory(atPath: published.path)) ?? []).filter { !$0.hasPrefix(".") }.max()
     }
 
     /// What breaks in this contract for those who rely on another one, earlier published.
@@ -138,6 +145,15 @@ public struct ContractFolder: Sendable {
         }
     }
 
+    /// Whether something can be published under this name.
+    ///
+    /// - Throws: ``ContractError``.
+    public func checkName(_ name: String) throws(ContractError) {
+        let target = URL(fileURLWithPath: path).appendingPathComponent("published/\(name)")
+        guard !FileManager.default.fileExists(atPath: target.path) else { throw .alreadyPublished(target.path) }
+        if let last = Self.lastName(of: path), name < last { throw .notNewer(name, than: last) }
+    }
+
     /// Keeps what vendors are given now under a name that never changes again, with the hashes of its files.
     ///
     /// - Parameter name: a date, as in `2026-11-25`.
@@ -145,7 +161,7 @@ public struct ContractFolder: Sendable {
     /// - Throws: ``ContractError``.
     public func publish(as name: String) throws -> String {
         let target = URL(fileURLWithPath: path).appendingPathComponent("published/\(name)")
-        guard !FileManager.default.fileExists(atPath: target.path) else { throw ContractError.alreadyPublished(target.path) }
+        try checkName(name)
         var files = schemas.flatMap { type, versions in versions.map { "schemas/\(type)/\($0.version).json" } }
         files.append("asyncapi.yaml")
         var sums = ""
@@ -155,9 +171,45 @@ public struct ContractFolder: Sendable {
             try FileManager.default.createDirectory(at: copy.deletingLastPathComponent(), withIntermediateDirectories: true)
             try data.write(to: copy)
             // As sha256sum writes and checks it.
-            sums += SHA256.hash(data: data).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + "  \(file)\n"
+            sums += Self.hash(data) + "  \(file)\n"
         }
-        try Data(sums.utf8).write(to: target.appendingPathComponent("SHA256SUMS"))
+        try Data(sums.utf8).write(to: target.appendingPathComponent(Self.sums))
         return target.path
+    }
+
+    private static let sums = "SHA256SUMS"
+
+    private static func hash(_ data: Data) -> String {
+        SHA256.hash(data: data).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    /// Where this folder is not what it was when it was published, by its own list of hashes: files that are changed, gone, or new.
+    ///
+    /// - Returns: nothing for a folder without such a list: it was not published.
+    public func changesSincePublication() -> [ContractFinding] {
+        let root = URL(fileURLWithPath: path)
+        guard let list = try? String(contentsOf: root.appendingPathComponent(Self.sums), encoding: .utf8) else { return [] }
+        var listed: [String: String] = [:]
+        for line in list.split(separator: "\n") {
+            let parts = line.split(separator: " ", maxSplits: 1)
+            if parts.count == 2 { listed[parts[1].drop { $0 == " " || $0 == "*" }.description] = String(parts[0]) }
+        }
+        let found = (FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []).filter {
+            $0.hasSuffix(".json") || $0.hasSuffix(".yaml")
+        }
+        return Set(found).union(listed.keys).sorted().compactMap { file in
+            let data = try? Data(contentsOf: root.appendingPathComponent(file))
+            let what: String
+            switch (listed[file], data.map(Self.hash)) {
+            case (nil, _): what = "was not there when this was published"
+            case (_, nil): what = "is gone"
+            case (let before, let now):
+                if before == now { return nil }
+                what = "is not what it was"
+            }
+            return ContractFinding(
+                type: file, version: "", rule: .publicationChanged, path: "/",
+                why: "\(file) \(what), by \(path)/\(Self.sums): what was published never changes; put it back")
+        }
     }
 }

@@ -1,12 +1,13 @@
 /// Compares two AsyncAPI documents of the contract: what a CRM finds on the broker, and what is sent where.
 ///
 /// What was published stays, with its value: an address, a binding, the arguments of a queue, the messages of a channel. More may come.
-/// Words for people may change, and so may the numbers of policies, which are an installation's own (`x-o311-policy.definition`).
+/// Words for people may change, and so may the numbers of policies, which are an installation's own (`x-o311-policy.definition`); its words
+/// say what becomes of messages, and stay.
 /// A message may name a later minor version of its schema: whether that breaks anybody is the schemas' own comparison.
 public enum TopologyComparison {
     public static let file = "asyncapi.yaml"
 
-    private static let sections = ["channels", "operations", "components"]
+    private static let sections = ["servers", "channels", "operations", "components"]
     private static let words: Set = ["title", "summary", "description", "tags", "externalDocs", "examples"]
 
     /// - Parameter new: nil when the document is gone.
@@ -25,16 +26,21 @@ public enum TopologyComparison {
         case (.table(let before), .table(let after)):
             return before.keys.sorted().filter { name in
                 // In a channel or a message these are words; one level above, a name that somebody chose.
-                !(words.contains(name) && path.count > 1) && !(name == "definition" && path.last == "x-o311-policy")
+                !(words.contains(name) && path.count > 1)
             }.flatMap { compare(before[$0], after[$0], path + [$0]) }
         case (.list(let before), .list(let after)):
             return before.filter { !after.contains($0) }.map {
                 finding(.topologyRemoved, path, "\($0) was in the list, and is gone")
             }
         case (.text(let before), .text(let after)) where path.last == "$ref" && isLaterMinor(after, than: before): return []
+        case (.text(let before), .text(let after)) where isNumber(before, after, ofPolicyAt: path): return []
         default:
             return old == new ? [] : [finding(.topologyChanged, path, "it was \(old), and is \(new)")]
         }
+    }
+
+    private static func isNumber(_ before: String, _ after: String, ofPolicyAt path: [String]) -> Bool {
+        path.suffix(3).starts(with: ["x-o311-policy", "definition"]) && Double(before) != nil && Double(after) != nil
     }
 
     /// `schemas/service_request.created/1.2.json` beside `schemas/service_request.created/1.1.json`.

@@ -17,7 +17,7 @@ struct ContractCommand: AsyncParsableCommand {
         init(_ contract: ContractFolder, against published: ContractFolder) throws {
             self.contract = contract.path
             against = published.path
-            var breaking = contract.findings(against: published)
+            var breaking = published.changesSincePublication() + contract.findings(against: published)
             if let old = try ContractTopology.read(in: published.path) {
                 breaking += TopologyComparison.findings(from: old, to: try ContractTopology.read(in: contract.path))
             }
@@ -67,7 +67,7 @@ struct ContractCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Keep the contract as it stands as what was published; refused while it breaks what was published before.",
             discussion: "Example: bus311 contract publish 2026-11-25")
-        @Argument(help: "A date, year first: the last in order is what `check` compares with.") var name: String
+        @Argument(help: "A date, year first, behind the last one: the last in order is what `check` compares with.") var name: String
         @Option(help: "The folder of the contract.") var contract = "docs/contract"
         @Option(help: "text for people, json for scripts.") var format: CommonOptions.OutputFormat = .text
 
@@ -77,6 +77,7 @@ struct ContractCommand: AsyncParsableCommand {
             }
             do {
                 let own = try ContractFolder(path: contract)
+                try own.checkName(name)
                 // The first publication has nothing before it.
                 if let before = try? ContractFolder.lastPublished(of: contract) {
                     let report = try Report(own, against: before)
