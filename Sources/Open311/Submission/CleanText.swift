@@ -1,18 +1,27 @@
-/// What is taken out of citizens' text before it is stored, so that every wire format can carry it.
+import Foundation
+
+/// What becomes of text from outside before it is stored, so that every wire format can carry it and equal words are equal bytes.
 public enum CleanText {
-    /// Without the characters that XML 1.0 or PostgreSQL cannot hold; line breaks and tabs stay.
+    /// In Unicode's form NFC, and without the characters that XML 1.0 or PostgreSQL cannot hold; line breaks and tabs stay.
     public static func withoutControls(_ text: String) -> String {
         // Almost every text is clean: look before copying.
-        guard mayHoldForbidden(text) else { return text }
+        guard mayHoldForbidden(text) else { return composed(text) }
         var scalars = String.UnicodeScalarView()
         for scalar in text.unicodeScalars where !isForbidden(scalar) { scalars.append(scalar) }
-        return String(scalars)
+        return composed(String(scalars))
+    }
+
+    /// In NFC: an e with an accent behind it becomes é. Whatever composes, or is not composed, begins with CC (U+0300) or above.
+    private static func composed(_ text: String) -> String {
+        var text = text
+        guard text.withUTF8({ bytes in bytes.contains { $0 >= 0xCC } }) else { return text }
+        return text.precomposedStringWithCanonicalMapping
     }
 
     /// On one line: line breaks become spaces, the ends are trimmed.
     public static func singleSpaced(_ text: String) -> String {
         let utf8 = text.utf8
-        guard utf8.first == 32 || utf8.last == 32 || mayHoldForbidden(text) else { return text }
+        guard utf8.first == 32 || utf8.last == 32 || mayHoldForbidden(text) else { return composed(text) }
         var scalars = String.UnicodeScalarView()
         for scalar in withoutControls(text).unicodeScalars {
             scalars.append(scalar.value == 10 || scalar.value == 13 || scalar.value == 9 ? " " : scalar)

@@ -73,12 +73,12 @@ class CRM:
 
 
 def rules(city, crm, request):
-    update = {"service_request_id": request, "status": "IN_PROCESS", "status_notes": "canary-notes", "external_reference": "R-1",
+    update = {"service_request_id": request, "status": "IN_PROCESS", "status_notes": "canary-notes e\u0300", "external_reference": "R-1",
               "updated_datetime": "2026-01-02T10:00:00Z"}
     crm.send("u-1", update)
     crm.accepted("u-1", "applied", "open")
     shown = json.loads(city.get(f"/requests/{request}.json"))[0]
-    assert shown["status_notes"] == "canary-notes", shown
+    assert shown["status_notes"] == "canary-notes \u00e8", shown
 
     # Again the same: the very same receipt. Again with another content: refused, as by REST.
     crm.send("u-1", update)
@@ -277,9 +277,11 @@ def redelivery(city, crm, request):
 
 def main():
     with City() as city:
-        status, answer = city.post("Un lampadaire")
+        # What a Macintosh writes: e and an accent. What is stored, shown and sent is the one letter.
+        status, answer = city.post("Un lampadaire e\u0301teint")
         assert status == 200, answer
         request = answer[0]["service_request_id"]
+        assert json.loads(city.get(f"/requests/{request}.json"))[0]["description"] == "Un lampadaire \u00e9teint"
         crm = CRM(city)
         rules(city, crm, request)
         strangers(city, crm, request)
