@@ -27,10 +27,17 @@ extension AdministrationStore {
 
     /// Our numbers of requests to which their CRMs gave this id: at most one for each tenant, ten in all.
     public func requests(given id: String) async throws(StorageError) -> [ServiceRequestID] {
+        try await requests(LifecyclePolicySQL.requestsGiven, id)
+    }
+
+    /// The requests, of any tenant, whose citizens were answered this token: one or none.
+    public func requests(withToken token: String) async throws(StorageError) -> [ServiceRequestID] {
+        try await requests(LifecyclePolicySQL.requestsWithToken, token)
+    }
+
+    private func requests(_ statement: Statement, _ name: String) async throws(StorageError) -> [ServiceRequestID] {
         try await run { (session) throws(PostgresError) in
-            try session.execute(LifecyclePolicySQL.requestsGiven, [.text(id)]).map { (row) throws(PostgresError) in
-                ServiceRequestID(stored: try row.int64(0))
-            }
+            try session.execute(statement, [.text(name)]).map { (row) throws(PostgresError) in ServiceRequestID(stored: try row.int64(0)) }
         }
     }
 }

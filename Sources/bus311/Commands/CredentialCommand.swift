@@ -99,7 +99,12 @@ struct CredentialCommand: AsyncParsableCommand {
                     guard let id, try await administration.store.revokeKey(publicID: id, of: owner.id) else {
                         throw ValidationError("Name a usable token with --id. List them: bus311 credential list \(tenant)")
                     }
-                case .a, .b: try await administration.revoke(kind == .a ? .a : .b, of: owner)
+                case .a, .b:
+                    guard try await administration.revoke(kind == .a ? .a : .b, of: owner) else {
+                        let nothing: [String: String?] = ["revoked": nil]
+                        return try common.show(
+                            text: "\(tenant) has no credential in slot \(kind.rawValue): nothing was changed.", json: nothing)
+                    }
                 }
                 try common.show(text: "Revoked.", json: ["revoked": kind.rawValue])
             }

@@ -38,7 +38,8 @@ struct CredentialFinishRotation: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "finish-rotation", abstract: "Delete the older slot's user, once nobody uses it; its connections are closed.",
         discussion: """
-            Refuses while the old user is connected, or was within the last 24 hours, or while nobody has seen the new one.
+            Refuses while the old user is connected, or was within the last 24 hours, or while nobody has seen the new one. The watch looks
+            every 30 seconds: ask the vendor first where clients connect for less than that.
             Example: bus311 credential finish-rotation valmont-7f3a9c
             """)
     @OptionGroup var common: CommonOptions
@@ -76,7 +77,7 @@ struct CredentialFinishRotation: AsyncParsableCommand {
         if let seen = old.last_seen.flatMap({ Timestamp(parsing: $0) }), seen > limit {
             return "it was connected at \(seen.iso8601), less than 24 hours ago"
         }
-        if new.connections.isEmpty, new.last_seen == nil { return "nobody has connected as \(new.user) yet" }
+        if new.connections.isEmpty, new.last_seen == nil { return "nobody was seen connected as \(new.user) yet" }
         guard let since = try await administration.store.credentialsWatchedSince(), since <= limit else {
             return "the watch service has not looked at the broker for 24 hours without a gap, so nobody knows who used it"
         }

@@ -41,7 +41,7 @@ struct CredentialView: Encodable {
     }
 
     var lines: [String] {
-        let times = [created.map { "issued \($0)" }, last_seen.map { "last seen \($0)" } ?? "never seen"].compactMap { $0 }
+        let times = [created.map { "issued \($0)" }, last_seen.map { "last seen \($0)" } ?? "not seen connected"].compactMap { $0 }
         let head =
             "slot \(slot)  user \(user)  " + (by_certificate ? "by certificate  " : "")
             + (issued ? times.joined(separator: "  ") : "no password yet")
@@ -89,9 +89,17 @@ extension Administration {
     }
 
     /// Deletes a slot's user, which ends its connections.
-    func revoke(_ slot: CredentialSlot, of tenant: Tenant) async throws {
+    ///
+    /// - Returns: false when there was none.
+    @discardableResult
+    func revoke(_ slot: CredentialSlot, of tenant: Tenant) async throws -> Bool {
+        let isThere = try await provisioner().credentials(BusTenant(tenant)).contains { $0.slot == slot }
+        // An earlier revocation that was cut behind the broker is carried through.
+        let isKnown = try await store.credentials(of: tenant.id).contains { $0.slot == slot.rawValue }
+        guard isThere || isKnown else { return false }
         try await provisioner().revokeCredential(BusTenant(tenant), slot: slot)
         try await store.credentialRevoked(slot.rawValue, of: tenant.id)
         try await store.record("credential revoked", by: Operator.name, of: tenant.id, detail: "slot \(slot.rawValue)")
+        return true
     }
 }

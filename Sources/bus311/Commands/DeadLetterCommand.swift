@@ -69,6 +69,11 @@ struct DeadLetterCommand: AsyncParsableCommand {
         @Option(help: "How many.") var limit = 100
         @Flag(help: "Show the bodies too.") var bodies = false
 
+        func validate() throws {
+            try chosen.checkNames()
+            guard limit > 0 else { throw ValidationError("--limit must be 1 or more.") }
+        }
+
         func run() async throws {
             try await common.administer { administration in
                 let tenant = try await administration.tenant(chosen.tenant)
@@ -128,7 +133,13 @@ struct DeadLetterCommand: AsyncParsableCommand {
         @Option(help: "Why, for the record.") var because: String
         @Flag(help: "Say how many would be removed; change nothing.") var dryRun = false
 
-        func validate() throws { try chosen.check() }
+        func validate() throws {
+            try chosen.check()
+            let why = CleanText.singleSpaced(because)
+            guard !why.isEmpty, !CleanText.isLonger(why, than: 500) else {
+                throw ValidationError("--because must say why, in 500 characters at most: it stays in the record.")
+            }
+        }
 
         func run() async throws {
             try await common.administer { administration in
@@ -138,7 +149,8 @@ struct DeadLetterCommand: AsyncParsableCommand {
                     if dryRun { return Outcome(letters: letters.count, returned: nil, discarded: nil, replay: nil) }
                     // Before, not after: what is removed is in the record even when the command is cut.
                     try await store.record(
-                        "dead letters discarded", by: Operator.name, of: tenant.id, detail: "\(letters.count) letters: \(because)")
+                        "dead letters discarded", by: Operator.name, of: tenant.id,
+                        detail: "\(letters.count) letters: \(CleanText.singleSpaced(because))")
                     try await box.remove(letters)
                     return Outcome(letters: letters.count, returned: nil, discarded: letters.count, replay: nil)
                 }
@@ -152,14 +164,32 @@ extension DeadLetterCommand {
     /// Which dead letters a command means.
     struct Choice: ParsableArguments {
         @Argument var tenant: String
-        @Option(help: "Only those that died for this reason: rejected, delivery_limit, expired, maxlen.") var reason: String?
+        @Option(help: "Only those that died for this reason.") var reason: Reason?
         @Option(help: "Only this event.") var event: String?
         @Flag(help: "All of them.") var all = false
 
-        var filter: DeadLetterFilter { DeadLetterFilter(reason: reason, messageID: event) }
+        /// The broker's words.
+        enum Reason: String, ExpressibleByArgument, CaseIterable {
+            case rejected, expired, maxlen
+            case deliveryLimit = "delivery_limit"
+        }
+
+        var filter: DeadLetterFilter {
+            DeadLetterFilter(reason: reason?.rawValue, messageID: event.map { EventID(parsing: $0)?.description ?? $0 })
+        }
 
         func check() throws {
             guard all || reason != nil || event != nil else { throw ValidationError("Say which: --event, --reason or --all.") }
+            try checkNames()
+        }
+
+        func checkNames() throws {
+            guard !all || reason == nil && event == nil else {
+                throw ValidationError("--all contradicts --event and --reason: say which are meant.")
+            }
+            if let event, EventID(parsing: event) == nil {
+                throw ValidationError("--event \(event) is no event's id. List them: bus311 dead-letters show \(tenant)")
+            }
         }
     }
 

@@ -12,7 +12,7 @@ struct TimelineCommand: AsyncParsableCommand {
             Example: bus311 timeline 2611000004217 --language fr
             """)
     @OptionGroup var common: CommonOptions
-    @Argument(help: "service_request_id") var request: String
+    @Argument(help: "service_request_id, or the token that the citizen was answered.") var request: String
     @Option(help: "fr or en.") var language: Words = .en
 
     enum Words: String, ExpressibleByArgument {

@@ -47,8 +47,10 @@ struct TenantOffboard: AsyncParsableCommand {
         let leaving = try ExportFolder.belongs(to: tenant.key.rawValue, at: folder)
         // A run that goes on has closed the doors already, and empties what was behind them.
         if !force, !leaving {
+            // The broker's counters are seconds behind: what was taken just now, or removed, may still be told of.
+            try await settle(tenant, provisioner, store)
             try await refuseWaiting(tenant, provisioner, store, after: "")
-            // The broker's counters are seconds behind: what came just now shows at the second look.
+            // And what came just now shows at the second look.
             try await Task.sleep(for: .seconds(6))
             try await refuseWaiting(tenant, provisioner, store, after: "")
         }
@@ -111,6 +113,17 @@ struct TenantOffboard: AsyncParsableCommand {
         let queues = try await provisioner.waitingMessages(BusTenant(tenant))
         return (events > 0 ? ["\(events) events in the outbox"] : [])
             + queues.map { "\($0.messages.map(String.init) ?? "an unknown number of") messages in \($0.queue)" }
+    }
+
+    /// Waits until the broker's counters can tell, while they are all that stands in the way.
+    private func settle(_ tenant: Tenant, _ provisioner: Provisioner, _ store: AdministrationStore) async throws {
+        let deadline = ContinuousClock.now + .seconds(8)
+        while ContinuousClock.now < deadline {
+            let events = try await store.waitingEvents(of: tenant)
+            let queues = try await provisioner.waitingMessages(BusTenant(tenant))
+            if events > 0 || queues.isEmpty { return }
+            try await Task.sleep(for: .seconds(1))
+        }
     }
 
     private func refuseWaiting(_ tenant: Tenant, _ provisioner: Provisioner, _ store: AdministrationStore, after: String) async throws {

@@ -63,6 +63,8 @@ def credentials(operator, tenant):
     operator.text("credential", "issue", tenant, "crm")
     assert operator.text("credential", "list", tenant)
     operator.text("credential", "revoke", tenant, "b")
+    assert "has no credential in slot b" in operator.text("credential", "revoke", tenant, "b")
+    assert operator.json("credential", "revoke", tenant, "b") == {"revoked": None}
     assert operator.run("doctor").returncode in (0, 1)
     assert isinstance(json.loads(operator.run("doctor", "--format", "json").stdout), (list, dict))
 

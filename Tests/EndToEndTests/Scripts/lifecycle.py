@@ -528,6 +528,8 @@ def tokens(city, crm):
     event = events[-1]
     number = event["data"]["service_request_id"]
     assert resolved(first) is None
+    shown = json.loads(program(city, "timeline", first, "--format", "json"))
+    assert shown["service_request_id"] == number and shown["waits_for"], shown
     code, _, view = crm.call("GET", f"/v1/tokens/{first}")
     assert code == 200 and view["outcome"] == "pending" and view["public_service_request_id"] is None and view["service_request_id"] == number, view
     code, headers, view = crm.call("PUT", f"/v1/tokens/{first}", {"service_request_id": "CRM-4711", "external_reference": "dossier 4711"})

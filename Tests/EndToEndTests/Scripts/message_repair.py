@@ -90,6 +90,11 @@ def poison(city, operator, crm, posted):
     assert json.loads(letter["body"]) == bad
 
     assert "--event" in operator.run("dead-letters", "return", tenant, code=64)
+    for wrong, told in ((("return", "--reason", "bogus"), "delivery_limit"), (("show", "--reason", "bogus"), "delivery_limit"),
+                        (("return", "--event", "not-a-uuid"), "not-a-uuid"), (("show", "--event", "not-a-uuid"), "not-a-uuid"),
+                        (("return", "--all", "--reason", "rejected"), "--all"),
+                        (("discard", "--all", "--because", ""), "--because"), (("discard", "--all", "--because", " "), "--because")):
+        assert told in operator.run("dead-letters", wrong[0], tenant, *wrong[1:], code=64), wrong
     plan = operator.run("dead-letters", "return", tenant, "--all", "--dry-run")
     assert plan["letters"] == 1 and plan["seconds"] == 1, plan
     assert operator.run("dead-letters", "return", tenant, "--reason", "expired")["returned"] == 0
