@@ -50,18 +50,22 @@ public struct LiveCountForm {
     /// - Parameter charset: as the sender names it; nil for UTF-8.
     public func counts(table bytes: [UInt8], charset: String?) throws(ReferenceFaults) -> [GivenCount] {
         let table = try Table(csv: bytes, charset: charset)
-        for (index, name) in table.columns.enumerated() where !["id", "free", "counted_datetime"].contains(name) {
-            throw Self.fault(
-                "#cell=1,\(index + 1)", "The column “\(name.prefix(64))” is unknown. Known: id, free, counted_datetime.")
+        var reader = self
+        reader.faults = table.faults
+        for (index, name) in table.columns.enumerated() where !["", "id", "free", "counted_datetime"].contains(name) {
+            reader.faults.append(
+                ReferenceFault(
+                    "#cell=1,\(index + 1)", "The column “\(name.prefix(64))” is unknown. Known: id, free, counted_datetime."))
         }
-        let items = table.rows.map { row in
+        let rows = table.rows.filter { !$0.isBroken }
+        guard !rows.isEmpty || reader.faults.isEmpty else { throw ReferenceFaults(reader.faults) }
+        let items = rows.map { row in
             JSONValue.object(
                 zip(table.columns, row.cells).filter { !$0.1.isEmpty }.map { name, cell in
                     .init(name, name == "free" ? DecimalText.number(cell).map { .number($0) } ?? .string(cell) : .string(cell))
                 })
         }
-        var reader = self
-        return try reader.read(items, pointer: { "#row=\(table.rows[$0].number)" })
+        return try reader.read(items, pointer: { "#row=\(rows[$0].number)" })
     }
 
     private static func fault(_ pointer: String, _ text: String) -> ReferenceFaults { ReferenceFaults([ReferenceFault(pointer, text)]) }

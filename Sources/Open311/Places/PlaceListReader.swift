@@ -25,13 +25,14 @@ public struct PlaceListReader {
             var reader = PlaceReader(members, at: "/\(index)", kind: kind, language: language)
             let place = reader.place()
             faults += reader.faults
-            guard let place else { continue }
-            if let first = indexes[place.id] {
-                faults.append(ReferenceFault("/\(index)/id", "id \(place.id) occurs twice: first in /\(first)."))
-            } else {
-                indexes[place.id] = index
+            if let id = reader.id {
+                if let first = indexes[id] {
+                    faults.append(ReferenceFault("/\(index)/id", "id \(id) occurs twice: first in /\(first)."))
+                } else {
+                    indexes[id] = index
+                }
             }
-            places.append(place)
+            if let place { places.append(place) }
         }
         guard faults.isEmpty else { throw ReferenceFaults(faults) }
         return places

@@ -11,6 +11,8 @@ struct PlaceReader {
     private let object: [String: JSONValue]
     private let pointer: String
     private(set) var faults: [ReferenceFault] = []
+    /// When it can be read, whatever else is wrong.
+    private(set) var id: PlaceID?
 
     init(_ members: [JSONValue.Member], at pointer: String, kind: PlaceKind, language: Language) {
         object = Dictionary(members.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
@@ -26,7 +28,7 @@ struct PlaceReader {
                 Self.step(name),
                 "\(String(name.prefix(64))) is no member of a place. Members: \(Self.members.sorted().joined(separator: ", ")).")
         }
-        let id = id("id")
+        id = id("id")
         if object["id"] == nil { refuse("id", "id is required.") }
         let name = text("name", maximum: 200)
         if name.translations.isEmpty { refuse("name", "name is required: a text, or an object of texts by language.") }

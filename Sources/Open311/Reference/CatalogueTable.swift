@@ -7,6 +7,9 @@ public enum CatalogueTable {
     private static let serviceColumns: Set<String> = ["type", "keywords", "service_name", "description", "group"]
     private static let attributeColumns: Set<String> = ["datatype", "variable", "required", "order", "description", "datatype_description"]
 
+    private static let ownService = "the service needs a row of its own, where attribute is empty"
+    private static let ownQuestion = "the question needs a row of its own, where value is empty"
+
     /// Services as a tree, with the cell behind each part of it. Lists of questions and choices are keyed by their codes, so that the
     /// tree is a patch too (``ReferencePatch``).
     public static func tree(_ table: Table, language: Language) throws(ReferenceFaults) -> PlacedTree {
@@ -29,13 +32,21 @@ public enum CatalogueTable {
             switch (attribute, value) {
             case (nil, nil):
                 builder.begin([current], row, codeColumn)
-                builder.fill([current], row, serviceColumns)
+                builder.fill([current], row, serviceColumns, of: "a service's row")
             case (let attribute?, nil):
-                builder.begin([current, "attributes", attribute], row, builder.column("attribute"))
-                builder.fill([current, "attributes", attribute], row, attributeColumns)
+                builder.begin(
+                    [current, "attributes", attribute], row, builder.column("attribute"),
+                    outer: [1: "This row is a question's: \(ownService)."])
+                builder.fill(
+                    [current, "attributes", attribute], row, attributeColumns, of: "a question's row",
+                    remedy: "leave the cell empty, and say it in the service's own row, where attribute is empty")
             case (let attribute?, let value?):
-                builder.begin([current, "attributes", attribute, "values", value], row, builder.column("value"))
-                builder.fill([current, "attributes", attribute, "values", value], row, ["name"])
+                builder.begin(
+                    [current, "attributes", attribute, "values", value], row, builder.column("value"),
+                    outer: [1: "This row is a choice's: \(ownService).", 3: "This row is a choice's: \(ownQuestion)."])
+                builder.fill(
+                    [current, "attributes", attribute, "values", value], row, ["name"], of: "a choice's row",
+                    remedy: "leave the cell empty, and say it in the row of the service, or of its question")
             case (nil, _?):
                 builder.fault(row, builder.column("value"), "A value needs the attribute that it belongs to, in the column attribute.")
             }

@@ -3,13 +3,28 @@ public struct PlacedTree: Sendable {
     /// Lists are objects of key to entry, in the order of the table.
     public let keyed: JSONValue
     /// By path: `/POTHOLE/attributes/depth`.
-    fileprivate let cells: [String: ReferenceFault]
+    fileprivate let cells: [String: Cell]
+
+    /// A cell or row, and what it is called.
+    fileprivate struct Cell {
+        let row: Int
+        let pointer: String
+        let text: String
+    }
+
     /// Of the table itself, in its order: cells that could not be taken. What they would have said is missing from the tree.
     let faults: [ReferenceFault]
+    /// Rows that could not be read: what is missing because of them is no fault of its own.
+    fileprivate let brokenRows: Set<Int>
+    /// What has no row of its own, by path, and why the row that it was found in is none.
+    fileprivate let borrowed: [String: String]
 
     /// The same tree with other values in its entries; where they come from stays.
     func mapping(_ transform: (JSONValue) -> JSONValue) -> PlacedTree {
-        PlacedTree(keyed: .object((keyed.object ?? []).map { .init($0.name, transform($0.value)) }), cells: cells, faults: faults)
+        PlacedTree(
+            keyed: .object((keyed.object ?? []).map { .init($0.name, transform($0.value)) }), cells: cells, faults: faults,
+            brokenRows: brokenRows,
+            borrowed: borrowed)
     }
 
     /// The tree with its lists as arrays, as a document has them.
@@ -20,10 +35,16 @@ public struct PlacedTree: Sendable {
     /// A fault of the document that was made of the tree, with the cell in place of the pointer.
     ///
     /// - Parameter document: to find an entry's key by its position.
-    public func placed(_ fault: ReferenceFault, in document: JSONValue, key: String) -> ReferenceFault {
+    /// - Returns: nil for what follows from a row that could not be read.
+    public func placed(_ fault: ReferenceFault, in document: JSONValue, key: String) -> ReferenceFault? {
+        // Of the whole: there would be more in it, were all rows read.
+        if fault.pointer.isEmpty, !brokenRows.isEmpty, document.array?.isEmpty == true { return nil }
         var path = Self.keyedPath(fault.pointer, document, key)
         while !path.isEmpty {
-            if let cell = cells[path] { return ReferenceFault(cell.pointer, "\(cell.text): \(fault.text)") }
+            if let cell = cells[path] {
+                let remedy = borrowed[path].map { " " + $0 } ?? ""
+                return brokenRows.contains(cell.row) ? nil : ReferenceFault(cell.pointer, "\(cell.text): \(fault.text)\(remedy)")
+            }
             path = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
         }
         return fault
@@ -58,9 +79,10 @@ struct TableBuilder {
     /// Column, first part of its name, language.
     private var localized: [(index: Int, name: String, language: String)] = []
     private var root = Node()
-    private var cells: [String: ReferenceFault] = [:]
-    private var begun: [String: ReferenceFault] = [:]
-    private var faults: [ReferenceFault] = []
+    private var cells: [String: PlacedTree.Cell] = [:]
+    private var begun: [String: PlacedTree.Cell] = [:]
+    private var borrowed: [String: String] = [:]
+    private var faults: [ReferenceFault]
 
     /// Objects under construction, whose members keep their order.
     private final class Node {
@@ -87,7 +109,9 @@ struct TableBuilder {
     init(table: Table, language: Language, plain: Set<String>, texts: Set<String>) {
         self.table = table
         self.language = language
-        for (index, column) in table.columns.enumerated() {
+        faults = table.faults
+        // What has no name, or that of a column before, is told by the table.
+        for (index, column) in table.columns.enumerated() where !column.isEmpty && !table.columns[..<index].contains(column) {
             let parts = column.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             if plain.contains(column) {
                 columns[column] = index
@@ -110,13 +134,17 @@ struct TableBuilder {
     }
 
     mutating func fault(_ row: Table.Row, _ column: Int?, _ text: String) {
+        guard !row.isBroken else { return }
         let place = place(row, column)
         faults.append(ReferenceFault(place.pointer, "\(place.text): \(text)"))
     }
 
-    private func place(_ row: Table.Row, _ column: Int?) -> ReferenceFault {
-        guard let column else { return ReferenceFault("#row=\(row.number)", "Row \(row.number)") }
-        return ReferenceFault("#cell=\(row.number),\(column + 1)", "Row \(row.number), column \(table.columns[column])")
+    private func place(_ row: Table.Row, _ column: Int?) -> PlacedTree.Cell {
+        guard let column else {
+            return PlacedTree.Cell(row: row.number, pointer: "#row=\(row.number)", text: "Row \(row.number)")
+        }
+        return PlacedTree.Cell(
+            row: row.number, pointer: "#cell=\(row.number),\(column + 1)", text: "Row \(row.number), column \(table.columns[column])")
     }
 
     private func node(_ path: [String]) -> Node { path.reduce(root) { $0.child($1) } }
@@ -124,7 +152,9 @@ struct TableBuilder {
     private static func pointer(_ path: [String]) -> String { path.map { JSONPointer.step($0) }.joined() }
 
     /// Opens an entry; a second row of the same one is a fault.
-    mutating func begin(_ path: [String], _ row: Table.Row, _ column: Int?) {
+    ///
+    /// - Parameter outer: what is to be said of an entry around it that turns out to have no row of its own, by the length of its path.
+    mutating func begin(_ path: [String], _ row: Table.Row, _ column: Int?, outer remedies: [Int: String] = [:]) {
         _ = node(path)
         let place = place(row, column)
         let pointer = Self.pointer(path)
@@ -133,31 +163,43 @@ struct TableBuilder {
         }
         begun[pointer] = place
         cells[pointer] = place
+        borrowed[pointer] = nil
         // What it stands in may have no row of its own.
         for length in 1..<path.count {
             let outer = Self.pointer(Array(path.prefix(length)))
-            if cells[outer] == nil { cells[outer] = place }
+            if cells[outer] == nil {
+                cells[outer] = place
+                borrowed[outer] = remedies[length]
+            }
         }
     }
 
-    /// Takes the cells of these columns that are not empty.
-    mutating func fill(_ path: [String], _ row: Table.Row, _ names: Set<String>) {
+    /// Takes the cells of these columns that are not empty; others must be.
+    ///
+    /// - Parameter kind: of the row, for people; what to do with a cell that says nothing there.
+    mutating func fill(
+        _ path: [String], _ row: Table.Row, _ names: Set<String>, of kind: String = "such a row", remedy: String = "leave the cell empty"
+    ) {
         for name in names.sorted() {
             guard let index = columns[name], let text = text(row, name) else { continue }
             let own = path + [name]
             cells[Self.pointer(own)] = place(row, index)
             node(own).value = value(name, text, row, index)
         }
-        for (index, name, tag) in localized where names.contains(name) {
+        for (index, name, tag) in localized {
             let text = row.cells[index]
             guard !CleanText.singleSpaced(text).isEmpty else { continue }
+            guard names.contains(name) else {
+                fault(row, index, "\(name) says nothing in \(kind): \(remedy).")
+                continue
+            }
             let own = path + [name, tag]
             cells[Self.pointer(own)] = place(row, index)
             node(own).value = .string(text)
         }
         for name in columns.keys.sorted() where !names.contains(name) && !["service_code", "attribute", "value"].contains(name) {
             if let index = columns[name], text(row, name) != nil {
-                fault(row, index, "\(name) says nothing in such a row: leave the cell empty.")
+                fault(row, index, "\(name) says nothing in \(kind): \(remedy).")
             }
         }
     }
@@ -186,5 +228,9 @@ struct TableBuilder {
         }
     }
 
-    func finished() -> PlacedTree { PlacedTree(keyed: root.tree, cells: cells, faults: faults) }
+    func finished() -> PlacedTree {
+        PlacedTree(
+            keyed: root.tree, cells: cells, faults: faults, brokenRows: Set(table.rows.filter(\.isBroken).map(\.number)),
+            borrowed: borrowed)
+    }
 }

@@ -48,16 +48,16 @@ public struct ReferenceSource: Sendable {
         }
     }
 
-    /// The document as a whole, checked.
-    public func whole(of tenant: Tenant) throws(ReferenceFaults) -> CheckedReference {
-        guard let tree, let key = kind.entryKey else { return try rules.check(value, of: tenant) }
-        return try check(tree.document(key: key), tree, key, tenant)
+    /// The document as a whole.
+    public func whole() -> ReferenceCandidate {
+        guard let tree, let key = kind.entryKey else { return ReferenceCandidate(document: value, rules: rules) }
+        return ReferenceCandidate(document: tree.document(key: key), rules: rules, tree: tree, key: key)
     }
 
-    /// What is live, changed by the document as a part of it, checked as a whole.
+    /// What is live, changed by the document as a part of it.
     ///
     /// - Parameter live: nil when there is none yet.
-    public func patched(_ live: JSONValue?, of tenant: Tenant) throws(ReferenceFaults) -> CheckedReference {
+    public func patched(_ live: JSONValue?) throws(ReferenceFaults) -> ReferenceCandidate {
         guard let key = kind.entryKey else {
             throw ReferenceFaults([ReferenceFault("", "\(kind.pathName) is one whole: send all of it with PUT.")])
         }
@@ -69,20 +69,41 @@ public struct ReferenceSource: Sendable {
                 )
             ])
         }
-        let document = ReferencePatch.merge(live ?? .array([]), with: value, key: key)
-        return try check(document, tree, key, tenant)
+        return ReferenceCandidate(
+            document: ReferencePatch.merge(live ?? .array([]), with: value, key: key), rules: rules, tree: tree, key: key)
     }
 
-    private func check(_ document: JSONValue, _ tree: PlacedTree?, _ key: String, _ tenant: Tenant) throws(ReferenceFaults)
-        -> CheckedReference
-    {
+    /// The document as a whole, checked.
+    public func whole(of tenant: Tenant) throws(ReferenceFaults) -> CheckedReference { try whole().checked(of: tenant) }
+
+    /// What is live, changed by the document and checked as a whole.
+    public func patched(_ live: JSONValue?, of tenant: Tenant) throws(ReferenceFaults) -> CheckedReference {
+        try patched(live).checked(of: tenant)
+    }
+}
+
+/// A whole document that is not checked yet, with the places of what its sender wrote.
+public struct ReferenceCandidate: Sendable {
+    public let document: JSONValue
+    fileprivate let rules: any ReferenceRules.Type
+    fileprivate var tree: PlacedTree?
+    fileprivate var key = ""
+
+    /// - Throws: ``ReferenceFaults`` with every fault that the document itself has.
+    public func checked(of tenant: Tenant) throws(ReferenceFaults) -> CheckedReference {
         guard let tree else { return try rules.check(document, of: tenant) }
         let checked: CheckedReference
         do { checked = try rules.check(document, of: tenant) } catch {
-            let placed = error.listed.map { tree.placed($0, in: document, key: key) }
-            throw ReferenceFaults(tree.faults + placed, of: tree.faults.count + error.count)
+            let placed = placed(error.listed)
+            throw ReferenceFaults(tree.faults + placed, of: tree.faults.count + error.count - error.listed.count + placed.count)
         }
         guard tree.faults.isEmpty else { throw ReferenceFaults(tree.faults) }
-        return CheckedReference(value: checked.value, advice: checked.advice.map { tree.placed($0, in: document, key: key) })
+        return CheckedReference(value: checked.value, advice: placed(checked.advice))
+    }
+
+    /// Faults of the document, each with the cell in place of its pointer where it came as a table.
+    public func placed(_ faults: [ReferenceFault]) -> [ReferenceFault] {
+        guard let tree else { return faults }
+        return faults.compactMap { tree.placed($0, in: document, key: key) }
     }
 }

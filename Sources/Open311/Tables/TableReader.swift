@@ -8,21 +8,26 @@ public struct Table: Sendable, Equatable {
     public let columns: [String]
     /// The others, without those that are empty; each as long as the first.
     public let rows: [Row]
+    /// What is wrong with the table as such. The other rows can be read all the same, so that their faults are told at once with these.
+    public let faults: [ReferenceFault]
 
     public struct Row: Sendable, Equatable {
         /// From 1, the first row counted, as RFC 7111 counts.
         public let number: Int
         public let cells: [String]
+        /// Its cells are not what they should be: of its content nothing can be said.
+        public var isBroken = false
     }
 
     /// - Parameter charset: of the bytes, as the sender names it; nil for UTF-8.
-    /// - Throws: ``ReferenceFaults``.
+    /// - Throws: ``ReferenceFaults`` when its rows or columns cannot be told.
     public init(csv bytes: [UInt8], charset: String? = nil) throws(ReferenceFaults) {
         var reader = TableReader(try TableText.text(bytes, charset: charset))
         let records = try reader.records()
         guard let first = records.first else {
             throw ReferenceFaults([ReferenceFault("", "The table is empty: its first row names the columns.")])
         }
+        if let fault = first.fault { throw ReferenceFaults([fault] + records.dropFirst().compactMap(\.fault)) }
         var columns = first.cells.map { CleanText.singleSpaced($0) }
         while columns.last == "" { columns.removeLast() }
         guard columns.count <= Self.maximumColumns else {
@@ -35,8 +40,13 @@ public struct Table: Sendable, Equatable {
                     "#cell=1,\(index + 1)", name.isEmpty ? "A column has no name." : "The column “\(name.prefix(64))” occurs twice."))
         }
         var rows: [Row] = []
-        for record in records.dropFirst() where record.cells.contains(where: { !$0.isEmpty }) {
-            if record.cells.dropFirst(columns.count).contains(where: { !$0.isEmpty }) {
+        for record in records.dropFirst() where record.fault != nil || record.cells.contains(where: { !$0.isEmpty }) {
+            var isBroken = false
+            if let fault = record.fault {
+                isBroken = true
+                faults.append(fault)
+            } else if record.cells.dropFirst(columns.count).contains(where: { !$0.isEmpty }) {
+                isBroken = true
                 faults.append(
                     ReferenceFault(
                         "#row=\(record.number)",
@@ -44,9 +54,12 @@ public struct Table: Sendable, Equatable {
                     ))
             }
             let cells = record.cells.prefix(columns.count)
-            rows.append(Row(number: record.number, cells: cells + [String](repeating: "", count: columns.count - cells.count)))
+            rows.append(
+                Row(
+                    number: record.number, cells: cells + [String](repeating: "", count: columns.count - cells.count),
+                    isBroken: isBroken))
         }
-        guard faults.isEmpty else { throw ReferenceFaults(faults) }
+        self.faults = faults
         self.columns = columns
         self.rows = rows
     }
@@ -56,6 +69,8 @@ private struct TableReader {
     struct Record {
         let number: Int
         var cells: [String]
+        /// That ends it: its further cells are not known.
+        var fault: ReferenceFault?
     }
 
     private var bytes: [UInt8]
@@ -93,26 +108,42 @@ private struct TableReader {
             guard records.count < Table.maximumRows else {
                 throw ReferenceFaults([ReferenceFault("#row=\(records.count + 1)", "There are more than \(Table.maximumRows) rows.")])
             }
-            records.append(Record(number: records.count + 1, cells: try record(records.count + 1)))
+            records.append(record(records.count + 1))
         }
         return records
     }
 
-    private mutating func record(_ number: Int) throws(ReferenceFaults) -> [String] {
-        var cells: [String] = []
+    private mutating func record(_ number: Int) -> Record {
+        var record = Record(number: number, cells: [])
         while true {
-            cells.append(try cell(number, cells.count + 1))
-            guard cells.count <= 4 * Table.maximumColumns else {
-                throw ReferenceFaults([ReferenceFault("#row=\(number)", "Row \(number) has more than \(4 * Table.maximumColumns) cells.")])
+            let start = position
+            do throws(ReferenceFaults) { record.cells.append(try cell(number, record.cells.count + 1)) } catch {
+                record.fault = error.listed.first
+                // A quotation mark that was forgotten ends no later than its own line: the next rows are read as rows again.
+                position = start
+                endLine()
+                return record
             }
-            guard position < bytes.count else { return cells }
-            let byte = bytes[position]
-            position += 1
-            if byte == separator { continue }
-            // Carriage return, line feed, or both.
-            if byte == 13, position < bytes.count, bytes[position] == 10 { position += 1 }
-            return cells
+            guard record.cells.count <= 4 * Table.maximumColumns else {
+                record.fault = ReferenceFault("#row=\(number)", "Row \(number) has more than \(4 * Table.maximumColumns) cells.")
+                endLine()
+                return record
+            }
+            guard position < bytes.count else { return record }
+            if bytes[position] == separator {
+                position += 1
+                continue
+            }
+            endLine()
+            return record
         }
+    }
+
+    /// Passes over what is left of the line, and its end: carriage return, line feed, or both.
+    private mutating func endLine() {
+        while position < bytes.count, bytes[position] != 10, bytes[position] != 13 { position += 1 }
+        if position + 1 < bytes.count, bytes[position] == 13, bytes[position + 1] == 10 { position += 1 }
+        position = min(position + 1, bytes.count)
     }
 
     private mutating func cell(_ row: Int, _ column: Int) throws(ReferenceFaults) -> String {

@@ -1,7 +1,7 @@
 import Postgres
 
 enum PlaceSQL {
-    static let all = [search, find, categories, taken, known, count, counts]
+    static let all = [search, find, categories, ofOthers, known, count, counts]
 
     private static let columns = """
         p.kind, p.document, p.created_at, p.updated_at, p.retired_at, c.free, c.counted_at, c.received_at
@@ -51,9 +51,9 @@ enum PlaceSQL {
                array(select distinct unnest(categories) from place_collections where tenant_id = $1) as used
         """)
 
-    /// Ids that places of other kinds have.
-    static let taken = Statement(
-        "places_taken",
+    /// Which of these ids places of other kinds have.
+    static let ofOthers = Statement(
+        "places_of_others",
         """
         select id, kind from places
         where tenant_id = $1::integer and id = any($2::text[]) and kind <> $3::text and retired_at is null order by id

@@ -96,10 +96,18 @@ def published(town):
     status, answer = town.data("parkings", b"\xef\xbb\xbf" + PARKINGS.encode(), mime="text/csv")
     assert status == 200 and answer["outcome"] == "unchanged", answer
 
-    status, answer = town.data("facilities", [{"id": "k-1", "name": "Halle", "lat": 43.6, "long": 3.2}, {"id": "h", "name": "H", "lat": 91}])
-    assert status == 400 and {error["pointer"] for error in answer["errors"]} == {"/1/lat", "/1/long"}, answer
-    status, answer = town.data("facilities", [{"id": "k-1", "name": "Halle", "lat": 43.6, "long": 3.2}])
-    assert status == 400 and answer["errors"][0]["pointer"] == "/0/id" and "parkings" in answer["errors"][0]["detail"], answer
+    # Whatever is wrong is told at once: what is no place, what occurs twice, what is another kind's.
+    status, answer = town.data("facilities", [
+        {"id": "k-1", "name": "Halle", "lat": 43.6, "long": 3.2}, {"id": "h", "name": "H", "lat": 91}, {"id": "h", "name": "H", "lat": 943, "long": 3}])
+    assert status == 400 and {error["pointer"] for error in answer["errors"]} == {"/0/id", "/1/lat", "/1/long", "/2/id", "/2/lat"}, answer
+    assert "parkings" in next(error["detail"] for error in answer["errors"] if error["pointer"] == "/0/id"), answer
+    status, answer = town.data("facilities", b"id;name;lat;long\r\nk-1;Halle;43,6;3,2\r\nh;H;91;3;;x\r\ng;\"G;1;2\r\nf;;north;3\r\n", mime="text/csv")
+    assert status == 400 and {error["pointer"] for error in answer["errors"]} == {"#cell=2,1", "#row=3", "#cell=4,2", "#cell=5,1", "#cell=5,3"}, answer
+    # A parent of another kind is found; one that is nowhere is told, and no fault.
+    halls = [{"id": name, "name": {"fr": "F", "en": "E"}, "lat": 43.6, "long": 3.2, "parent": parent}
+             for name, parent in (("a", "z-1"), ("b", "a"), ("c", "nope"))]
+    status, answer = town.data("facilities", halls, query="?dry_run=true")
+    assert status == 200 and [each["pointer"] for each in answer["advice"]] == ["/2/parent"], answer
     assert town.data("facilities", [{"id": "hall", "name": {"fr": "Mairie"}, "category": "town-hall", "lat": 43.6, "long": 3.2001}])[0] == 201
     lamps = [{"id": f"lamp-{number}", "name": f"Lampadaire {number}", "category": "Lampadaire", "lat": 43.6, "long": 3.2 + number / 10_000}
              for number in range(30)]

@@ -32,14 +32,14 @@ struct PlaceListReaderTests {
             [{"id":"a b","name":"x","lat":43.6,"long":3.2},
              {"id":"b","lat":"43.6","long":200,"capacity":3,"url":"ftp://x","tags":7},
              {"id":"c","name":{"fr":"C","klingon!":"x"},"lat":1,"long":2,"tags":["a,b"],"url":"ftp://x","colour":"red"},
-             {"id":"c","name":"again","lat":1,"long":2,"parent":"c"},
+             {"id":"c","name":"again","lat":943,"long":2,"parent":"c"},
              7, {"name":"no id","lat":true,"long":2}]
             """)
         #expect(
             Set(found.keys) == [
                 "/0/id", "/1/name", "/1/lat", "/1/long", "/1/capacity", "/1/url", "/1/tags", "/2/name/klingon!", "/2/tags/0", "/2/url",
                 "/2/colour", "/3/id",
-                "/3/parent",
+                "/3/parent", "/3/lat",
                 "/4", "/5/id", "/5/lat",
             ], "\(found)")
         #expect(found["/3/id"]?.contains("first in /2") == true)

@@ -74,6 +74,11 @@ struct PlaceTableTests {
         let values = try faults("id;name;lat;long;capacity\nk-1;A;43.6;3.2;many\n\nk-2;;north;3.2;5\n")
         #expect(values["#cell=2,5"]?.contains("whole number") == true && values["#cell=4,3"]?.contains("degrees") == true, "\(values)")
         #expect(values["#cell=4,1"]?.contains("name is required") == true, "\(values)")
+        // A row that cannot be read hides none of the others, and nothing else is told of it.
+        let broken = try faults("id;name;lat;long\nk-1;A;north;3\nk-2;\"B;2;3\nk-3;;1;2\nk-4;D;1;2;too;many\n\"k-5\"x;E;1;2\nk-1;F;1;2\n")
+        #expect(Set(broken.keys) == ["#cell=2,3", "#cell=3,2", "#cell=4,1", "#row=5", "#cell=6,1", "#cell=7,1"], "\(broken)")
+        #expect(Set(try faults("id;name;id;;lat\nk-1;A;x;;1\n").keys) == ["#cell=1,3", "#cell=1,4", "#cell=2,1"])
+        #expect(Set(try faults("\"id;name\nk-1;A\n").keys) == ["#cell=1,1"])
         #expect(try faults("id;colour\nx;red\n")["#cell=1,2"]?.contains("colour") == true)
         #expect(try faults("name\nx\n")["#row=1"]?.contains("no column id") == true)
     }

@@ -122,6 +122,28 @@ struct CatalogueTableTests {
         #expect(pointers(head + "A;;A;;;;;;too;many\n") == ["#row=2"])
     }
 
+    @Test("a cell that says nothing in its row is a fault, and an entry without a row of its own is told so")
+    func cellsThatSayNothing() throws {
+        func faults(_ rows: String) -> [String: String] {
+            let text = "service_code;service_name.fr;description.fr;attribute;datatype;value;name.fr\n" + rows
+            do { _ = try read(Array(text.utf8)) } catch let faults as ReferenceFaults {
+                return Dictionary(faults.listed.map { ($0.pointer, $0.text) }, uniquingKeysWith: { $0 + " " + $1 })
+            } catch {}
+            return [:]
+        }
+        let dropped = faults(
+            "S;Nom;;;;;\nS;Autre nom;Quoi ?;q;singlevaluelist;;\nS;;Perdu;q;;a;A\nS;;;q;;b;B\nT;T;;;;;Perdu\nT;;Où ?;p;string;;Perdu\n")
+        #expect(Set(dropped.keys) == ["#cell=3,2", "#cell=4,3", "#cell=6,7", "#cell=7,7"], "\(dropped)")
+        #expect(dropped["#cell=3,2"]?.contains("service_name says nothing in a question's row") == true, "\(dropped)")
+        #expect(dropped["#cell=4,3"]?.contains("description says nothing in a choice's row") == true, "\(dropped)")
+        let rowless = faults("C;C;Quoi ?;q;string;;\nD;D;;;;;\nD;;;q;;a;A\n")
+        #expect(rowless["#cell=2,2"]?.contains("the service's own row, where attribute is empty") == true, "\(rowless)")
+        #expect(rowless["#cell=2,4"]?.contains("This row is a question's: the service needs a row of its own") == true, "\(rowless)")
+        #expect(rowless["#cell=4,6"]?.contains("This row is a choice's: the question needs a row of its own") == true, "\(rowless)")
+        // A row of its own may come later.
+        #expect(faults("C;;Quoi ?;q;string;;\nC;C;;;;;\n").isEmpty)
+    }
+
     @Test("a part changes what it names, by codes, and nothing else")
     func part() throws {
         let services = try Fixtures.services()

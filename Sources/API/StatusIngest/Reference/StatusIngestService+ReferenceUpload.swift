@@ -23,7 +23,7 @@ final class ReferenceRoom: Sendable {
 
 /// `PUT` and `PATCH` of a document: checked as a whole, then kept as a version, or not at all.
 extension StatusIngestService {
-    /// What a document became of before it is kept.
+    /// What a document became before it is kept.
     private struct Prepared: Sendable {
         let checked: CheckedReference
         let body: [UInt8]
@@ -54,19 +54,20 @@ extension StatusIngestService {
         for attempt in 1... {
             let live = try await stored { () async throws(StorageError) in try await references.live(kind, of: tenant.id) }
             try precondition.check(live?.version, kind)
-            let prepared = try await Self.prepared(bytes, format, kind, isPart, live, tenant)
-            let taken = try await stored { () async throws(StorageError) in
-                try await references.conflicts(prepared.checked.value, of: kind, tenant: tenant.id)
+            let candidate = try await Self.candidate(bytes, format, kind, isPart, live, tenant)
+            let findings = try await stored { () async throws(StorageError) in
+                try await references.findings(on: candidate.document, of: kind, tenant: tenant.id)
             }
-            if !taken.isEmpty { throw ReferenceDocuments.problem(ReferenceFaults(taken), kind: kind) }
-            if query.isDryRun { return Self.preview(prepared, kind, live?.version.number) }
+            let prepared = try await Self.prepared(candidate, findings, kind, live, tenant)
+            let advice = prepared.checked.advice + candidate.placed(findings.advice)
+            if query.isDryRun { return Self.preview(prepared, advice, kind, live?.version.number) }
             let new = NewReference(kind: kind, body: prepared.body, author: "crm:" + key, note: query.note)
             do throws(ReferenceRefusal) {
                 let change = try await references.put(
                     new, at: query.moment, expecting: isPart || precondition.isThere ? live?.version.number ?? 0 : nil, of: tenant.id)
                 HTTPMetrics.referenceChange(kind: kind.rawValue, outcome: change.outcome.rawValue)
                 return Self.answer(
-                    change, kind, query, live: live?.version.number, differences: prepared.differences, advice: prepared.checked.advice)
+                    change, kind, query, live: live?.version.number, differences: prepared.differences, advice: advice)
             } catch {
                 if case .stale = error, isPart, !precondition.isThere, attempt < 5 { continue }
                 throw ReferenceDocuments.problem(error, kind: kind)
@@ -95,21 +96,36 @@ extension StatusIngestService {
         return Array(body.readableBytesView)
     }
 
-    private static func prepared(
+    private static func candidate(
         _ bytes: [UInt8], _ format: ReferenceSource.Format, _ kind: ReferenceKind, _ isPart: Bool, _ live: ReferenceDocument?,
         _ tenant: Tenant
-    ) async throws(Problem) -> Prepared {
+    ) async throws(Problem) -> ReferenceCandidate {
         try await aside(kind) { () throws(ReferenceFaults) in
             let source = try ReferenceSource(bytes, format, kind: kind, tenant: tenant)
-            let before = live.flatMap { try? JSONReader.value($0.body) }
-            let checked = isPart ? try source.patched(before, of: tenant) : try source.whole(of: tenant)
-            return Prepared(
-                checked: checked, body: checked.value.canonicalBytes,
-                differences: ReferenceDifference.between(before, checked.value, key: kind.entryKey))
+            guard isPart else { return source.whole() }
+            return try source.patched(live.flatMap { try? JSONReader.value($0.body) })
         }
     }
 
-    private static func preview(_ prepared: Prepared, _ kind: ReferenceKind, _ live: Int32?) -> Response {
+    /// - Throws: the document's own faults together with what other documents say against it.
+    private static func prepared(
+        _ candidate: ReferenceCandidate, _ findings: PlaceFindings, _ kind: ReferenceKind, _ live: ReferenceDocument?, _ tenant: Tenant
+    ) async throws(Problem) -> Prepared {
+        try await aside(kind) { () throws(ReferenceFaults) in
+            let others = candidate.placed(findings.faults)
+            let checked: CheckedReference
+            do throws(ReferenceFaults) { checked = try candidate.checked(of: tenant) } catch {
+                throw ReferenceFaults(error.listed + others, of: error.count + others.count)
+            }
+            guard others.isEmpty else { throw ReferenceFaults(others) }
+            return Prepared(
+                checked: checked, body: checked.value.canonicalBytes,
+                differences: ReferenceDifference.between(
+                    live.flatMap { try? JSONReader.value($0.body) }, checked.value, key: kind.entryKey))
+        }
+    }
+
+    private static func preview(_ prepared: Prepared, _ advice: [ReferenceFault], _ kind: ReferenceKind, _ live: Int32?) -> Response {
         ReferenceDocuments.answer { writer in
             writer.name("kind")
             writer.value(kind.pathName)
@@ -118,7 +134,7 @@ extension StatusIngestService {
             writer.name("live_version")
             if let live { writer.value(Int64(live)) } else { writer.null() }
             ReferenceDocuments.differences(prepared.differences, in: &writer)
-            ReferenceDocuments.advice(prepared.checked.advice, in: &writer)
+            ReferenceDocuments.advice(advice, in: &writer)
         }
     }
 }
