@@ -1,4 +1,5 @@
 import Foundation
+import Open311
 import Testing
 
 @testable import API
@@ -33,6 +34,22 @@ struct StatusIngestDescriptionTests {
             var part: Any? = document
             for word in reference.split(separator: "/") { part = (part as? [String: Any])?[String(word)] }
             #expect(part != nil, "\(reference) leads nowhere")
+        }
+    }
+
+    @Test("what lists and live counts take is described, and no member hides another")
+    func parameters() throws {
+        #expect(throws: Never.self, "a member that occurs twice") { try JSONReader.value(StatusIngestService.openAPIDocument) }
+        let paths = try #require(try document()["paths"] as? [String: [String: Any]])
+        func names(_ path: String) -> Set<String> {
+            let operation = paths[path]?["get"] as? [String: Any]
+            return Set((operation?["parameters"] as? [[String: Any]] ?? []).compactMap { $0["name"] as? String })
+        }
+        #expect(names("/v1/service-requests/{service_request_id}/updates") == ["service_request_id", "limit", "after"])
+        #expect(names("/v1/status-updates/refused") == ["limit", "after"])
+        for method in ["put", "post"] {
+            let body = (paths["/v1/live-counts"]?[method] as? [String: Any])?["requestBody"] as? [String: Any]
+            #expect(Set((body?["content"] as? [String: Any] ?? [:]).keys) == ["application/json", "text/csv"])
         }
     }
 

@@ -1,4 +1,3 @@
-import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -36,9 +35,8 @@ extension StatusIngestService {
     }
 
     private static func answer(in body: [UInt8]) throws(Problem) -> CRMErasureAnswer {
-        guard let parsed = try? JSONSerialization.jsonObject(with: Data(body)), let members = parsed as? [String: Any] else {
-            throw Problem(400, "malformed-json", "Malformed JSON", "The body must be one JSON object in UTF-8.")
-        }
+        let members: [JSONValue.Member]
+        do { members = try StatusUpdateFault.object(in: body) } catch { throw Problem(400, error) }
         func invalid(_ pointer: String, _ text: String) -> Problem {
             Problem(
                 400,

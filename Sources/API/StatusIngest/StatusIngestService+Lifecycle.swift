@@ -32,7 +32,7 @@ extension StatusIngestService {
             }
         case ("status-updates", 2) where words[1] == "refused":
             let tenant = try await enter(request, trail, "refused updates", allowed: [.get])
-            return try await refused(tenant)
+            return try await refused(request, tenant)
         case ("status-updates", 1):
             let tenant = try await enter(request, trail, "status-updates", allowed: [.post])
             return try await countingRefusals(tenant) { () async throws(Problem) in try await applyBatch(request, tenant, trail) }
@@ -143,6 +143,12 @@ extension StatusIngestService {
 
     private func applyBatch(_ request: Request, _ tenant: Tenant, _ trail: RequestTrail) async throws(Problem) -> Response {
         try Self.requireJSON(request)
+        guard request.headers[.ifMatch] == nil else {
+            throw Problem(
+                400, "unconditional-batch", "No condition on a batch",
+                "A batch is of many requests and has no version that If-Match could name: nothing of it was applied. Send what depends on a "
+                    + "version with PUT /v1/service-requests/{id}/updates/{update_id}, or the batch without If-Match.")
+        }
         let body = try await collect(request, trail, atMost: StatusBatchForm.maximumSize)
         let items: [StatusBatchForm.Item]
         do {
@@ -158,13 +164,14 @@ extension StatusIngestService {
         do { judged = try await updates.apply(sent, of: tenant.id) } catch { throw Self.problem(.storage(error)) }
         await keep(items.compactMap(Self.fault), tenant)
         var next = judged.makeIterator()
-        let results = items.map { item -> Result<AppliedUpdate, Problem> in
+        let results = items.enumerated().map { index, item -> Result<AppliedUpdate, Problem> in
+            let place = StatusBatchForm.place(of: index)
             switch item.content {
-            case .failure(let fault): return .failure(Problem(fault == .unknownRequest ? 404 : 400, fault))
+            case .failure(let fault): return .failure(Problem(fault == .unknownRequest ? 404 : 400, fault.placed(at: place)))
             case .success:
                 switch next.next() {
                 case .success(let applied): return .success(applied)
-                case .failure(let refusal): return .failure(Self.problem(refusal))
+                case .failure(let refusal): return .failure(Self.problem(refusal, at: place))
                 case nil: return .failure(Self.problem(.storage(StorageError(.internalFault))))
                 }
             }
@@ -222,9 +229,11 @@ extension StatusIngestService {
 
     /// `GET /v1/service-requests?external_reference=…`, or by token: a list of one or none.
     private func search(_ request: Request, _ tenant: Tenant) async throws(Problem) -> Response {
-        let query = request.uri.queryParameters
-        let reference = query["external_reference"].map(String.init)
-        let token = query["token"].map(String.init)
+        let query = try FormFields(of: request, knowing: ["external_reference", "token"]) { text in
+            Problem(400, "invalid-search", "Invalid search", text)
+        }
+        let reference = query["external_reference"]
+        let token = query["token"]
         let found: LifecycleView?
         do {
             switch (reference, token) {
@@ -256,17 +265,12 @@ extension StatusIngestService {
 
     /// `GET /v1/service-requests/{id}/updates?limit=…&after=…`: a page at a time; `Link` leads to the next one.
     private func received(_ request: Request, _ segment: Substring, _ tenant: Tenant) async throws(Problem) -> Response {
-        func refusal(_ text: String) -> Problem { Problem(400, "invalid-query", "Invalid query", text) }
-        let query = try FormFields(of: request, knowing: ["limit", "after"], refusal)
-        let limit = try query["limit"].map { (text) throws(Problem) in
-            guard let number = Int32(text), (1...1_000).contains(number) else { throw refusal("limit must be 1 to 1000.") }
-            return number
-        }
+        let (limit, after) = try Self.page(request)
         let id = try await existing(segment, tenant)
         let kept: [KeptUpdate]
         let refused: [KeptRefusal]
         do {
-            kept = try await updates.received(for: id, after: query["after"], limit: limit ?? 1_000, tenant: tenant.id)
+            kept = try await updates.received(for: id, after: after, limit: limit, tenant: tenant.id)
             refused = try await updates.refused(for: id, tenant: tenant.id)
         } catch {
             throw Self.problem(.storage(error))
@@ -285,21 +289,42 @@ extension StatusIngestService {
             writer.name("refused")
             LifecycleDocuments.write(refused, &writer)
         }
-        if kept.count == limit ?? 1_000, let last = kept.last {
+        if kept.count == limit, let last = kept.last {
             let path = "/v1/service-requests/\(id)/updates?limit=\(kept.count)&after=\(FormWriter.escaped(last.id))"
             response.headers[Self.link] = "<\(path)>; rel=\"next\""
         }
         return response
     }
 
-    /// `GET /v1/status-updates/refused`: of all requests, the newest first.
-    private func refused(_ tenant: Tenant) async throws(Problem) -> Response {
+    private static func invalidQuery(_ text: String) -> Problem { Problem(400, "invalid-query", "Invalid query", text) }
+
+    /// `limit`, a thousand without it, and `after` of a list that is read a page at a time.
+    private static func page(_ request: Request) throws(Problem) -> (limit: Int32, after: String?) {
+        let query = try FormFields(of: request, knowing: ["limit", "after"], invalidQuery)
+        guard let text = query["limit"] else { return (1_000, query["after"]) }
+        guard let number = Int32(text), (1...1_000).contains(number) else { throw invalidQuery("limit must be 1 to 1000.") }
+        return (number, query["after"])
+    }
+
+    /// `GET /v1/status-updates/refused?limit=…&after=…`: of all requests, the newest first; `Link` leads to the next page.
+    private func refused(_ request: Request, _ tenant: Tenant) async throws(Problem) -> Response {
+        let (limit, after) = try Self.page(request)
+        let below = try after.map { (text) throws(Problem) in
+            guard let number = Int64(text), number > 0 else { throw Self.invalidQuery("after must be what the Link header gave.") }
+            return number
+        }
         let refused: [KeptRefusal]
-        do { refused = try await updates.refused(for: nil, tenant: tenant.id) } catch { throw Self.problem(.storage(error)) }
-        return Self.json(.ok) { writer in
+        do { refused = try await updates.refused(for: nil, below: below, limit: limit, tenant: tenant.id) } catch {
+            throw Self.problem(.storage(error))
+        }
+        var response = Self.json(.ok) { writer in
             writer.name("refused")
             LifecycleDocuments.write(refused, &writer)
         }
+        if refused.count == limit, let last = refused.last {
+            response.headers[Self.link] = "</v1/status-updates/refused?limit=\(limit)&after=\(last.number)>; rel=\"next\""
+        }
+        return response
     }
 
     private func received(_ segment: Substring, _ updateID: String, _ tenant: Tenant) async throws(Problem) -> Response {

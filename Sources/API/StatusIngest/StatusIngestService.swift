@@ -194,7 +194,8 @@ public struct StatusIngestService: HTTPResponder {
         return Array(body.readableBytesView)
     }
 
-    static func problem(_ refusal: StatusUpdateRefusal) -> Problem {
+    /// - Parameter place: JSON pointer to the update in the body.
+    static func problem(_ refusal: StatusUpdateRefusal, at place: String = "") -> Problem {
         if let fault = refusal.fault {
             let status =
                 switch refusal {
@@ -204,7 +205,7 @@ public struct StatusIngestService: HTTPResponder {
                 case .staleVersion: 412
                 default: 409
                 }
-            var problem = Problem(status, fault)
+            var problem = Problem(status, fault.placed(at: place))
             if case .staleVersion(let version) = refusal { problem.headers[.eTag] = "\"\(version)\"" }
             return problem
         }

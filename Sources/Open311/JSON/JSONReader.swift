@@ -19,17 +19,22 @@ public struct JSONReader {
     private let bytes: UnsafeBufferPointer<UInt8>
     private var position = 0
     private var values = 0
+    private let takesNull: Bool
 
+    /// - Parameter takesNull: whether a string may hold U+0000, which no database keeps: for those who take control characters out anyway.
     /// - Throws: ``JSONFault``.
-    public static func value(_ bytes: [UInt8]) throws(JSONFault) -> JSONValue {
+    public static func value(_ bytes: [UInt8], takesNull: Bool = false) throws(JSONFault) -> JSONValue {
         let result = bytes.withUnsafeBufferPointer { buffer -> Result<JSONValue, JSONFault> in
-            var reader = JSONReader(bytes: buffer)
+            var reader = JSONReader(bytes: buffer, takesNull: takesNull)
             do throws(JSONFault) { return .success(try reader.whole()) } catch { return .failure(error) }
         }
         return try result.get()
     }
 
-    private init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+    private init(bytes: UnsafeBufferPointer<UInt8>, takesNull: Bool) {
+        self.bytes = bytes
+        self.takesNull = takesNull
+    }
 
     private mutating func whole() throws(JSONFault) -> JSONValue {
         // The mark that Windows editors put before UTF-8 is no part of the text (RFC 8259, 8.1).
@@ -220,7 +225,7 @@ public struct JSONReader {
             guard (0xDC00..<0xE000).contains(low) else { throw fault("half of a surrogate pair", at: start) }
             code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
         }
-        guard code != 0, let scalar = Unicode.Scalar(code) else {
+        guard code != 0 || takesNull, let scalar = Unicode.Scalar(code) else {
             throw fault(code == 0 ? "the character U+0000 cannot be kept" : "half of a surrogate pair", at: start)
         }
         return Array(String(Character(scalar)).utf8)

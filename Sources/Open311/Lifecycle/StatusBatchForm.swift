@@ -1,5 +1,3 @@
-import Foundation
-
 /// Many lifecycle updates in one body: `{"updates": [{"service_request_id": …, "update_id": …, …}]}`. Each stands for itself.
 public struct StatusBatchForm {
     public static let maximumCount = 1_000
@@ -11,16 +9,16 @@ public struct StatusBatchForm {
         /// As far as they can be told, for the answer.
         public let updateID: String?
         public let requestText: String?
+        /// A fault's pointers lead into the update, as if it stood alone: so it is kept and read back.
         public let content: Result<(update: StatusUpdate, address: RequestAddress), StatusUpdateFault>
     }
 
-    private let list: [Any]
+    private let list: [JSONValue]
 
     /// - Throws: ``StatusUpdateFault`` when it is no batch, or too large a one: nothing of it is looked at then.
     public init(parsing bytes: [UInt8]) throws(StatusUpdateFault) {
-        // As for one update; but for what strings hold.
-        let members = try StatusUpdateForm.members(of: bytes, brackets: 100_000)
-        guard let list = members["updates"] as? [Any] else {
+        let members = try StatusUpdateFault.object(in: bytes)
+        guard let list = members.first(where: { $0.name == "updates" })?.value.array else {
             throw .invalid([StatusUpdateFault.Member(pointer: "/updates", text: "updates must be a list of updates.")])
         }
         guard !list.isEmpty else { throw .invalid([StatusUpdateFault.Member(pointer: "/updates", text: "updates is empty.")]) }
@@ -28,20 +26,22 @@ public struct StatusBatchForm {
         self.list = list
     }
 
+    /// Where the update of this index stands in the body.
+    public static func place(of index: Int) -> String { "/updates/\(index)" }
+
     /// - Parameters: as of ``StatusUpdateForm/update(id:receivedAt:mapping:)``.
     public func items(receivedAt: Timestamp, mapping: StatusMapping) -> [Item] {
-        list.enumerated().map { index, value in
-            let place = "/updates/\(index)"
-            guard let members = value as? [String: Any] else {
+        list.map { value in
+            guard let members = value.object else {
                 let fault = StatusUpdateFault.invalid([
-                    StatusUpdateFault.Member(pointer: place, text: "Each update must be an object.")
+                    StatusUpdateFault.Member(pointer: "", text: "Each update must be an object; this is \(value.kindName).")
                 ])
                 return Item(updateID: nil, requestText: nil, content: .failure(fault))
             }
-            let form = StatusUpdateForm(members, at: place)
+            let form = StatusUpdateForm(members)
             return Item(
-                updateID: (members["update_id"] as? String).map { String($0.prefix(128)) },
-                requestText: (members["service_request_id"] as? String).map { String($0.prefix(64)) },
+                updateID: value["update_id"]?.string.map { String($0.prefix(128)) },
+                requestText: value["service_request_id"]?.string.map { String($0.prefix(64)) },
                 content: Self.content(form, receivedAt, mapping))
         }
     }

@@ -82,6 +82,8 @@ struct TableBuilder {
     private var cells: [String: PlacedTree.Cell] = [:]
     private var begun: [String: PlacedTree.Cell] = [:]
     private var borrowed: [String: String] = [:]
+    /// Numbers of rows that say once more what a row above has said.
+    private var doubled: Set<Int> = []
     private var faults: [ReferenceFault]
 
     /// Objects under construction, whose members keep their order.
@@ -151,7 +153,7 @@ struct TableBuilder {
 
     private static func pointer(_ path: [String]) -> String { path.map { JSONPointer.step($0) }.joined() }
 
-    /// Opens an entry; a second row of the same one is a fault.
+    /// Opens an entry; a second row of the same one is a fault, and nothing more is taken from it: it would hide what the first one says.
     ///
     /// - Parameter outer: what is to be said of an entry around it that turns out to have no row of its own, by the length of its path.
     mutating func begin(_ path: [String], _ row: Table.Row, _ column: Int?, outer remedies: [Int: String] = [:]) {
@@ -159,6 +161,7 @@ struct TableBuilder {
         let place = place(row, column)
         let pointer = Self.pointer(path)
         if let before = begun[pointer] {
+            doubled.insert(row.number)
             return fault(row, column, "“\((path.last ?? "").prefix(64))” occurs twice: it stands above already (\(before.text)).")
         }
         begun[pointer] = place
@@ -180,6 +183,7 @@ struct TableBuilder {
     mutating func fill(
         _ path: [String], _ row: Table.Row, _ names: Set<String>, of kind: String = "such a row", remedy: String = "leave the cell empty"
     ) {
+        guard !doubled.contains(row.number) else { return }
         for name in names.sorted() {
             guard let index = columns[name], let text = text(row, name) else { continue }
             let own = path + [name]

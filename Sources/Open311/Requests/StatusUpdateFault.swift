@@ -27,6 +27,28 @@ public struct StatusUpdateFault: Error, Sendable, Equatable {
         self.members = members
     }
 
+    /// The members of a body that is one JSON object.
+    ///
+    /// - Throws: `malformed-json`, with the place in the text.
+    public static func object(in bytes: [UInt8]) throws(StatusUpdateFault) -> [JSONValue.Member] {
+        let value: JSONValue
+        do { value = try JSONReader.value(bytes, takesNull: true) } catch {
+            throw StatusUpdateFault("malformed-json", "Malformed JSON", "The body must be one JSON object in UTF-8: \(error).")
+        }
+        guard let members = value.object else {
+            throw StatusUpdateFault(
+                "malformed-json", "Malformed JSON", "The body must be one JSON object in UTF-8; this is \(value.kindName).")
+        }
+        return members
+    }
+
+    /// The same fault of an update that stands somewhere in a body: its members' pointers lead there.
+    ///
+    /// - Parameter place: JSON pointer to the update.
+    public func placed(at place: String) -> StatusUpdateFault {
+        StatusUpdateFault(code, title, detail, members: members.map { Member(pointer: place + $0.pointer, text: $0.text) })
+    }
+
     public static let unknownRequest = StatusUpdateFault(
         "unknown-request", "Unknown service request", "No service request of your tenant has this service_request_id.")
 

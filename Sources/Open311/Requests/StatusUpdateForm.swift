@@ -1,29 +1,12 @@
-import Foundation
-
 /// A lifecycle update as a CRM writes it: one JSON object. Unknown members are ignored, every fault is told.
 public struct StatusUpdateForm {
     /// Of a body, in bytes.
     public static let maximumSize = 65_536
 
-    private let members: [String: Any]
-    /// What stands before each JSON pointer: the update's own place in a batch.
-    private let place: String
+    private let members: MemberReader
 
     /// - Throws: ``StatusUpdateFault`` when it is no JSON object.
-    public init(parsing bytes: [UInt8]) throws(StatusUpdateFault) {
-        members = try Self.members(of: bytes, brackets: 1_000)
-        place = ""
-    }
-
-    /// - Parameter brackets: more than any honest body has would only be an attack on the parser's stack.
-    static func members(of bytes: [UInt8], brackets: Int) throws(StatusUpdateFault) -> [String: Any] {
-        // Foundation would take UTF-16 and UTF-32 too; what looks like UTF-8 in these has zeros in it, which no JSON text has.
-        guard bytes.count(where: { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "[") }) <= brackets, !bytes.contains(0),
-            String(validating: bytes, as: UTF8.self) != nil, let parsed = try? JSONSerialization.jsonObject(with: Data(bytes)),
-            let members = parsed as? [String: Any]
-        else { throw StatusUpdateFault("malformed-json", "Malformed JSON", "The body must be one JSON object in UTF-8.") }
-        return members
-    }
+    public init(parsing bytes: [UInt8]) throws(StatusUpdateFault) { self.init(try StatusUpdateFault.object(in: bytes)) }
 
     /// Why a body is not even looked at: for what its sender says of it, by either door.
     ///
@@ -39,10 +22,7 @@ public struct StatusUpdateForm {
     }
 
     /// One of a batch.
-    init(_ members: [String: Any], at place: String) {
-        self.members = members
-        self.place = place
-    }
+    init(_ members: [JSONValue.Member]) { self.members = MemberReader(members) }
 
     /// Whether a CRM may give an update this id.
     public static func isUpdateID(_ id: String) -> Bool {
@@ -52,33 +32,35 @@ public struct StatusUpdateForm {
     /// The request that an update names in its body, where no path names it: by `service_request_id`, or by an `external_reference`
     /// that was told before.
     public func address() throws(StatusUpdateFault) -> RequestAddress {
-        if let text = members["service_request_id"] as? String, !text.isEmpty {
+        let named = members.value("service_request_id")
+        if let text = named?.string, !text.isEmpty {
             guard let address = RequestAddress(serviceRequestID: text) else { throw .unknownRequest }
             return address
         }
-        if members["service_request_id"] == nil || members["service_request_id"] is NSNull,
-            let text = (members["external_reference"] as? String).map(CleanText.withoutControls),
+        if named == nil, let text = members.value("external_reference")?.string.map(CleanText.withoutControls),
             (1...255).contains(text.unicodeScalars.count)
         {
             return .reference(text)
         }
         throw .invalid([
             StatusUpdateFault.Member(
-                pointer: place + "/service_request_id",
+                pointer: "/service_request_id",
                 text: "service_request_id must be a string: as events name the request, or as you gave it. Or send an external_reference "
                     + "that the request has.")
         ])
     }
 
     /// The request that the body names beside a path that names one; nil when it names none.
-    public var namedRequest: RequestAddress? { (members["service_request_id"] as? String).flatMap { RequestAddress(serviceRequestID: $0) } }
+    public var namedRequest: RequestAddress? {
+        members.value("service_request_id")?.string.flatMap { RequestAddress(serviceRequestID: $0) }
+    }
 
     /// The id of an update in a batch, which has no path to name it in.
     func updateID() throws(StatusUpdateFault) -> String {
-        guard let id = members["update_id"] as? String, Self.isUpdateID(id) else {
+        guard let id = members.value("update_id")?.string, Self.isUpdateID(id) else {
             throw .invalid([
                 StatusUpdateFault.Member(
-                    pointer: place + "/update_id", text: "update_id must be a string of 1 to 128 characters without control characters.")
+                    pointer: "/update_id", text: "update_id must be a string of 1 to 128 characters without control characters.")
             ])
         }
         return id
@@ -91,7 +73,7 @@ public struct StatusUpdateForm {
     /// - Returns: with ``StatusUpdate/unmapped`` where nothing but the mapping stands in its way.
     /// - Throws: ``StatusUpdateFault`` with every member at fault.
     public func update(id: String, receivedAt: Timestamp, mapping: StatusMapping = .empty) throws(StatusUpdateFault) -> StatusUpdate {
-        var reader = MemberReader(members: members, place: place)
+        var reader = members
         let status = reader.status(mapping)
         let named = reader.moment("updated_datetime")
         let occurredAt = named ?? receivedAt
@@ -141,31 +123,28 @@ public struct StatusUpdateForm {
 
 /// Reads members one by one and remembers every fault.
 private struct MemberReader {
-    let members: [String: Any]
-    let place: String
+    private let members: [JSONValue.Member]
     private(set) var faults: [StatusUpdateFault.Member] = []
     /// What the mapping does not know, or knows as something else.
     private(set) var unmapped: [StatusUpdateFault.Member] = []
 
-    init(members: [String: Any], place: String) {
-        self.members = members
-        self.place = place
-    }
+    init(_ members: [JSONValue.Member]) { self.members = members }
 
     mutating func refuse(_ name: String, _ text: String) { faults.append(member(name, text)) }
 
     private func member(_ name: String, _ text: String) -> StatusUpdateFault.Member {
-        StatusUpdateFault.Member(pointer: "\(place)/\(name)", text: text)
+        StatusUpdateFault.Member(pointer: "/\(name)", text: text)
     }
 
-    private func value(_ name: String) -> Any? {
-        guard let value = members[name], !(value is NSNull) else { return nil }
+    /// A member that is absent or null is nil.
+    func value(_ name: String) -> JSONValue? {
+        guard let value = members.first(where: { $0.name == name })?.value, value != .null else { return nil }
         return value
     }
 
     mutating func text(_ name: String, maximum: Int) -> String? {
         guard let value = value(name) else { return nil }
-        guard let text = value as? String else {
+        guard let text = value.string else {
             refuse(name, "\(name) must be a string.")
             return nil
         }
@@ -183,19 +162,13 @@ private struct MemberReader {
 
     mutating func flag(_ name: String) -> Bool {
         guard let value = value(name) else { return false }
-        // Every number is a Bool to Foundation; only true and false are written so.
-        guard let number = value as? NSNumber, String(cString: number.objCType) == "c" else {
-            refuse(name, "\(name) must be true or false.")
-            return false
-        }
-        return number.boolValue
+        if value.bool == nil { refuse(name, "\(name) must be true or false.") }
+        return value.bool ?? false
     }
 
     mutating func count(_ name: String) -> Int64? {
         guard let value = value(name) else { return nil }
-        guard let number = value as? NSNumber, String(cString: number.objCType) != "c", let count = Int64(exactly: number.doubleValue),
-            count >= 0, count < 1 << 53
-        else {
+        guard let number = value.number, let count = Int64(exactly: number), count >= 0, count < 1 << 53 else {
             refuse(name, "\(name) must be a whole number from 0 to 9007199254740991.")
             return nil
         }
@@ -212,7 +185,7 @@ private struct MemberReader {
     /// `{"outcome": "erased"}`, or `{"outcome": "kept", "reason": "legal_obligation"}`.
     mutating func erasure() -> CRMErasureAnswer? {
         guard let value = value("erasure") else { return nil }
-        guard let answer = value as? [String: Any] else {
+        guard let answer = value.object else {
             refuse("erasure", "erasure must be an object with outcome, and reason where the data are kept.")
             return nil
         }

@@ -33,13 +33,14 @@ public struct CRMErasureAnswer: Sendable, Equatable {
     ///
     /// - Parameter members: of a JSON object.
     /// - Throws: ``InvalidValue`` for the first member at fault.
-    public init(members: [String: Any]) throws(InvalidValue) {
-        guard let outcome = (members["outcome"] as? String).flatMap({ CRMErasureOutcome(rawValue: $0) }) else {
+    public init(members: [JSONValue.Member]) throws(InvalidValue) {
+        let object = JSONValue.object(members)
+        guard let outcome = object["outcome"]?.string.flatMap({ CRMErasureOutcome(rawValue: $0) }) else {
             let known = CRMErasureOutcome.allCases.map(\.rawValue).joined(separator: ", ")
             throw InvalidValue(name: "outcome", problem: "must be one of: \(known)")
         }
-        let reason = members["reason"]
-        guard reason == nil || reason is NSNull || reason is String else { throw InvalidValue(name: "reason", problem: "must be a string") }
-        try self.init(outcome: outcome, reason: reason as? String)
+        let reason = object["reason"] ?? .null
+        guard reason == .null || reason.string != nil else { throw InvalidValue(name: "reason", problem: "must be a string") }
+        try self.init(outcome: outcome, reason: reason.string)
     }
 }

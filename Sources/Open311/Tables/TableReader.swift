@@ -34,7 +34,7 @@ public struct Table: Sendable, Equatable {
             throw ReferenceFaults([ReferenceFault("#row=1", "There are \(columns.count) columns, \(Self.maximumColumns) at most.")])
         }
         var faults: [ReferenceFault] = []
-        for (index, name) in columns.enumerated() where columns[..<index].contains(name) {
+        for (index, name) in columns.enumerated() where name.isEmpty || columns[..<index].contains(name) {
             faults.append(
                 ReferenceFault(
                     "#cell=1,\(index + 1)", name.isEmpty ? "A column has no name." : "The column “\(name.prefix(64))” occurs twice."))

@@ -12,16 +12,17 @@ enum RefusedUpdateSQL {
     /// For the tenant that the transaction names.
     static let count = Statement("refused_updates_count", "select bus311_count_refusals($1::integer)")
 
-    /// The newest first: of one request, of all, or one of an id. What was accepted under the same id later is marked.
+    /// The newest first: of one request, of all, or one of an id; those before a number. What was accepted under the same id later is marked.
     static let read = Statement(
         "refused_updates_read",
         """
-        select r.request_id, r.update_id, r.received_at, r.door, r.code, r.title, r.detail, r.errors, r.receipt_id, r.times,
+        select r.request_id, r.update_id, r.received_at, r.door, r.code, r.title, r.detail, r.errors, r.receipt_id, r.times, r.number,
                exists (select from status_updates s
                        where s.request_id = r.request_id and s.update_id = r.update_id and s.tenant_id = r.tenant_id
                          and s.received_at > r.received_at)
         from refused_updates r
         where r.tenant_id = $1::integer and ($2::bigint is null or r.request_id = $2) and ($3::text is null or r.update_id = $3)
-        order by r.number desc limit 1000
+          and r.number < $4::bigint
+        order by r.number desc limit $5::integer
         """)
 }

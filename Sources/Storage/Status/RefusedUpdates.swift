@@ -47,6 +47,8 @@ public struct KeptRefusal: Sendable, Equatable {
     public let receipt: EventID?
     /// How often it was refused.
     public let times: Int32
+    /// Greater for what was refused later.
+    public let number: Int64
     /// Whether an update of this id was accepted afterwards.
     public let isAcceptedSince: Bool
 
@@ -72,7 +74,8 @@ public struct KeptRefusal: Sendable, Equatable {
         let uuid = row.isNull(8) ? nil : try row.uuid(8)
         receipt = uuid.map { EventID(high: $0.high, low: $0.low) }
         times = try row.int32(9)
-        isAcceptedSince = try row.bool(10)
+        self.number = try row.int64(10)
+        isAcceptedSince = try row.bool(11)
     }
 }
 
@@ -82,14 +85,19 @@ extension StatusUpdateStore {
     /// - Parameters:
     ///   - request: of this one only; nil for all of the tenant's.
     ///   - update: of this id only.
+    ///   - below: the number of the last one of the page before.
+    ///   - limit: 1 to 1,000.
     public func refused(
-        for request: ServiceRequestID?, update: String? = nil, tenant: TenantID
+        for request: ServiceRequestID?, update: String? = nil, below: Int64? = nil, limit: Int32 = 1_000, tenant: TenantID
     ) async throws(StorageError) -> [KeptRefusal] {
         try await storing { () async throws(PostgresError) in
             try await pool.run { (session) throws(PostgresError) in
                 let answers = try session.pipeline([
                     RequestSQL.tenant(tenant, plansForParameters: true),
-                    (RefusedUpdateSQL.read, [.int32(tenant.rawValue), .int64(request?.rawValue), .text(update)]),
+                    (
+                        RefusedUpdateSQL.read,
+                        [.int32(tenant.rawValue), .int64(request?.rawValue), .text(update), .int64(below ?? .max), .int32(limit)]
+                    ),
                 ])
                 return try answers[1].map { (row) throws(PostgresError) in try KeptRefusal(row) }
             }

@@ -306,6 +306,12 @@ def refused(city, crm):
     answer = crm.batch([{"service_request_id": request, "update_id": "batch-1", "status": 5},
                         {"service_request_id": request, "update_id": "batch-2", "status": "PENDING"}])
     assert answer["refused"] == 2, answer
+    # One base for all places of an answer: the body that was sent, also for what was judged.
+    assert [[error["pointer"] for error in one["error"]["errors"]] for one in answer["results"]] == [["/updates/0/status"], ["/updates/1/status"]], answer
+    code, _, problem = crm.call("POST", "/v1/status-updates", {"updates": [{"service_request_id": request, "update_id": "b", "ack": True}]},
+                                If_Match='"9-9"')
+    assert code == 400 and problem["code"] == "unconditional-batch", problem
+    assert "b" not in [update["update_id"] for update in crm.updates(request)], "nothing of it was applied"
     bus.send("amqp-bad", {"service_request_id": request, "status": "SOLVED"})
     bus.send("amqp-late", {"service_request_id": request, "status": "IN_PROCESS"})
     receipts = {name: bus.answer(name)["id"] for name in ("amqp-bad", "amqp-late")}
@@ -314,6 +320,7 @@ def refused(city, crm):
         "bad": "invalid-update", "late": "illegal-transition", "1": "conflicting-update", "batch-1": "invalid-update",
         "batch-2": "illegal-transition", "amqp-bad": "invalid-update", "amqp-late": "illegal-transition"}, kept
     assert [one["pointer"] for one in kept["bad"]["error"]["errors"]] == ["/status", "/expected_datetime"], kept["bad"]
+    assert [one["pointer"] for one in kept["batch-1"]["error"]["errors"]] == ["/status"], "kept as of the update alone"
     assert kept["late"]["times"] == 2 and "ARCHIVED" in kept["late"]["error"]["detail"], kept["late"]
     assert kept["amqp-late"]["receipt"]["door"] == "amqp" and kept["late"]["receipt"]["door"] == "rest"
     assert {name: kept[name]["receipt"]["receipt_id"] for name in receipts} == receipts
@@ -322,6 +329,19 @@ def refused(city, crm):
     everything = crm.call("GET", "/v1/status-updates/refused")[2]["refused"]
     assert [one["update_id"] for one in everything if one["service_request_id"] is None][0] == "nobody", everything[:3]
     assert {one["update_id"] for one in everything} >= set(kept)
+    # A page at a time, all of it, nothing twice.
+    path, pages = "/v1/status-updates/refused?limit=3", []
+    while path:
+        code, headers, page = crm.call("GET", path)
+        assert code == 200 and len(page["refused"]) <= 3, page
+        pages += page["refused"]
+        path = headers["Link"][1:].partition(">")[0] if headers["Link"] else None
+    assert pages == everything, (len(pages), len(everything))
+    for query, word in (("limit=abc", "1 to 1000"), ("limit=0", "1 to 1000"), ("after=x", "Link"), ("page=2", "page is unknown")):
+        code, _, problem = crm.call("GET", f"/v1/status-updates/refused?{query}")
+        assert (code, problem["code"]) == (400, "invalid-query") and word in problem["detail"], problem
+    code, _, problem = crm.call("GET", "/v1/service-requests?external_reference=x&tokn=y")
+    assert code == 400 and problem["code"] == "invalid-search" and "tokn" in problem["detail"], problem
     # Accepted after all.
     crm.put(request, "batch-1", {"internal_notes": "canary-internal"})
     assert {one["update_id"]: one["accepted_since"] for one in listed()}["batch-1"] is True

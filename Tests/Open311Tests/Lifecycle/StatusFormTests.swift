@@ -88,9 +88,12 @@ struct StatusFormTests {
         }
         #expect(
             told == [
-                "number(2611000004217)", "invalid-update /updates/1", "invalid-update /updates/2/update_id", "unknown-request",
-                "invalid-update /updates/4/status",
+                "number(2611000004217)", "invalid-update ", "invalid-update /update_id", "unknown-request",
+                "invalid-update /status",
             ])
+        // In an answer each leads into the body that was sent.
+        let placed = StatusUpdateFault.invalid([.init(pointer: "/status", text: "x")]).placed(at: StatusBatchForm.place(of: 4))
+        #expect(placed.members.map(\.pointer) == ["/updates/4/status"] && placed.code == "invalid-update")
         let item = #"{"update_id": "1", "service_request_id": "2611000004217", "ack": true}"#
         func count(_ number: Int) -> String { "{\"updates\": [\(Array(repeating: item, count: number).joined(separator: ","))]}" }
         #expect(try StatusBatchForm(parsing: Array(count(1_000).utf8)).items(receivedAt: now, mapping: .empty).count == 1_000)
@@ -100,6 +103,26 @@ struct StatusFormTests {
         ] {
             #expect { try StatusBatchForm(parsing: Array(bad.utf8)) } throws: { ($0 as? StatusUpdateFault)?.code == code }
         }
+    }
+
+    @Test("a member that occurs twice, half a text, a list: refused with the place")
+    func twoReaders() {
+        for (body, word) in [
+            (#"{"ack": true, "status": "RECEIVED", "status": "PROCESSED"}"#, "line 1, column 37: the member “status” occurs twice"),
+            ("[1]", "this is an array"), ("{", "line 1"), (#"{"ack": true} {"#, "comes after the end"),
+        ] {
+            #expect { try StatusUpdateForm(parsing: Array(body.utf8)) } throws: {
+                ($0 as? StatusUpdateFault)?.code == "malformed-json" && ($0 as? StatusUpdateFault)?.detail.contains(word) == true
+            }
+            #expect(throws: StatusUpdateFault.self) {
+                try StatusBatchForm(parsing: Array("{\"updates\": [\(body)], \"updates\": []}".utf8))
+            }
+        }
+    }
+
+    @Test("characters that no database keeps are taken out of a text")
+    func controls() throws {
+        #expect(try update(#"{"status_notes": "nul\u0000x\u0007"}"#).statusNotes == "nulx")
     }
 
     @Test("no body at all ends it: bytes at random, and whole ones with some changed")
