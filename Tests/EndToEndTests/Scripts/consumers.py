@@ -5,6 +5,7 @@ are the blocks of docs/vendors/README.md, in an empty folder, timed. Languages r
 """
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -117,6 +118,15 @@ class Shared:
             self.changed.notify_all()
 
 
+def short_pauses(log):
+    """The rule for vendors: pauses of 1 s to 60 s. Returns nil, or which were shorter, or that there was none."""
+    with open(log, encoding="utf-8", errors="replace") as file:
+        pauses = re.findall(r"connection lost.*; again in ([0-9.]+) ?(ms|s)", file.read())
+    seconds = [float(number) / (1_000 if unit == "ms" else 1) for number, unit in pauses]
+    wrong = [pause for pause in seconds if not 1 <= pause <= 60]
+    return (f"pauses of {wrong} s" if wrong else None) if seconds else "no pause was told"
+
+
 def behave(city, page, shared, folder):
     """One language through the suite; returns behaviour -> None, or what was wrong."""
     try:
@@ -127,7 +137,8 @@ def behave(city, page, shared, folder):
         state = page.state and os.path.join(REPOSITORY, page.state)
         consumer = Consumer(bus, command, os.path.join(folder, page.language), state)
         try:
-            return perform(Run(bus, consumer, shared.restart_broker))
+            done = perform(Run(bus, consumer, shared.restart_broker))
+            return dict(done, **{"connection cut": done["connection cut"] or short_pauses(consumer.log.name)})
         finally:
             consumer.close()
     except Exception as failure:

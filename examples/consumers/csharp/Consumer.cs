@@ -211,17 +211,17 @@ static class Consumer
         var store = new Store(Path.Combine(Environment.GetEnvironmentVariable("STATE"), "crm.sqlite3"));
         var signals = new[] { new UnixSignal(Signum.SIGTERM), new UnixSignal(Signum.SIGINT) };
         new Thread(() => { UnixSignal.WaitAny(signals); stopping = true; }) { IsBackground = true }.Start();
-        double longest = 1;
+        double longest = 2;
         while (!stopping)
         {
             try
             {
-                Consume(store, () => longest = 1);
+                Consume(store, () => longest = 2);
             }
             catch (Exception failure) when (failure is IOException || failure is OperationInterruptedException || failure is AlreadyClosedException)
             {
                 // Growing and random: a thousand consumers must not all knock in the second in which the broker is back.
-                double pause = longest * Dice.NextDouble();
+                double pause = 1 + (longest - 1) * Dice.NextDouble();
                 Say("connection lost (" + failure.Message + "); again in " + pause.ToString("0.0") + " s");
                 for (var until = DateTime.UtcNow.AddSeconds(pause); !stopping && DateTime.UtcNow < until;) Thread.Sleep(100);
                 longest = Math.Min(60, 2 * longest);

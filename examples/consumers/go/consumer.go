@@ -233,18 +233,18 @@ func main() {
 		log.Fatal(err)
 	}
 	defer s.Close()
-	longest := time.Second
+	longest := 2 * time.Second
 	for ctx.Err() == nil {
-		err := consume(ctx, s, func() { longest = time.Second })
+		err := consume(ctx, s, func() { longest = 2 * time.Second })
 		if err == nil || ctx.Err() != nil {
 			return
 		}
+		// Growing and random: a thousand consumers must not all knock in the second in which the broker is back.
+		pause := time.Second + time.Duration(rand.Int63n(int64(longest-time.Second)))
 		var refused *amqp.Error
 		if errors.As(err, &refused) && refused.Code == amqp.AccessRefused {
-			longest = 5 * time.Minute // somebody has to change something
+			pause = 5 * time.Minute // somebody has to change something
 		}
-		// Growing and random: a thousand consumers must not all knock in the second in which the broker is back.
-		pause := time.Duration(rand.Int63n(int64(longest)))
 		log.Printf("connection lost (%v); again in %s", err, pause.Round(100*time.Millisecond))
 		select {
 		case <-ctx.Done():

@@ -211,16 +211,16 @@ public final class Consumer {
             }
             Runtime.getRuntime().halt(stopped.getCount() == 0 ? 0 : 1); // the JVM would say 143
         }));
-        long[] longest = {1_000};
+        long[] longest = {2_000};
         while (stopping.getCount() > 0) {
             try {
-                consume(factory, store, stopping, () -> longest[0] = 1_000);
+                consume(factory, store, stopping, () -> longest[0] = 2_000);
             } catch (IOException | TimeoutException | ShutdownSignalException failure) {
-                if (failure instanceof AuthenticationFailureException || failure instanceof PossibleAuthenticationFailureException) {
-                    longest[0] = 300_000; // somebody has to change something
-                }
                 // Growing and random: a thousand consumers must not all knock in the second in which the broker is back.
-                long pause = ThreadLocalRandom.current().nextLong(longest[0]);
+                long pause = ThreadLocalRandom.current().nextLong(1_000, longest[0]);
+                if (failure instanceof AuthenticationFailureException || failure instanceof PossibleAuthenticationFailureException) {
+                    pause = 300_000; // somebody has to change something
+                }
                 say("connection lost (" + failure + "); again in " + pause + " ms");
                 stopping.await(pause, TimeUnit.MILLISECONDS);
                 longest[0] = Math.min(60_000, 2 * longest[0]);

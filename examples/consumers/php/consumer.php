@@ -160,7 +160,7 @@ function consume(Store $store, bool &$stopping, float &$longest): void
         // Nothing is declared: the queue is the operator's.
         $inbox = [];
         $incoming->basic_consume(getenv('QUEUE'), 'crm', callback: function (AMQPMessage $message) use (&$inbox) { $inbox[] = $message; });
-        $longest = 1.0;
+        $longest = 2.0;
         while (!$stopping) {
             if (!$incoming->is_consuming()) {
                 throw new AMQPConnectionClosedException('the broker ended the consumer');
@@ -192,7 +192,7 @@ function say(string $text): void
 
 $store = new Store(getenv('STATE') . '/crm.sqlite3');
 $stopping = false;
-$longest = 1.0;
+$longest = 2.0;
 pcntl_async_signals(true);
 foreach ([SIGTERM, SIGINT] as $signal) {
     pcntl_signal($signal, function () use (&$stopping) { $stopping = true; });
@@ -201,11 +201,11 @@ while (!$stopping) {
     try {
         consume($store, $stopping, $longest);
     } catch (AMQPExceptionInterface | ErrorException $error) {
-        if (str_contains($error->getMessage(), 'ACCESS_REFUSED')) {
-            $longest = 300.0; // somebody has to change something
-        }
         // Growing and random: a thousand consumers must not all knock in the second in which the broker is back.
-        $pause = $longest * mt_rand() / mt_getrandmax();
+        $pause = 1.0 + ($longest - 1.0) * mt_rand() / mt_getrandmax();
+        if (str_contains($error->getMessage(), 'ACCESS_REFUSED')) {
+            $pause = 300.0; // somebody has to change something
+        }
         say(sprintf('connection lost (%s); again in %.1f s', $error->getMessage(), $pause));
         for ($until = microtime(true) + $pause; !$stopping && microtime(true) < $until;) {
             usleep(100_000);

@@ -140,11 +140,11 @@ async def main():
             await consume(settings, store, stopping, connected)
         except (aiormq.AMQPError, aio_pika.exceptions.AMQPError, OSError, asyncio.TimeoutError) as error:
             # Growing and random: a thousand consumers must not all knock in the second in which the broker is back.
-            longest = min(60.0, 2.0**attempts)
+            shortest, longest = 1.0, min(60.0, 2.0 ** (attempts + 1))
             if isinstance(error, (aiormq.exceptions.AuthenticationError, aiormq.exceptions.ProbableAuthenticationError)):
-                longest = 300.0  # somebody has to change something
+                shortest = longest = 300.0  # somebody has to change something
             attempts += 1
-            pause = random.uniform(0, longest)
+            pause = random.uniform(shortest, longest)
             print(f"connection lost ({error!r}); again in {pause:.1f} s", flush=True)
             try:
                 await asyncio.wait_for(stopping.wait(), pause)

@@ -133,11 +133,11 @@ def main():
             consume(settings, store, stopping, connected)
         except (pika.exceptions.AMQPError, OSError) as error:
             # Growing and random: a thousand consumers must not all knock in the second in which the broker is back.
-            longest = min(60.0, 2.0**attempts)
+            shortest, longest = 1.0, min(60.0, 2.0 ** (attempts + 1))
             if isinstance(error, (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)):
-                longest = 300.0  # somebody has to change something
+                shortest = longest = 300.0  # somebody has to change something
             attempts += 1
-            pause = random.uniform(0, longest)
+            pause = random.uniform(shortest, longest)
             print(f"connection lost ({error!r}); again in {pause:.1f} s", flush=True)
             until = time.monotonic() + pause
             while not stopping and time.monotonic() < until:

@@ -105,7 +105,7 @@ stop() {
 trap stop TERM INT
 rm -f "$STATE/stopping"
 touch "$STATE/lock"
-longest=1000
+longest=2000
 while [ -z "$stopping" ]; do
     send_statuses
     rm -f "$STATE/returned"
@@ -119,9 +119,9 @@ while [ -z "$stopping" ]; do
         continue
     fi
     # Growing and random: a thousand consumers must not all knock in the second in which the broker is back.
-    [ ! -e "$STATE/worked" ] || longest=1000
+    [ ! -e "$STATE/worked" ] || longest=2000
     rm -f "$STATE/worked"
-    pause=$((RANDOM * longest / 32768))
+    pause=$((1000 + RANDOM * (longest - 1000) / 32768))
     say "connection lost; again in $pause ms"
     sleep "$((pause / 1000)).$(printf %03d $((pause % 1000)))" &
     wait $! || true

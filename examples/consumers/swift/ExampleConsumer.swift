@@ -46,14 +46,14 @@ struct ExampleConsumer {
     private mutating func run() async throws {
         let signals = stop.listen()
         defer { for signal in signals { signal.cancel() } }
-        var longest = 1.0
+        var longest = 2.0
         while !stop.isAsked {
             do {
-                try await consume { longest = 1 }
+                try await consume { longest = 2 }
             } catch let error as AMQPError {
-                if error.kind == .authenticationRefused { longest = 300 }  // somebody has to change something
                 // Growing and random: a thousand consumers must not all knock in the second in which the broker is back.
-                let pause = Double.random(in: 0..<longest)
+                var pause = Double.random(in: 1..<longest)
+                if error.kind == .authenticationRefused { pause = 300 }  // somebody has to change something
                 print("connection lost (\(error)); again in \(Int(pause * 1_000)) ms")
                 await stop.sleep(.seconds(pause))
                 longest = min(60, longest * 2)
