@@ -27,7 +27,8 @@ enum AlertAdministrationSQL {
         insert into alert_mutes (code, tenant_id, until, reason, made_by) values ($1::text, $2::integer, $3::timestamptz, $4::text, $5::text)
         on conflict (code, tenant_id) do update set until = excluded.until, reason = excluded.reason, made_by = excluded.made_by
         """)
-    static let unmute = Statement("alerts_unmute", "delete from alert_mutes where code = $1::text and tenant_id = $2::integer returning code")
+    static let unmute = Statement(
+        "alerts_unmute", "delete from alert_mutes where code = $1::text and tenant_id = $2::integer returning code")
     static let muteList = Statement(
         "alerts_mute_list",
         """
