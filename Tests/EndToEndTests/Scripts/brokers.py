@@ -81,7 +81,8 @@ class Brokers:
         """All three run, and every queue has all its members."""
         return self.running() == 3 and all(node.may_stop() for node in self.nodes)
 
-    def wait_until_whole(self, seconds=90):
+    def wait_until_whole(self, seconds=180):
+        """A node that hangs on its way back ends itself after half a minute and is started anew, more than once if need be."""
         wait_until(self.whole, seconds, "three nodes, and every member of every queue")
 
     def queue(self, name=None):
