@@ -439,6 +439,12 @@ def traces(bench, number):
     return " ".join(texts)
 
 
+def relay_was_blocked(bench):
+    """How often it was told."""
+    with urllib.request.urlopen(bench.city.settings["health_url"] + "/metrics", timeout=10) as answer:
+        return float(re.search(r'^o311_relay_failures_total\{reason="blocked"\} (\S+)$', answer.read().decode(), re.MULTILINE)[1])
+
+
 def erasure(bench, updated):
     """At each stage: queued, dead, waiting, replayed. Nothing of the person leaves again, and the CRM is told."""
     # Taken by the CRM, one event dead, another still in the queue.
@@ -506,7 +512,10 @@ def erasure(bench, updated):
     ctl = lambda *words: subprocess.run(
         [os.path.join(bench.city.home, "rabbitmq", "bin", "rabbitmqctl"), *words], check=True, timeout=60, stdout=subprocess.DEVNULL)
     ctl("set_vm_memory_high_watermark", "0")
+    blocked = relay_was_blocked(bench)
     first = bench.post("the publication that finds the broker blocked")
+    # What is on its way before the broker has said so is read when it reads again.
+    wait_until(lambda: relay_was_blocked(bench) > blocked, 30, "the relay knows that the broker takes nothing")
     held = bench.post("held " + CANARY)
     time.sleep(1.5)
     waits = f"select count(*) from outbox where request_id in ({first}, {held}) and state = 'pending' and attempts = 0"
