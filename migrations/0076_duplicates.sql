@@ -51,7 +51,7 @@ begin
     update service_requests set updated_at = new.updated_at
     where id in (select c.id from service_requests c
                  where c.id = any (children) and c.tenant_id = new.tenant_id and c.updated_at < new.updated_at
-                 order by c.id for no key update);
+                 order by c.id for update skip locked);
     if told is null then return null; end if;
     insert into notices (tenant_id, request_id, kind, occurred_at, note)
     select new.tenant_id, r.request_id, told, coalesce(new.status_occurred_at, now()), new.status_notes

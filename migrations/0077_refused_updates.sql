@@ -36,8 +36,6 @@ returns void language plpgsql volatile security definer set search_path = public
 declare
     own integer := bus311_tenant();
 begin
-    -- An erasure under way ends first, and is then seen: its words must not come behind it.
-    perform from service_requests where tenant_id = own and id = any (requests) and id <> 0 order by id for share;
     insert into refused_updates as kept (tenant_id, request_id, update_id, door, code, title, detail, errors, receipt_id)
     select distinct on (request, update_id) own, request, update_id, through, code, title,
            case when not forgotten then detail end, case when not forgotten then fault end,

@@ -75,7 +75,9 @@ public struct QueueWatch: ServiceLifecycle.Service {
                     view.connections(of: names).subtracting(consumers).map { SeenConsumer(tenant: tenant.id, name: $0, consumes: false) })
                 let labels = [("tenant", tenant.key.rawValue)]
                 Gauge(label: "o311_queue_consumers", dimensions: labels).record(consumers.count)
-                let sample = view.sample(of: names, at: now)
+                let sight = view.sight(of: names, at: now)
+                guard sight != .uncounted else { continue }
+                let sample = sight.sample
                 Gauge(label: "o311_queue_messages", dimensions: labels).record(sample?.depth ?? 0)
                 let unacknowledged = view.unacknowledged(of: names)
                 Gauge(label: "o311_queue_unacked", dimensions: labels).record(unacknowledged)

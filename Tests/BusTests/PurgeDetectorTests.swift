@@ -1,3 +1,4 @@
+import Open311
 import Testing
 
 @testable import Bus
@@ -58,6 +59,19 @@ struct PurgeDetectorTests {
     func restart() {
         #expect(losses([(0, 100, 50, 0), (5, 0, 50, 0), (16, 0, 0, 0), (21, 0, 0, 0)]).allSatisfy { $0 == nil })
         #expect(losses([(0, 100, 50, 0), (5, nil, 0, 0), (10, 0, 50, 0), (21, 0, 50, 0)]).allSatisfy { $0 == nil })
+    }
+
+    @Test("a queue that nobody can count is there; one that is not listed is gone")
+    func uncounted() throws {
+        let names = Topology(tenant: try TenantKey(validating: "valmont-7f3a9c"))
+        func sight(_ depths: [String: Int?]) -> QueueSight {
+            BrokerMonitor.View(depths: depths, taken: [:], unacknowledged: [:], consumers: [:], connections: [:])
+                .sight(of: names, at: Self.start)
+        }
+        #expect(sight([names.requestQueue: nil, names.deadQueue: 3]) == .uncounted)
+        #expect(sight([names.deadQueue: 3]) == .gone)
+        let sample = QueueSample(at: Self.start, depth: 7, taken: 0, dead: 0)
+        #expect(sight([names.requestQueue: 7, names.deadQueue: nil]) == .sample(sample))
     }
 
     @Test("whatever a consumer does, with statistics up to ten seconds late and depths up to five, nothing is suspected")

@@ -8,8 +8,8 @@ public struct BrokerMonitor: Sendable {
 
     /// What the queues of one virtual host hold and who consumes them.
     public struct View: Sendable {
-        /// By the name of the queue: messages in it, and messages taken from it for good.
-        let depths: [String: Int]
+        /// By the name of the queue: messages in it, nil where the broker cannot count them now; and messages taken from it for good.
+        let depths: [String: Int?]
         let taken: [String: Int]
         /// Of those, in consumers' hands.
         let unacknowledged: [String: Int]
@@ -18,7 +18,7 @@ public struct BrokerMonitor: Sendable {
         private let connections: [String: Set<String>]
 
         init(
-            depths: [String: Int], taken: [String: Int], unacknowledged: [String: Int], consumers: [String: Set<String>],
+            depths: [String: Int?], taken: [String: Int], unacknowledged: [String: Int], consumers: [String: Set<String>],
             connections: [String: Set<String>]
         ) {
             self.depths = depths
@@ -37,14 +37,15 @@ public struct BrokerMonitor: Sendable {
         public func unacknowledged(of tenant: Topology) -> Int { unacknowledged[tenant.requestQueue] ?? 0 }
 
         /// Messages in the tenant's dead queue.
-        public func dead(of tenant: Topology) -> Int { depths[tenant.deadQueue] ?? 0 }
+        public func dead(of tenant: Topology) -> Int { depths[tenant.deadQueue].flatMap { $0 } ?? 0 }
 
-        /// - Returns: nil when the tenant's request queue is not there.
-        public func sample(of tenant: Topology, at now: ContinuousClock.Instant) -> QueueSample? {
-            guard let depth = depths[tenant.requestQueue] else { return nil }
-            return QueueSample(
-                at: now, depth: depth, taken: taken[tenant.requestQueue] ?? 0,
-                dead: (depths[tenant.deadQueue] ?? 0) + (taken[tenant.deadQueue] ?? 0))
+        /// The tenant's request queue.
+        public func sight(of tenant: Topology, at now: ContinuousClock.Instant) -> QueueSight {
+            guard let known = depths[tenant.requestQueue] else { return .gone }
+            guard let depth = known else { return .uncounted }
+            return .sample(
+                QueueSample(
+                    at: now, depth: depth, taken: taken[tenant.requestQueue] ?? 0, dead: dead(of: tenant) + (taken[tenant.deadQueue] ?? 0)))
         }
     }
 
@@ -67,8 +68,7 @@ public struct BrokerMonitor: Sendable {
         var users: [String: Set<String>] = [:]
         for connection in connections { users[connection.user ?? "", default: []].insert(connection.description) }
         return View(
-            depths: Dictionary(
-                depths.compactMap { queue in queue.messages.map { (queue.name, $0) } }, uniquingKeysWith: { first, _ in first }),
+            depths: Dictionary(depths.map { ($0.name, $0.messages) }, uniquingKeysWith: { first, _ in first }),
             taken: Dictionary(counters.map { ($0.name, $0.taken) }, uniquingKeysWith: { first, _ in first }),
             unacknowledged: Dictionary(depths.map { ($0.name, $0.unacknowledged ?? 0) }, uniquingKeysWith: { first, _ in first }),
             consumers: consumers,

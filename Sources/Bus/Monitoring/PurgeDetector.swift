@@ -16,6 +16,16 @@ public struct QueueSample: Sendable, Hashable {
     }
 }
 
+/// What a look at a queue shows.
+public enum QueueSight: Sendable, Hashable {
+    case gone
+    /// It is there, and nobody can say what is in it: a queue whose nodes have no majority.
+    case uncounted
+    case sample(QueueSample)
+
+    public var sample: QueueSample? { if case .sample(let sample) = self { sample } else { nil } }
+}
+
 /// Messages that have left a queue, and nobody took them.
 public struct UnexplainedLoss: Sendable, Hashable {
     /// Of the queue before.

@@ -370,5 +370,6 @@ final class RelayLane: Sendable {
             return state.publisher
         }
         await publisher?.close()
+        connectionState.record(0)
     }
 }

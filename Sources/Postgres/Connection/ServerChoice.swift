@@ -60,7 +60,7 @@ struct ServerChoice {
             }
         }
         guard let best else { throw PostgresError(.cannotConnect, detail: failures.joined(separator: "; ")) }
-        // One that only reads is for now: the one that writes is looked for each time.
+        // A server that only reads is not remembered: the next connection looks for the one that writes.
         if best.timeline > 0 { Self.known.withLockedValue { $0[names] = best.index } }
         return best.connection
     }

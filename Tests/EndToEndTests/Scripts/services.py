@@ -16,11 +16,16 @@ SECRETS = {
 }
 
 
-def shards_led(health):
-    """By the relay's own metrics."""
+def over_shards(health, gauge):
+    """The sum of a relay's gauge over its shards."""
     with urllib.request.urlopen(health + "/metrics", timeout=5) as answer:
         text = answer.read().decode()
-    return sum(float(value) for value in re.findall(r'^o311_relay_leader\{[^}]*\} (\S+)$', text, re.MULTILINE))
+    return sum(float(value) for value in re.findall(rf'^{gauge}\{{[^}}]*\}} (\S+)$', text, re.MULTILINE))
+
+
+def shards_led(health):
+    """By the relay's own metrics."""
+    return over_shards(health, "o311_relay_leader")
 
 
 class Service:
