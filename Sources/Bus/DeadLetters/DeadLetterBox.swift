@@ -7,11 +7,12 @@ public actor DeadLetterBox {
     private let channel: AMQPChannel
 
     /// - Parameters:
-    ///   - broker: of the user for dead letters, in the tenant's virtual host.
+    ///   - broker: of the user for dead letters.
     ///   - queue: a tenant's dead queue, or the installation's for statuses or strays.
     /// - Throws: an ``AMQPError``.
-    public init(broker: AMQPConfiguration, queue: String) throws {
+    public init(broker: AMQPConfiguration, queue: String, virtualHost: String) throws {
         var broker = broker
+        broker.virtualHost = virtualHost
         broker.connectionName = "bus311 dead-letters"
         channel = try AMQPChannel(configuration: broker)
         self.queue = queue

@@ -1,23 +1,26 @@
 import Open311
 
 extension Provisioner {
-    /// Users that are neither a tenant's nor ours, and may do something in a virtual host: whoever may read there reads every tenant's
-    /// messages. Administrators of the broker are left out, who may do anything anywhere. Changes nothing.
-    public func strangers(in virtualHost: String) async throws(ProvisioningError) -> [ProvisioningChange] {
-        do { return try await found(in: virtualHost) } catch { throw .broker(error) }
+    /// Users that are neither of a tenant there nor ours, and may do something in a virtual host: whoever may read there reads every
+    /// tenant's messages. Administrators of the broker are left out, who may do anything anywhere. Changes nothing.
+    ///
+    /// - Parameter tenants: of this virtual host, all of them.
+    public func strangers(in virtualHost: String, beside tenants: [BusTenant]) async throws(ProvisioningError) -> [ProvisioningChange] {
+        do { return try await found(in: virtualHost, beside: tenants) } catch { throw .broker(error) }
     }
 
-    func found(in virtualHost: String) async throws(BrokerAdministrationError) -> [ProvisioningChange] {
+    func found(in virtualHost: String, beside tenants: [BusTenant]) async throws(BrokerAdministrationError) -> [ProvisioningChange] {
+        let own = Set(ServiceAccount.allCases.map(\.rawValue) + tenants.flatMap { tenant in CredentialSlot.allCases.map(tenant.topology.user) })
         var notices: [ProvisioningChange] = []
         for permission in try await broker.get([Permission].self, ["vhosts", virtualHost, "permissions"]) ?? [] {
-            guard permission.isOfStranger, try await broker.user(permission.user)?.user.tags.contains("administrator") != true else {
+            guard !own.contains(permission.user), permission.allows, try await broker.user(permission.user)?.user.tags.contains("administrator") != true else {
                 continue
             }
             notices.append(
                 ProvisioningChange(
                     .notice, .permission, permission.user,
                     details: [
-                        "it is neither a tenant's user nor ours, and may configure \(permission.configure), write \(permission.write), "
+                        "it is neither ours nor of a tenant there, and may configure \(permission.configure), write \(permission.write), "
                             + "read \(permission.read) in the virtual host \(virtualHost)"
                     ],
                     remedy: "rabbitmqctl clear_permissions -p \(virtualHost) \(permission.user), unless it was given on purpose",
@@ -30,8 +33,6 @@ extension Provisioner {
 extension Permission {
     private static let nothing: Set = ["", "^$"]
 
-    fileprivate var isOfStranger: Bool {
-        ServiceAccount(rawValue: user) == nil && Topology.credential(ofUser: user) == nil
-            && ![configure, write, read].allSatisfy(Self.nothing.contains)
-    }
+    /// Anything at all.
+    fileprivate var allows: Bool { ![configure, write, read].allSatisfy(Self.nothing.contains) }
 }

@@ -72,14 +72,15 @@ struct StatusLane: Sendable {
         var configuration = broker
         configuration.virtualHost = virtualHost
         configuration.connectionName = "bus311 status-ingest"
-        let prefetch = UInt16(clamping: min(1_000, max(64, Self.inHand / max(1, first.count))))
+        // Of all tenants, also those whose queues are not there yet: they come in with the same share.
+        let prefetch = UInt16(clamping: min(1_000, max(64, Self.inHand / max(1, names.count))))
         let consumer = try Consumer(configuration: configuration, queues: first, prefetch: prefetch)
         do {
             let stream = try await consumer.start()
             queues.withLockedValue { $0.consumed = Set(first) }
             report("broker", true, "")
             connected()
-            try await work(stream, consumer, queues, startedWith: first.count)
+            try await work(stream, consumer, queues, startedWith: names.count)
         } catch {
             await consumer.close()
             throw error
@@ -103,7 +104,10 @@ struct StatusLane: Sendable {
                     try await consumer.acknowledge([], holding: 0)
                     let names = queueNames()
                     // A share was measured for so many; for many more the connection begins anew, with smaller ones.
-                    if names.count > 2 * max(Self.inHand / 1_000, count) { throw CancellationError() }
+                    if names.count > 2 * max(Self.inHand / 1_000, count) {
+                        logger.info("status queues begin anew with smaller shares", metadata: ["queues": "\(names.count)"])
+                        throw CancellationError()
+                    }
                     for queue in queues.withLockedValue({ $0.wanted(of: names) }) {
                         try await consumer.add(queue: queue)
                         queues.withLockedValue { _ = $0.consumed.insert(queue) }

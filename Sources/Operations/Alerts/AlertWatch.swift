@@ -75,13 +75,29 @@ public struct AlertWatch: ServiceLifecycle.Service {
         var nextHistories: Timestamp?
         /// The oldest message of each queue, and when it was asked for.
         var oldest: [TenantID: (confirmed: Timestamp?, asked: Timestamp)] = [:]
-        var deadLetters: [TenantID: DeadLetterLook.Found] = [:]
+        var deadLetters = DeadLetterLook.Memory()
         var nextCleaning: Timestamp?
     }
 
     /// Looks from one look at what changes slowly to the next: two and a half minutes' worth.
     private static let looksPerHistory: Int64 = 10
     private static let oldestInterval: Int64 = 60
+    /// Without them an alert tells the number only.
+    private func letters(of tenant: AlertTenant, dead: Int, _ memory: inout Memory, _ now: Timestamp) async -> [String] {
+        guard let deadLetters else { return [] }
+        let known = memory.deadLetters.found[tenant.id]
+        do {
+            let kinds = try await deadLetters.look(at: tenant, dead: dead, &memory.deadLetters, now: now) { work in
+                try await store.alone(withDeadLettersOf: tenant.id, work)
+            }
+            if memory.deadLetters.found[tenant.id]?.asked == now { report("alerts-dead-letters", true, "") }
+            return kinds
+        } catch {
+            report("alerts-dead-letters", false, "\(error)")
+            return known?.kinds ?? []
+        }
+    }
+
     private static let horizonDays: Int64 = 120
 
     private func look(_ board: AlertBoard, _ memory: inout Memory) async throws {
@@ -98,11 +114,7 @@ public struct AlertWatch: ServiceLifecycle.Service {
         for tenant in board.tenants {
             var sign = TenantSigns(tenant: tenant.id, terms: tenant.terms, clock: LocalClock(tenant.timeZone))
             sign.queue = queues[tenant.key]
-            if let deadLetters, let queue = sign.queue {
-                let found = await deadLetters.look(at: tenant, dead: queue.dead, before: memory.deadLetters[tenant.id], now: now)
-                memory.deadLetters[tenant.id] = found
-                sign.deadLetterKinds = found?.kinds ?? []
-            }
+            sign.deadLetterKinds = await letters(of: tenant, dead: sign.queue?.dead ?? 0, &memory, now)
             sign.oldestInQueue = try await oldest(of: tenant.id, depth: sign.queue?.depth ?? 0, &memory, now)
             sign.publishFailures = board.failures[tenant.id]?.count ?? 0
             sign.isRefused = board.failures[tenant.id]?.isRefused ?? false

@@ -151,6 +151,8 @@ public enum BackupFault: Error, Sendable, Equatable, CustomStringConvertible {
     case open(path: String)
     /// - Parameter last: when the log's last transaction was committed; nil when it has none.
     case beyondTheLog(moment: String, last: String?)
+    /// The database is restored, and its photos are not.
+    case photosLeft(data: String, source: String, target: String, what: String)
     case file(path: String, what: String)
 
     public var description: String {
@@ -166,8 +168,10 @@ public enum BackupFault: Error, Sendable, Equatable, CustomStringConvertible {
         case .notEmpty(let path): "\(path) is not empty: a restore overwrites nothing. Name an empty or new folder."
         case .open(let path): "Others may enter \(path), and a backup holds personal data. Run: chmod 700 \(path)"
         case .beyondTheLog(let moment, let last):
-            "The log ends before \(moment): its last transaction is of \(last ?? "before the backup"). Empty the folders, and leave --to-time "
-                + "out to have everything, or name an earlier moment."
+            "The log ends before \(moment): its last transaction is of \(last ?? "before the backup"). Leave --to-time out "
+                + "to have everything, or name an earlier moment."
+        case .photosLeft(let data, let source, let target, let what):
+            "The database is restored into \(data), but its photos were not copied: \(what). Copy them yourself: cp -a \(source)/. \(target)"
         case .file(let path, let what): "\(path): \(what)"
         }
     }

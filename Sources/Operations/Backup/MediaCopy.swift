@@ -82,7 +82,7 @@ public struct MediaCopy: Sendable {
 
     /// Apart, because the compiler of Swift 6.3 does not survive it above. Nil for what the disk does not give.
     private func read(_ key: MediaKey, _ range: Range<Int>) async throws -> [UInt8]? {
-        do { return try await source.read(key, range) } catch MediaError.failed { return nil }
+        do { return try await source.read(key, range) } catch MediaError.failed(EIO) { return nil }
     }
 
     /// - Returns: false when the bytes are not those of the name, or cannot be read: one photo is in nobody else's way.

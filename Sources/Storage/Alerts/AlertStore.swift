@@ -13,6 +13,21 @@ public final class AlertStore: Sendable {
 
     public func close() async { await connection.close() }
 
+    /// Does what needs a tenant's dead letters in hand, while no command has them (``ReplayStore/takeDeadLetters(of:)``).
+    ///
+    /// - Returns: nil when somebody else has them.
+    public func alone<Value>(withDeadLettersOf tenant: TenantID, _ work: () async throws -> Value) async throws -> Value? {
+        let own: [Parameter] = [.int32(tenant.rawValue)]
+        let isOurs = try await run { (session) throws(PostgresError) in
+            try session.execute(ReplaySQL.takeDeadLetters, own).first?.bool(0) ?? false
+        }
+        guard isOurs else { return nil }
+        let outcome: Result<Value, any Error>
+        do { outcome = .success(try await work()) } catch { outcome = .failure(error) }
+        _ = try await run { (session) throws(PostgresError) in try session.execute(ReplaySQL.leaveDeadLetters, own).count }
+        return try outcome.get()
+    }
+
     /// Everything of one look, if this process is the one that evaluates.
     ///
     /// - Returns: nil when another one does.

@@ -1,7 +1,7 @@
 import Postgres
 
 enum ReplaySQL {
-    static let all = [insert, delete, rest, step, find, queued, settle, parked, act, takeDeadLetters]
+    static let all = [insert, delete, rest, step, find, queued, settle, parked, act, awaitDeadLetters, takeDeadLetters, leaveDeadLetters]
 
     private static let columns = """
         r.id, r.tenant_id, r.created_at, r.created_by, r.from_at, r.to_at, r.service_code, r.is_open, r.request_id,
@@ -48,6 +48,8 @@ enum ReplaySQL {
         "operator_act",
         "insert into operator_actions (who, what, tenant_id, detail) values ($1::text, $2::text, $3::integer, $4::text)")
 
-    /// Ends with its session.
+    /// Both end with their session.
+    static let awaitDeadLetters = Statement("dead_letters_await", "select pg_advisory_lock(3114, $1::integer)")
     static let takeDeadLetters = Statement("dead_letters_take", "select pg_try_advisory_lock(3114, $1::integer)")
+    static let leaveDeadLetters = Statement("dead_letters_leave", "select pg_advisory_unlock(3114, $1::integer)")
 }

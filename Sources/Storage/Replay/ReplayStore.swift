@@ -79,12 +79,22 @@ public final class ReplayStore: Sendable {
         }
     }
 
-    /// Takes the right to send a tenant's dead letters back or to remove them, until the store is closed.
+    /// Takes the right to hold a tenant's dead letters, until the store is closed. The watch has it for a moment now and then: it is
+    /// waited for three seconds.
     ///
     /// - Returns: false while somebody else has it.
     public func takeDeadLetters(of tenant: TenantID) async throws(StorageError) -> Bool {
         try await run { (session) throws(PostgresError) in
-            try session.execute(ReplaySQL.takeDeadLetters, [.int32(tenant.rawValue)]).first?.bool(0) ?? false
+            do throws(PostgresError) {
+                try session.transaction { (session) throws(PostgresError) in
+                    try session.script("set local lock_timeout = '3s'")
+                    _ = try session.execute(ReplaySQL.awaitDeadLetters, [.int32(tenant.rawValue)])
+                }
+                return true
+            } catch {
+                guard error.sqlState == "55P03" else { throw error }
+                return false
+            }
         }
     }
 

@@ -63,6 +63,7 @@ struct BackupStreamCommand: AsyncParsableCommand {
     private static func photos(_ media: any MediaStore, _ folder: BackupFolder, _ seconds: Int, _ say: (String) -> Void) async {
         var shelves = MediaShelves()
         var isFailing = false
+        var damaged = 0
         while !Task.isCancelled {
             do {
                 let copy = MediaCopy(from: media, to: try MediaFolder(path: folder.media.path))
@@ -70,11 +71,13 @@ struct BackupStreamCommand: AsyncParsableCommand {
                 if let disk = media as? MediaFolder {
                     var seen = shelves
                     outcome = try await copy.run(try await disk.changed(since: &seen))
-                    shelves = seen
+                    // What could not be copied is looked for again.
+                    if outcome.damaged.isEmpty { shelves = seen }
                 } else {
                     outcome = try await copy.run()
                 }
-                if !outcome.damaged.isEmpty { say("\(outcome.damaged.count) photos are damaged in the store and were not copied") }
+                if outcome.damaged.count > damaged { say("\(outcome.damaged.count) photos are damaged in the store and were not copied") }
+                damaged = outcome.damaged.count
                 if isFailing { say("photos are copied again") }
                 isFailing = false
             } catch {

@@ -59,22 +59,22 @@ struct RestoreRunCommand: AsyncParsableCommand {
         }
         var obstacle: String?
         if !skipVerify {
-            let outcome = try await BackupVerification(folder).whole(backup, manifest, progress: BackupCommand.tell)
+            let outcome = try await BackupVerification(folder).whole(
+                backup, manifest, readsLog: target != .copy, progress: BackupCommand.tell)
             obstacle = target == .copy ? nil : outcome.obstacle
             if let obstacle { BackupCommand.warn(obstacle) }
         }
-        let (restored, photos): (BackupStore.Restored, Int?)
+        let restored: BackupStore.Restored
         do {
             BackupCommand.tell("copying the database")
             try await copy(backup, to: data, manifest)
             restored = try await recover(data, folder, manifest, target)
-            photos = try await media.asyncMap { try await Self.photos(folder, to: $0) }
         } catch {
-            // Both were empty: what lies there is this command's, and would be in the way of the next try.
+            // It was empty: what lies there is this command's, and would be in the way of the next try.
             Self.empty(data)
-            if let media { Self.empty(URL(fileURLWithPath: media)) }
             throw error
         }
+        let photos = try await media.asyncMap { try await self.photos(folder, to: $0) }
         BackupCommand.tell("")
         let seconds = clock.duration(to: .now) / .milliseconds(1) / 1_000
         try format.show(
@@ -159,9 +159,15 @@ struct RestoreRunCommand: AsyncParsableCommand {
         return try await using(try store(superuser)) { try await $0.restored(from: manifest.name) }
     }
 
-    private static func photos(_ folder: BackupFolder, to path: String) async throws -> Int {
-        let copy = MediaCopy(from: try MediaFolder(path: folder.media.path), to: try MediaFolder(path: path))
-        let outcome = try await copy.run(progress: { BackupCommand.tell("\($0.files) photo files") })
+    private func photos(_ folder: BackupFolder, to path: String) async throws -> Int {
+        let outcome: MediaCopy.Outcome
+        do {
+            let copy = MediaCopy(from: try MediaFolder(path: folder.media.path), to: try MediaFolder(path: path))
+            outcome = try await copy.run(progress: { BackupCommand.tell("\($0.files) photo files") })
+        } catch {
+            Self.empty(URL(fileURLWithPath: path))
+            throw BackupFault.photosLeft(data: data, source: folder.media.path, target: path, what: "\(error)")
+        }
         if !outcome.damaged.isEmpty {
             BackupCommand.warn("\(outcome.damaged.count) photos are damaged in the backup and did not come back.")
         }

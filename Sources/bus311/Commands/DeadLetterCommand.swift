@@ -267,8 +267,6 @@ extension Administration {
     }
 
     func deadLetters(in queue: String, virtualHost: String) throws -> DeadLetterBox {
-        var broker = try settings.redriveBroker
-        broker.virtualHost = virtualHost
-        return try DeadLetterBox(broker: broker, queue: queue)
+        try DeadLetterBox(broker: try settings.redriveBroker, queue: queue, virtualHost: virtualHost)
     }
 }

@@ -202,7 +202,8 @@ struct TenantDrift: AsyncParsableCommand {
             }
             pace.finish(Int64(tenants.count))
             for host in Set(tenants.map(\.virtualHost)).sorted() {
-                let strangers = try await provisioner.strangers(in: host)
+                let strangers = try await provisioner.strangers(
+                    in: host, beside: tenants.filter { $0.virtualHost == host }.map { BusTenant($0) })
                 if !strangers.isEmpty { views.append(View(tenant: nil, virtual_host: host, changes: strangers)) }
             }
             let text = views.map { view in

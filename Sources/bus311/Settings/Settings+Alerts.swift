@@ -76,11 +76,7 @@ extension Settings {
         get throws {
             guard isSet("broker.redrive") else { return nil }
             let broker = try redriveBroker
-            return DeadLetterLook { queue, virtualHost in
-                var broker = broker
-                broker.virtualHost = virtualHost
-                return try DeadLetterBox(broker: broker, queue: queue)
-            }
+            return DeadLetterLook { try DeadLetterBox(broker: broker, queue: $0, virtualHost: $1) }
         }
     }
 

@@ -90,7 +90,7 @@ public struct BrokerDoctor: Sendable {
             )
         }
         for account in ServiceAccount.allCases where try await broker.user(account.rawValue) == nil {
-            // The redrive account is used by a person's command only.
+            // Without the redrive account nothing stands still: commands about dead letters and the words of their alert need it.
             findings.append(
                 Finding(
                     account == .redrive ? .notice : .error,
@@ -127,7 +127,7 @@ public struct BrokerDoctor: Sendable {
                 remedy: change.remedy ?? "bus311 tenant apply of any of its tenants"
             )
         }
-        findings += try await provisioner.found(in: virtualHost).map { change in
+        findings += try await provisioner.found(in: virtualHost, beside: tenants).map { change in
             Finding(.warning, .stranger, "\(change.name): \(change.details.joined(separator: "; "))", remedy: change.remedy ?? "")
         }
         let policies = try await broker.policies(in: virtualHost)
