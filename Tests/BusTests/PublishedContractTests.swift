@@ -138,6 +138,11 @@ struct PublishedContractTests {
         }
         let last = try #require(Self.publications.last)
         #expect(try changes() == [])
+        let sums = copy.path.appending(path: "published/\(last)/SHA256SUMS")
+        let kept = try Data(contentsOf: sums)
+        try FileManager.default.removeItem(at: sums)
+        #expect(try changes() == ["publication-changed SHA256SUMS"])
+        try kept.write(to: sums)
         try copy.edit("published/\(last)/asyncapi.yaml", "overflow: reject-publish", "overflow: drop-head")
         #expect(try changes() == ["publication-changed asyncapi.yaml"])
         let schemas = copy.path.appending(path: "published/\(last)/schemas/bus.ping")

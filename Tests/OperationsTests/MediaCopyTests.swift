@@ -35,8 +35,10 @@ struct MediaCopyTests {
         #expect(listed == [original: 200, cleaned: 200])
         for key in [original, cleaned] { #expect(try await backup.read(key, 0..<200) == bytes) }
 
-        let cancelled = Task { try await MediaCopy(from: store, to: backup).run() }
-        cancelled.cancel()
+        let cancelled = Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            return try await MediaCopy(from: store, to: backup).run()
+        }
         await #expect(throws: CancellationError.self) { try await cancelled.value }
     }
 }

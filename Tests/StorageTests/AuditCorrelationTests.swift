@@ -18,7 +18,7 @@ struct AuditCorrelationTests {
         arguments: [
             "zebulon.canary@perso.example", "+33611223344", "0611223344", "06.11.22.33.44", "06-11-22-33-44", "tel:0033611223344",
             "Zébulon", "a b",
-            "", "demande/06/11223344", "9913000004217", String(repeating: "a", count: 129),
+            "", "0611223344-abcdef", "demande/06/11223344", "9913000004217", String(repeating: "a", count: 129),
         ])
     func hashed(id: String) {
         let kept = AuditCorrelation.kept(id)

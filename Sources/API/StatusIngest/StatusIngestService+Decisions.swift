@@ -12,12 +12,12 @@ extension StatusIngestService {
         _ id: ServiceRequestID, _ request: Request, _ tenant: Tenant, _ key: String, _ trail: RequestTrail
     ) async throws(Problem) -> Response {
         let members = try await members(request, trail) ?? [:]
-        guard let decision = (members["action"] as? String).flatMap({ Moderation.Decision(rawValue: $0) }) else {
+        guard let decision = members["action"]?.string.flatMap({ Moderation.Decision(rawValue: $0) }) else {
             throw Self.invalid("/action", "action must be one of: \(Moderation.Decision.allCases.map(\.rawValue).joined(separator: ", ")).")
         }
         let moderation: Moderation
         do {
-            moderation = try Moderation(decision, because: members["reason"] as? String ?? "", at: .now, through: .crm)
+            moderation = try Moderation(decision, because: members["reason"]?.string ?? "", at: .now, through: .crm)
         } catch {
             throw Self.invalid("/reason", "\(error).")
         }
@@ -42,7 +42,7 @@ extension StatusIngestService {
         _ id: ServiceRequestID, _ request: Request, _ tenant: Tenant, _ key: String, _ trail: RequestTrail
     ) async throws(Problem) -> Response {
         let word = try await members(request, trail)?["reason"]
-        guard let reason = word == nil ? .dataSubjectRequest : (word as? String).flatMap({ ErasureReason(rawValue: $0) }) else {
+        guard let reason = word == nil ? .dataSubjectRequest : word?.string.flatMap({ ErasureReason(rawValue: $0) }) else {
             throw Self.invalid(
                 "/reason", "reason must be one of: \(ErasureReason.allCases.map(\.rawValue).joined(separator: ", ")); absent is the first.")
         }
@@ -65,13 +65,9 @@ extension StatusIngestService {
     }
 
     /// The body's object; nil without a body.
-    private func members(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> [String: Any]? {
+    private func members(_ request: Request, _ trail: RequestTrail) async throws(Problem) -> [String: JSONValue]? {
         let body = try await collect(request, trail)
-        guard !body.isEmpty else { return nil }
-        guard body.count(where: { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "[") }) <= 100,
-            let parsed = try? JSONSerialization.jsonObject(with: Data(body)), let members = parsed as? [String: Any]
-        else { throw Problem(400, "malformed-json", "Malformed JSON", "The body must be one JSON object in UTF-8.") }
-        return members
+        return body.isEmpty ? nil : try Self.object(in: body)
     }
 
     private static func invalid(_ pointer: String, _ text: String) -> Problem {

@@ -56,6 +56,16 @@ extension StatusIngestService {
         if let fault { throw Problem(415, fault) }
     }
 
+    /// A body's members by their names.
+    static func object(in body: [UInt8]) throws(Problem) -> [String: JSONValue] {
+        do {
+            let members = try StatusUpdateFault.object(in: body)
+            return Dictionary(members.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+        } catch {
+            throw Problem(400, error)
+        }
+    }
+
     private static func updateID(_ segment: Substring) throws(Problem) -> String {
         guard let id = FormReader.pathSegment(segment), StatusUpdateForm.isUpdateID(id) else { throw Problem(400, .invalidUpdateID) }
         return id

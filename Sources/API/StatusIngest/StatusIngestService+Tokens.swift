@@ -35,13 +35,11 @@ extension StatusIngestService {
         let body = try await collect(request, trail)
         guard !body.isEmpty else { return (nil, nil) }
         try Self.requireJSON(request)
-        guard body.count(where: { $0 == UInt8(ascii: "{") || $0 == UInt8(ascii: "[") }) <= 100,
-            let parsed = try? JSONSerialization.jsonObject(with: Data(body)), let members = parsed as? [String: Any]
-        else { throw Problem(400, "malformed-json", "Malformed JSON", "The body must be one JSON object in UTF-8.") }
+        let members = try Self.object(in: body)
         var faults: [StatusUpdateFault.Member] = []
         func text(_ name: String) -> String? {
-            guard let value = members[name], !(value is NSNull) else { return nil }
-            if let text = value as? String { return text }
+            guard let value = members[name], value != .null else { return nil }
+            if let text = value.string { return text }
             faults.append(StatusUpdateFault.Member(pointer: "/\(name)", text: "\(name) must be a string."))
             return nil
         }

@@ -185,10 +185,17 @@ public struct ContractFolder: Sendable {
 
     /// Where this folder is not what it was when it was published, by its own list of hashes: files that are changed, gone, or new.
     ///
-    /// - Returns: nothing for a folder without such a list: it was not published.
+    /// - Returns: nothing for a folder without such a list that stands among no publications: it was not published.
     public func changesSincePublication() -> [ContractFinding] {
         let root = URL(fileURLWithPath: path)
-        guard let list = try? String(contentsOf: root.appendingPathComponent(Self.sums), encoding: .utf8) else { return [] }
+        guard let list = try? String(contentsOf: root.appendingPathComponent(Self.sums), encoding: .utf8) else {
+            guard root.standardizedFileURL.deletingLastPathComponent().lastPathComponent == "published" else { return [] }
+            return [
+                ContractFinding(
+                    type: Self.sums, version: "", rule: .publicationChanged, path: "/",
+                    why: "\(path)/\(Self.sums) is gone, the list of what was published: put it back")
+            ]
+        }
         var listed: [String: String] = [:]
         for line in list.split(separator: "\n") {
             let parts = line.split(separator: " ", maxSplits: 1)

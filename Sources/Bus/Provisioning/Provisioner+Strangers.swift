@@ -10,10 +10,13 @@ extension Provisioner {
     }
 
     func found(in virtualHost: String, beside tenants: [BusTenant]) async throws(BrokerAdministrationError) -> [ProvisioningChange] {
-        let own = Set(ServiceAccount.allCases.map(\.rawValue) + tenants.flatMap { tenant in CredentialSlot.allCases.map(tenant.topology.user) })
+        let own = Set(
+            ServiceAccount.allCases.map(\.rawValue) + tenants.flatMap { tenant in CredentialSlot.allCases.map(tenant.topology.user) })
         var notices: [ProvisioningChange] = []
         for permission in try await broker.get([Permission].self, ["vhosts", virtualHost, "permissions"]) ?? [] {
-            guard !own.contains(permission.user), permission.allows, try await broker.user(permission.user)?.user.tags.contains("administrator") != true else {
+            guard !own.contains(permission.user), permission.allows,
+                try await broker.user(permission.user)?.user.tags.contains("administrator") != true
+            else {
                 continue
             }
             notices.append(

@@ -132,7 +132,8 @@ public struct AlertText: Sendable, Equatable {
                 default: isFrench ? "autre motif" : "another reason"
                 }
             let count = words[2].split(separator: "/")
-            let number = count.count < 2 ? "\(words[2])" : "\(count[0])\(isFrench ? " des \(count[1]) plus anciens" : " of the \(count[1]) oldest")"
+            let number =
+                count.count < 2 ? "\(words[2])" : "\(count[0])\(isFrench ? " des \(count[1]) plus anciens" : " of the \(count[1]) oldest")"
             return isFrench
                 ? "Motif : \(reason) (\(words[0])) – type : \(words[1]) – nombre : \(number)."
                 : "Reason: \(reason) (\(words[0])), type: \(words[1]), count: \(number)."

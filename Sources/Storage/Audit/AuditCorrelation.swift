@@ -30,8 +30,11 @@ enum AuditCorrelation {
         }
     }
 
-    /// As UUIDs, traces and our own ids are: long, and not of digits alone.
+    /// As traces are, UUIDs, or our own calls (`1f3c9a8812345678-1a`): not of digits alone, and the first piece longer than any number that
+    /// is dialled.
     private static func isHexadecimal(_ bytes: [UInt8]) -> Bool {
+        let pieces = bytes.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false).map(\.count)
+        guard pieces == [8, 4, 4, 4, 12] || pieces.count <= 2 && pieces[0] >= 16 else { return false }
         var (count, letters) = (0, 0)
         for byte in bytes where byte != UInt8(ascii: "-") {
             switch byte {

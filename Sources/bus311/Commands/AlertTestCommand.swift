@@ -71,10 +71,10 @@ struct AlertTestCommand: AsyncParsableCommand {
         guard (0...600).contains(wait) else { throw ValidationError("--wait must be 0 to 600 seconds.") }
         try await common.administer { administration in
             var known: AlertTenant?
-            // Of what is the installation's no tenant hears.
-            if let tenant, !code.isOfInstallation {
+            if let tenant {
                 let found = try await administration.tenant(tenant)
-                known = AlertTenant(found, contacts: try await administration.store.contacts(of: found.id))
+                // Of what is the installation's no tenant hears.
+                if !code.isOfInstallation { known = AlertTenant(found, contacts: try await administration.store.contacts(of: found.id)) }
             }
             var episode = AlertEpisode(AlertKey(code, known?.id), since: .now, severity: .warning)
             episode.phase = .firing

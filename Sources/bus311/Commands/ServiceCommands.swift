@@ -74,13 +74,15 @@ struct Services {
     }
 
     /// What these services ask of others is asked by this one.
-    private mutating func name(_ actor: String, from first: Int) {
-        for place in list.indices.dropFirst(first) { list[place] = NamedService(service: list[place], actor: actor) }
+    ///
+    /// - Parameter add: puts them into the list.
+    mutating func naming(_ actor: String, _ add: (inout Services) async throws -> Void) async throws {
+        let first = list.count
+        defer { for place in list.indices.dropFirst(first) { list[place] = NamedService(service: list[place], actor: actor) } }
+        try await add(&self)
     }
 
     mutating func addGateway() async throws {
-        let first = list.count
-        defer { name("gateway", from: first) }
         let audit = try audit(.gateway, of: "gateway")
         let directory = try await directory(.gateway, of: "gateway")
         let recorder = try SubmissionRecorder(
@@ -115,8 +117,6 @@ struct Services {
     }
 
     mutating func addStatusIngest() async throws {
-        let first = list.count
-        defer { name("status-ingest", from: first) }
         let audit = try audit(.status, of: "status-ingest")
         let directory = try await directory(.status, of: "status-ingest")
         let updates = try StatusUpdateStore(configuration: try settings.database(.status))
@@ -146,8 +146,6 @@ struct Services {
     }
 
     mutating func addRelay() throws {
-        let first = list.count
-        defer { name("relay", from: first) }
         list.append(
             try OutboxRelay(
                 database: try settings.database(.relay), configuration: try settings.relay, logger: logger("relay"), report: report("relay")
@@ -155,8 +153,6 @@ struct Services {
     }
 
     mutating func addWatch() throws {
-        let first = list.count
-        defer { name("watch", from: first) }
         _ = try audit(.watch, of: "watch")
         list.append(AuditKeeper(store: try AuditStore(configuration: try settings.database(.watch)), logger: logger("watch")))
         list.append(
@@ -212,8 +208,6 @@ struct Services {
 
     /// Nothing to clean where no photos are taken.
     mutating func addPhotos() throws {
-        let first = list.count
-        defer { name("photos", from: first) }
         if try settings.media != nil { _ = try audit(.photos, of: "photos") }
         for lane in [PhotoCleaner.Lane.plain, .blurred] {
             guard let media = try settings.media else { return }
@@ -232,8 +226,6 @@ struct Services {
     }
 
     mutating func addMailer() throws {
-        let first = list.count
-        defer { name("mailer", from: first) }
         guard let server = try settings.mailServer else {
             throw ValidationError("mail.url is not set: the server that takes mails over. \(Settings.place(of: "mail.url"))")
         }
@@ -307,7 +299,7 @@ struct Gateway: ServiceCommand {
         abstract: "Serve GeoReport v2 to apps.", discussion: "Example: bus311 gateway --config /etc/bus311/gateway.json")
     @OptionGroup var common: CommonOptions
 
-    func add(to services: inout Services) async throws { try await services.addGateway() }
+    func add(to services: inout Services) async throws { try await services.naming("gateway") { try await $0.addGateway() } }
 }
 
 struct Relay: ServiceCommand {
@@ -315,7 +307,7 @@ struct Relay: ServiceCommand {
         abstract: "Publish the outbox to the tenants' queues.", discussion: "Example: bus311 relay --config /etc/bus311/relay.json")
     @OptionGroup var common: CommonOptions
 
-    func add(to services: inout Services) async throws { try services.addRelay() }
+    func add(to services: inout Services) async throws { try await services.naming("relay") { try $0.addRelay() } }
 }
 
 struct StatusIngest: ServiceCommand {
@@ -324,7 +316,7 @@ struct StatusIngest: ServiceCommand {
         discussion: "Example: bus311 status-ingest --config /etc/bus311/status.json")
     @OptionGroup var common: CommonOptions
 
-    func add(to services: inout Services) async throws { try await services.addStatusIngest() }
+    func add(to services: inout Services) async throws { try await services.naming("status-ingest") { try await $0.addStatusIngest() } }
 }
 
 struct WatchCommand: ServiceCommand {
@@ -333,7 +325,7 @@ struct WatchCommand: ServiceCommand {
         discussion: "Example: bus311 watch --config /etc/bus311/watch.json")
     @OptionGroup var common: CommonOptions
 
-    func add(to services: inout Services) async throws { try services.addWatch() }
+    func add(to services: inout Services) async throws { try await services.naming("watch") { try $0.addWatch() } }
 }
 
 struct PhotosCommand: ServiceCommand {
@@ -342,7 +334,7 @@ struct PhotosCommand: ServiceCommand {
         discussion: "Example: bus311 photos --config /etc/bus311/photos.json")
     @OptionGroup var common: CommonOptions
 
-    func add(to services: inout Services) async throws { try services.addPhotos() }
+    func add(to services: inout Services) async throws { try await services.naming("photos") { try $0.addPhotos() } }
 }
 
 struct MailerCommand: ServiceCommand {
@@ -351,7 +343,7 @@ struct MailerCommand: ServiceCommand {
         discussion: "Example: bus311 mailer --config /etc/bus311/mailer.json")
     @OptionGroup var common: CommonOptions
 
-    func add(to services: inout Services) async throws { try services.addMailer() }
+    func add(to services: inout Services) async throws { try await services.naming("mailer") { try $0.addMailer() } }
 }
 
 struct All: ServiceCommand {
@@ -360,13 +352,15 @@ struct All: ServiceCommand {
     @OptionGroup var common: CommonOptions
 
     func add(to services: inout Services) async throws {
-        try await services.addGateway()
-        try await services.addStatusIngest()
-        try services.addRelay()
-        try services.addWatch()
-        try services.addPhotos()
+        try await services.naming("gateway") { try await $0.addGateway() }
+        try await services.naming("status-ingest") { try await $0.addStatusIngest() }
+        try await services.naming("relay") { try $0.addRelay() }
+        try await services.naming("watch") { try $0.addWatch() }
+        try await services.naming("photos") { try $0.addPhotos() }
         // Mails may be the alerts' only.
         let settings = try await common.settings()
-        if settings.isSet("mail.url"), settings.isSet("links.secret"), settings.isSet("database.mailer") { try services.addMailer() }
+        if settings.isSet("mail.url"), settings.isSet("links.secret"), settings.isSet("database.mailer") {
+            try await services.naming("mailer") { try $0.addMailer() }
+        }
     }
 }

@@ -100,7 +100,7 @@ class City:
             if not self.patient:
                 self.hasten()
             code = self.process.wait(60)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, AssertionError):
             self.process.kill()
             raise
         assert code == 0 or self.is_killed, f"demo ended with {code}: {self.said()[-2000:]}"

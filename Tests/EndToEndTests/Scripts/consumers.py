@@ -119,7 +119,7 @@ class Shared:
 
 
 def short_pauses(log):
-    """The rule for vendors: pauses of 1 s to 60 s. Returns nil, or which were shorter, or that there was none."""
+    """The rule for vendors: pauses of 1 s to 60 s. Returns None, or which were others, or that there was none."""
     with open(log, encoding="utf-8", errors="replace") as file:
         pauses = re.findall(r"connection lost.*; again in ([0-9.]+) ?(ms|s)", file.read())
     seconds = [float(number) / (1_000 if unit == "ms" else 1) for number, unit in pauses]

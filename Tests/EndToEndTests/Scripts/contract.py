@@ -606,9 +606,6 @@ def evolution():
         os.remove(document)
         assert "topology-removed" in check("check", "--contract", copied, code=1)
         assert "holds no contract" in check("check", "--contract", folder, code=64)
-        published = sorted(os.listdir(os.path.join(CONTRACT, "published")))
-        for before, after in zip(published, published[1:]):
-            check("check", "--contract", os.path.join(CONTRACT, "published", after), "--against", os.path.join(CONTRACT, "published", before))
 
 
 def main():

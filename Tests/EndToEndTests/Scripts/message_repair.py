@@ -211,7 +211,7 @@ def purge(city, operator, crm, posted, since):
 
 
 def returned(city, operator, crm, since):
-    """Two who return everything at the same moment: one waits for the other, and each letter that was returned is gone."""
+    """Two who return everything at the same moment: the second is refused while the first is at work, and each letter that was returned is gone."""
     tenant = city.settings["tenant"]
     count = operator.run("replay", "--tenant", tenant, "--from", since, "--rate", "10000")["events"]
     crm.consume(count, lambda event: True)

@@ -206,6 +206,15 @@ static class Consumer
 
     static void Say(string text) { Console.Error.WriteLine(DateTime.UtcNow.ToString("o") + " " + text); }
 
+    static bool IsRefusedLogin(Exception failure)
+    {
+        var unreachable = failure.InnerException as BrokerUnreachableException;
+        if (unreachable == null) return false;
+        foreach (var error in unreachable.ConnectionErrors.Values)
+            if (error is PossibleAuthenticationFailureException) return true;
+        return false;
+    }
+
     static int Main()
     {
         var store = new Store(Path.Combine(Environment.GetEnvironmentVariable("STATE"), "crm.sqlite3"));
@@ -221,7 +230,8 @@ static class Consumer
             catch (Exception failure) when (failure is IOException || failure is OperationInterruptedException || failure is AlreadyClosedException)
             {
                 // Growing and random: a thousand consumers must not all knock in the second in which the broker is back.
-                double pause = 1 + (longest - 1) * Dice.NextDouble();
+                // Who knocks with a wrong password every minute is locked out: then only somebody who changes it helps.
+                double pause = IsRefusedLogin(failure) ? 300 : 1 + (longest - 1) * Dice.NextDouble();
                 Say("connection lost (" + failure.Message + "); again in " + pause.ToString("0.0") + " s");
                 for (var until = DateTime.UtcNow.AddSeconds(pause); !stopping && DateTime.UtcNow < until;) Thread.Sleep(100);
                 longest = Math.Min(60, 2 * longest);

@@ -140,7 +140,7 @@ async def main():
             await consume(settings, store, stopping, connected)
         except (aiormq.AMQPError, aio_pika.exceptions.AMQPError, OSError, asyncio.TimeoutError) as error:
             # Growing and random: a thousand consumers must not all knock in the second in which the broker is back.
-            shortest, longest = 1.0, min(60.0, 2.0 ** (attempts + 1))
+            shortest, longest = 1.0, min(60.0, 2.0 ** min(attempts + 1, 6))
             if isinstance(error, (aiormq.exceptions.AuthenticationError, aiormq.exceptions.ProbableAuthenticationError)):
                 shortest = longest = 300.0  # somebody has to change something
             attempts += 1

@@ -133,7 +133,7 @@ def main():
             consume(settings, store, stopping, connected)
         except (pika.exceptions.AMQPError, OSError) as error:
             # Growing and random: a thousand consumers must not all knock in the second in which the broker is back.
-            shortest, longest = 1.0, min(60.0, 2.0 ** (attempts + 1))
+            shortest, longest = 1.0, min(60.0, 2.0 ** min(attempts + 1, 6))
             if isinstance(error, (pika.exceptions.ProbableAuthenticationError, pika.exceptions.ProbableAccessDeniedError)):
                 shortest = longest = 300.0  # somebody has to change something
             attempts += 1
