@@ -67,7 +67,9 @@ begin
             where c.tenant_id = new.tenant_id and not c.open and c.erased_at is null
         )
         select new.tenant_id, b.id, settled, coalesce(parent.status_occurred_at, now()), parents_event,
-               coalesce(bus311_note_of(parent.tenant_id, parent.id, parent.moved_by),
+               -- Settled before moves had names: what it says now.
+               coalesce(case when parent.moved_by is null then parent.status_notes
+                             else bus311_note_of(parent.tenant_id, parent.id, parent.moved_by) end,
                         case when b.id = new.id then bus311_note_of(new.tenant_id, new.id, new.moved_by) end)
         from below b join reporters r on r.request_id = b.id and r.tenant_id = new.tenant_id and r.email is not null
         where b.id <> parent.id
@@ -87,7 +89,8 @@ end $$;
 create trigger note_status after update of status, merged_into on service_requests for each row
     when ((old.status, old.merged_into) is distinct from (new.status, new.merged_into)) execute function bus311_note_status();
 
--- As before, with the parent's own word and its move's name.
+-- With the parent's own word and its move's name. A duplicate that another transaction has in hand is waited for, not passed over: else its
+-- citizens would not see that it moved. Two that wait for each other are told apart by PostgreSQL, and judged again one by one.
 create or replace function bus311_tell_duplicates() returns trigger language plpgsql security definer set search_path = public as $$
 declare
     children bigint[];

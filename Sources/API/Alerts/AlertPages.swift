@@ -73,15 +73,9 @@ struct AlertPages: Sendable {
         html += "<title>\(title)</title>\n<style>\(style)</style></head>\n<body><main>\n<h1>\(title)</h1>\n"
         if let alert {
             let clock = LocalClock(alert.timeZone)
-            let (day, minute) = clock.local(alert.since)
-            let time = "\(minute / 60 < 10 ? "0" : "")\(minute / 60):\(minute % 60 < 10 ? "0" : "")\(minute % 60)"
             html += "<p><strong>\(HTMLText.escaped(alert.tenant ?? "Bus311"))</strong> — <code>\(alert.code.rawValue)</code>, "
-            let date = day.civil
-            let words =
-                isFrench
-                ? "depuis le \(date.day < 10 ? "0" : "")\(date.day)/\(date.month < 10 ? "0" : "")\(date.month)/\(date.year) à \(time)"
-                : "since \(day) \(time)"
-            html += "\(words) (\(HTMLText.escaped(alert.timeZone)))</p>\n"
+            let since = (isFrench ? "depuis le " : "since ") + AlertText.moment(alert.since, clock, isFrench)
+            html += "\(since) (\(HTMLText.escaped(alert.timeZone)))</p>\n"
         }
         html += "<p>\(HTMLText.escaped(words.text))</p>\n"
         if state == .ask { html += "<form method=\"post\"><button>\(isFrench ? "J'en prends acte" : "Acknowledge")</button></form>\n" }

@@ -13,8 +13,8 @@ extension GeoReportGateway {
         guard let tenant = try await reader(request, of: target.tenant, caller, trail) else {
             throw GeoReportError(404, "Endpoint not found: check its address.")
         }
-        if case .description = resource { return Self.description.response(to: request) }
         let query = try LinkedQuery(request)
+        if case .description = resource { return Self.description.response(to: request) }
         let documents = LinkedDocuments(
             base: "\(configuration.rootURL)/\(tenant.key)/ld", tenant: tenant, format: try query.format(request, target))
         let page = try await page(resource, query, documents, tenant)

@@ -170,7 +170,7 @@ struct XMLWireWriter: WireWriter {
 
     /// Escapes what XML reserves and leaves out what XML 1.0 cannot hold, so that every text gives a well-formed document.
     private mutating func escape(_ text: String) {
-        let clean = CleanText.withoutControls(text)
+        let clean = CleanText.printable(text)
         for byte in clean.utf8 {
             switch byte {
             case UInt8(ascii: "&"): bytes.append(contentsOf: "&amp;".utf8)

@@ -91,7 +91,8 @@ public struct AlertText: Sendable, Equatable {
             .description
     }
 
-    private static func moment(_ moment: Timestamp, _ clock: LocalClock, _ isFrench: Bool) -> String {
+    /// In a place's own time, as in `2026-03-01 10:05` or `01/03/2026 à 10:05`.
+    public static func moment(_ moment: Timestamp, _ clock: LocalClock, _ isFrench: Bool) -> String {
         let (day, minute) = clock.local(moment)
         func two(_ value: Int) -> String { (value < 10 ? "0" : "") + "\(value)" }
         let time = "\(two(minute / 60)):\(two(minute % 60))"

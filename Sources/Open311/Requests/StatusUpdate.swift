@@ -98,7 +98,7 @@ public struct StatusUpdate: Sendable, Equatable {
 }
 
 extension StatusUpdate.RequestedStatus {
-    /// As it is kept, and read again by ``init(validating:)``.
+    /// As it is kept, and read again by ``init(stored:)``.
     public var text: String {
         switch self {
         case .detailed(let status): status.description

@@ -102,7 +102,9 @@ public struct StatusUpdateForm {
             // What CitySDK calls a request that is another's duplicate.
             let merged = update.status ?? .detailed(DetailedStatus(.rejected, refinements: ["DUPLICATE"]))
             if merged.resolved(from: DetailedStatus(.received)).publicStatus == .open {
-                reader.refuse("status", "status must be a closed one, or absent: a merged request goes on in its parent.")
+                let text = "must be a closed one, or absent: a merged request goes on in its parent."
+                // What a code means is the mapping's, and may have been another when this was taken.
+                if status.code == nil { reader.refuse("status", "status " + text) } else { reader.refuseCode("status_code " + text) }
             }
             update.status = merged
         }
@@ -129,6 +131,9 @@ private struct MemberReader {
     private(set) var unmapped: [StatusUpdateFault.Member] = []
 
     init(_ members: [JSONValue.Member]) { self.members = members }
+
+    /// For what the mapping says now.
+    mutating func refuseCode(_ text: String) { unmapped.append(member("status_code", text)) }
 
     mutating func refuse(_ name: String, _ text: String) { faults.append(member(name, text)) }
 
@@ -208,11 +213,11 @@ private struct MemberReader {
                 known.isEmpty
                 ? "your tenant has no mapping yet: ask for one, or send status"
                 : "known are \(known)\(mapping.entries.count > 20 ? " and \(mapping.entries.count - 20) more" : "")"
-            unmapped.append(member("status_code", "status_code is not in your tenant's mapping: \(remedy)."))
+            refuseCode("status_code is not in your tenant's mapping: \(remedy).")
             return (said, code, nil)
         }
         if let said, said.resolved(from: entry.status) != entry.status {
-            unmapped.append(member("status_code", "status_code means \(entry.status), and status says another thing: send one of the two."))
+            refuseCode("status_code means \(entry.status), and status says another thing: send one of the two.")
         }
         return (.detailed(entry.status), code, entry.statusNotes)
     }

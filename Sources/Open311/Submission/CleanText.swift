@@ -4,11 +4,16 @@ import Foundation
 public enum CleanText {
     /// In Unicode's form NFC, and without the characters that XML 1.0 or PostgreSQL cannot hold; line breaks and tabs stay.
     public static func withoutControls(_ text: String) -> String {
+        composed(printable(text))
+    }
+
+    /// Without the characters that XML 1.0 or PostgreSQL cannot hold, and otherwise as it is: on the way out.
+    public static func printable(_ text: String) -> String {
         // Almost every text is clean: look before copying.
-        guard mayHoldForbidden(text) else { return composed(text) }
+        guard mayHoldForbidden(text) else { return text }
         var scalars = String.UnicodeScalarView()
         for scalar in text.unicodeScalars where !isForbidden(scalar) { scalars.append(scalar) }
-        return composed(String(scalars))
+        return String(scalars)
     }
 
     /// In NFC: an e with an accent behind it becomes é. Whatever composes, or is not composed, begins with CC (U+0300) or above.

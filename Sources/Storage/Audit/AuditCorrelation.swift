@@ -1,23 +1,19 @@
-import Crypto
-
-/// What stands in the audit for the id that a caller chose for its call or message: the id, or a hash where a person may be in it.
+/// What stands in the audit for the id that a caller chose for its call or message: the id, or a word where a person may be in it. Not a
+/// hash: all telephone numbers are hashed in seconds, and a row of the audit stays for thirteen months.
 enum AuditCorrelation {
-    private static let mark = "sha256:"
+    static let hidden = "hidden"
     private static let maximumLength = 128
     /// Digits that one after the other, or with one of `-`, `.` and `/` between, may be a telephone number.
     private static let digitsOfATelephone = 9
 
-    /// - Returns: the id itself, or `sha256:` and 32 hexadecimal digits: the same for the same id, so that it can be searched.
-    static func kept(_ id: String) -> String {
-        guard !isPlain(id) else { return id }
-        return mark + SHA256.hash(data: Array(id.utf8)).prefix(16).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
+    /// - Returns: the id itself, or ``hidden``.
+    static func kept(_ id: String) -> String { isPlain(id) ? id : hidden }
 
     /// Whether nobody's address or telephone number can be in it. A name in plain letters is not known as one.
     private static func isPlain(_ id: String) -> Bool {
         let bytes = Array(id.utf8)
         guard (1...maximumLength).contains(bytes.count), bytes.allSatisfy(isPlain) else { return false }
-        return isHexadecimal(bytes) || id.hasPrefix(mark) && isHexadecimal(Array(bytes.dropFirst(mark.utf8.count))) || !hasTelephone(bytes)
+        return isHexadecimal(bytes) || !hasTelephone(bytes)
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {

@@ -67,7 +67,7 @@ enum AuditSQL {
         a.bytes_in, a.bytes_out, a.calls, a.correlation_id, a.trace_id, a.body_sha256, a.writer, a.number
         """
 
-    /// $1 tenant, $2 from, $3 to, $4 direction, $5 actor, $6 operation, $7 request, $8 result, $9 correlation or trace, as it is and as it is kept.
+    /// $1 tenant, $2 from, $3 to, $4 direction, $5 actor, $6 operation, $7 request, $8 result, $9 correlation or trace.
     /// A row is stored when its call is over, at most two days late.
     private static let wanted = """
         a.tenant_id = $1::integer and a.stored_at >= $2::timestamptz and a.stored_at < $3::timestamptz + interval '2 days'
@@ -75,7 +75,7 @@ enum AuditSQL {
           and ($4::text is null or a.direction = $4::text) and ($5::text is null or a.actor = $5::text)
           and ($6::text is null or a.operation = $6::text) and ($7::bigint is null or a.request_id = $7::bigint)
           and ($8::text is null or a.result = $8::text)
-          and ($9::text[] is null or a.correlation_id = any ($9::text[]) or encode(a.trace_id, 'hex') = any ($9::text[]))
+          and ($9::text is null or a.correlation_id = $9::text or encode(a.trace_id, 'hex') = $9::text)
         """
 
     /// Oldest first, behind ($10, $11).
@@ -166,7 +166,7 @@ enum AuditSQL {
           and o.seq >= to_char($1::timestamptz at time zone 'UTC' - interval '2 months', 'YYMM')::bigint * 1000000000
           and not exists (
               select from audit a
-              where a.tenant_id = o.tenant_id and a.stored_at = o.confirmed_at and a.direction = 'out.amqp'
+              where a.tenant_id = o.tenant_id and a.stored_at = o.confirmed_at and a.stored_at >= $1::timestamptz and a.direction = 'out.amqp'
                 and a.correlation_id = o.event_id::text)
         """)
     static let recover = Statement("audit_recover", "select bus311_audit_recover($1::timestamptz, $2::timestamptz)")

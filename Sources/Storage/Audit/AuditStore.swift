@@ -23,7 +23,7 @@ public struct AuditFilter: Sendable {
         [
             .int32(tenant), .timestamp(from.microseconds), .timestamp(to.microseconds), .text(direction?.rawValue), .text(actor),
             .text(operation), .int64(request?.rawValue), .text(result),
-            correlation.map { .texts([$0, AuditCorrelation.kept($0)]) } ?? .null,
+            .text(correlation),
         ]
     }
 }

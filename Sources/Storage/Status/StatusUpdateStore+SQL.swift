@@ -12,7 +12,7 @@ enum StatusSQL {
         join request_names n on n.tenant_id = $1::integer and n.kind = given.kind and n.name = given.name
         """)
 
-    /// In the order of their ids, so that two processes never wait for each other.
+    /// In the order of their ids, so that two processes do not wait for each other.
     static let lock = Statement(
         "status_lock",
         """

@@ -176,7 +176,8 @@ public final class StatusUpdateStore: Sendable {
     /// alone shows which.
     private static func isOneAtFault(_ error: PostgresError) -> Bool { !error.isRetriable || error.sqlState?.hasPrefix("40") == true }
 
-    /// Tenants in the order of their numbers, requests in the order of theirs: two transactions never wait for each other.
+    /// Tenants in the order of their numbers, requests in the order of theirs: two transactions wait for each
+    /// other over duplicates only, which a parent's change takes last (`bus311_tell_duplicates`); one of them is then judged update by update.
     private static func transaction(_ items: [Item], _ session: Session) throws(PostgresError) -> [Outcome] {
         try session.transaction { (session) throws(PostgresError) in
             var outcomes = [Outcome](repeating: .failure(.unknownRequest), count: items.count)

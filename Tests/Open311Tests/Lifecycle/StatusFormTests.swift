@@ -58,6 +58,8 @@ struct StatusFormTests {
             let fault = try self.update(unmapped, first).unmapped
             #expect(fault?.code == "invalid-update" && fault?.members.map(\.pointer) == ["/status_code"])
         }
+        let merging = try self.update(#"{"status_code": "EC", "merged_into": "2611000004217"}"#, first).unmapped
+        #expect(merging?.members.first?.text.contains("must be a closed one") == true)
         // It may be the repetition of what was taken when the mapping had it.
         #expect(try self.update(#"{"status_code": "ec"}"#, .empty).fingerprint == update.fingerprint)
         let both = places(#"{"status_code": "XX", "erasure": {"outcome": "erased"}}"#, first)

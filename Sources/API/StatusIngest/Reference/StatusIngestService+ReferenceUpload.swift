@@ -54,11 +54,11 @@ extension StatusIngestService {
         for attempt in 1... {
             let live = try await stored { () async throws(StorageError) in try await references.live(kind, of: tenant.id) }
             try precondition.check(live?.version, kind)
-            let candidate = try await Self.candidate(bytes, format, kind, isPart, live, tenant)
+            let (candidate, before) = try await Self.candidate(bytes, format, kind, isPart, live, tenant)
             let findings = try await stored { () async throws(StorageError) in
                 try await references.findings(on: candidate.document, of: kind, tenant: tenant.id)
             }
-            let prepared = try await Self.prepared(candidate, findings, kind, live, tenant)
+            let prepared = try await Self.prepared(candidate, findings, kind, before, tenant)
             let advice = prepared.checked.advice + candidate.placed(findings.advice)
             if query.isDryRun { return Self.preview(prepared, advice, kind, live?.version.number) }
             let new = NewReference(kind: kind, body: prepared.body, author: "crm:" + key, note: query.note)
@@ -99,17 +99,17 @@ extension StatusIngestService {
     private static func candidate(
         _ bytes: [UInt8], _ format: ReferenceSource.Format, _ kind: ReferenceKind, _ isPart: Bool, _ live: ReferenceDocument?,
         _ tenant: Tenant
-    ) async throws(Problem) -> ReferenceCandidate {
+    ) async throws(Problem) -> (ReferenceCandidate, before: JSONValue?) {
         try await aside(kind) { () throws(ReferenceFaults) in
             let source = try ReferenceSource(bytes, format, kind: kind, tenant: tenant)
-            guard isPart else { return source.whole() }
-            return try source.patched(live.flatMap { try? JSONReader.value($0.body) })
+            let before = live.flatMap { try? JSONReader.value($0.body) }
+            return (isPart ? try source.patched(before) : source.whole(), before)
         }
     }
 
     /// - Throws: the document's own faults together with what other documents say against it.
     private static func prepared(
-        _ candidate: ReferenceCandidate, _ findings: PlaceFindings, _ kind: ReferenceKind, _ live: ReferenceDocument?, _ tenant: Tenant
+        _ candidate: ReferenceCandidate, _ findings: PlaceFindings, _ kind: ReferenceKind, _ before: JSONValue?, _ tenant: Tenant
     ) async throws(Problem) -> Prepared {
         try await aside(kind) { () throws(ReferenceFaults) in
             let others = candidate.placed(findings.faults)
@@ -120,8 +120,7 @@ extension StatusIngestService {
             guard others.isEmpty else { throw ReferenceFaults(others) }
             return Prepared(
                 checked: checked, body: checked.value.canonicalBytes,
-                differences: ReferenceDifference.between(
-                    live.flatMap { try? JSONReader.value($0.body) }, checked.value, key: kind.entryKey))
+                differences: ReferenceDifference.between(before, checked.value, key: kind.entryKey))
         }
     }
 
