@@ -107,8 +107,9 @@ public struct GeoReportGateway: HTTPResponder {
                 AuditEntry(
                     at: began, tenant: response.tenant, direction: .inHTTP, operation: "GET " + response.route,
                     objects: response.tenant?.isTest == true ? "test" : nil, result: String(response.response.status.code),
-                    duration: start.duration(to: .now),
-                    bytesOut: response.response.body.contentLength ?? 0), mayMerge: true)
+                    duration: start.duration(to: .now), bytesOut: response.response.body.contentLength ?? 0,
+                    correlationID: response.requestID,
+                    traceID: request.headers[HTTPAudit.traceparent].flatMap { TraceContext(parsing: $0)?.traceID }), mayMerge: true)
             return response.response
         }
         if let alerts, AlertPages.isAlert(request.uri.path) {
@@ -235,15 +236,18 @@ public struct GeoReportGateway: HTTPResponder {
     }
 
     /// The answer to an address that was asked before, for a caller without a key who may still ask.
-    private func shortcut(_ request: Request, _ context: Context) -> (response: Response, route: String, tenant: TenantID?)? {
+    private func shortcut(
+        _ request: Request, _ context: Context
+    ) -> (response: Response, route: String, tenant: TenantID?, requestID: String)? {
         guard let shortcut = shortcuts.shortcut(for: request, in: directory.current), !presentsKey(request) else { return nil }
         let verdict: RateLimiter.Verdict?
         // A refusal is written the long way.
         do { verdict = try limits.admit(limits.caller(request, context), nil, in: directory.current) } catch { return nil }
         var response = shortcut.answer.response(to: request)
         verdict?.tell(&response)
-        response.headers.append(HTTPField(name: HTTPMetrics.requestID, value: HTTPMetrics.requestID(of: request)))
-        return (response, shortcut.route.rawValue, shortcut.tenant)
+        let requestID = HTTPMetrics.requestID(of: request)
+        response.headers.append(HTTPField(name: HTTPMetrics.requestID, value: requestID))
+        return (response, shortcut.route.rawValue, shortcut.tenant, requestID)
     }
 
     private static var notAcceptable: GeoReportError {

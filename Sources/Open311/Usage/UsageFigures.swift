@@ -126,4 +126,21 @@ public struct UsageReport: Sendable, Equatable {
         self.serviceNames = serviceNames
         self.keyLabels = keyLabels
     }
+
+    /// What is compared with the year before: the whole of both periods, or, while this one goes on, both up to the day that is not whole yet.
+    ///
+    /// - Parameter measure: one that is counted by day.
+    /// - Returns: nil where that day is not shown: in public there are months only.
+    func comparison(_ measure: UsageMeasure) -> (now: Int64, before: Int64, isWhole: Bool)? {
+        let today = LocalClock(timeZone).local(countedTo).day
+        guard today < period.to else {
+            return (current[measure], before[measure], true)
+        }
+        guard !isPublic else { return nil }
+        let past = period.yearBefore
+        return (
+            current.sum(measure, from: period.from, to: today), before.sum(measure, from: past.from, to: min(today.yearBefore, past.to)),
+            false
+        )
+    }
 }

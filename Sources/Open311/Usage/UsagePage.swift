@@ -66,7 +66,7 @@ struct UsagePageWriter {
         card(
             words("Demandes", "Requests"),
             isPublic && total == 0 ? words("moins de \(fewest)", "fewer than \(fewest)") : words.number(total),
-            change(total, before[.requests]))
+            change(.requests))
         if let share = UsageFigures.share(now[.withPhoto], of: total), !isPublic || now.totals[.withPhoto] != nil {
             card(
                 words("Avec photo", "With a photo"), words.percent(share),
@@ -86,7 +86,7 @@ struct UsagePageWriter {
         if now.histogram(.closing).count > 0 {
             card(
                 words("Clôtures", "Closed"), words.number(now.histogram(.closing).count),
-                change(now.histogram(.closing).count, before.histogram(.closing).count))
+                change(.closing))
         }
         if !isPublic, let share = now.availability {
             card(words("CRM à l’écoute", "CRM listening"), words.percent(share), past(before.availability))
@@ -311,12 +311,18 @@ struct UsagePageWriter {
 
     // MARK: Pieces
 
-    private func change(_ now: Int64, _ before: Int64) -> String {
+    private func change(_ measure: UsageMeasure) -> String {
+        guard let (now, before, isWhole) = report.comparison(measure) else {
+            return words("un an avant\u{202F}: ", "a year before: ") + words.number(self.before[measure])
+        }
         guard before > 0 else { return words("rien un an avant", "nothing a year before") }
         let share = Double(now - before) / Double(before)
         let sign = share > 0 ? "+" : share < 0 ? "−" : "±"
+        let number = words.number(before)
         return "\(sign)\(words.percent(min(999, abs(share))))"
-            + words(" sur un an (\(words.number(before)))", " in a year (\(words.number(before)))")
+            + (isWhole
+                ? words(" sur un an (\(number))", " in a year (\(number))")
+                : words(" sur un an (\(number) au même jour)", " in a year (\(number) by the same day)"))
     }
 
     private func past(_ share: Double?) -> String {

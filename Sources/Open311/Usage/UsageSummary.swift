@@ -17,6 +17,9 @@ public enum UsageSummary {
             (words("Mises à jour du CRM", "The CRM's updates"), .updates), (words("Appels", "Calls"), .calls),
             (words("Refus", "Refusals"), .refusals), (words("Répétitions", "Repetitions"), .duplicates),
         ] { line(name, words.number(now[measure]), words.number(before[measure])) }
+        if let (now, before, isWhole) = report.comparison(.requests), !isWhole {
+            line(words("Demandes avant aujourd'hui", "Requests before today"), words.number(now), words.number(before))
+        }
         line(words("Photos reçues (volume)", "Photos received (size)"), words.bytes(now[.photoBytes]), words.bytes(before[.photoBytes]))
         for measure in UsageMeasure.durations {
             func half(_ figures: UsageFigures) -> String { figures.histogram(measure).percentile(0.5).map { words.duration($0) } ?? "–" }

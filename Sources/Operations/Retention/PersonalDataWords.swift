@@ -64,7 +64,10 @@ struct PersonalDataWords {
                     "content emptied after \(days($0)), the whole month dropped after \(months(count))")
             } ?? say("le mois entier supprimé après \(months(count))", "the whole month dropped after \(months(count))")
         case .withTenant: say("tant que la ville est cliente", "while the city is a tenant")
-        case .kept: say("conservé : personne n'y figure", "kept: there is nobody in it")
+        case .kept:
+            say(
+                "conservé : personne n'y figure, hors le compte de l'exploitant qui a agi",
+                "kept: nobody is in it but the account of the operator who acted")
         }
     }
 
@@ -86,9 +89,13 @@ struct PersonalDataWords {
             )
         case .photos:
             (
-                say("Photos, nettoyées de leurs métadonnées", "Photos, cleaned of their metadata"),
+                say(
+                    "Photos, nettoyées de leurs métadonnées ; à part, le lieu et l'heure de la prise de vue",
+                    "Photos, cleaned of their metadata; apart from them, where and when they were taken"),
                 say("Montrer ce qui est signalé", "To show what is reported"),
-                say("La ville ; qui connaît l'adresse de la photo", "The city; who knows the photo's address")
+                say(
+                    "La ville (CRM) ; de la photo seule, qui en connaît l'adresse",
+                    "The city (CRM); of the photo alone, who knows its address")
             )
         case .notices:
             (

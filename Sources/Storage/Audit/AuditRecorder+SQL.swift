@@ -3,7 +3,7 @@ import Postgres
 
 enum AuditSQL {
     static let all = [
-        begin, seen, add, addDirectly, page, latest, days, oldest, tenantsOfDay, dayRows, seals, seal, writers, numbers, missing,
+        begin, seen, add, addDirectly, page, latest, days, floor, tenantsOfDay, dayRows, seals, seal, writers, numbers, missing,
         unwrittenEvents, recover, partitions,
     ]
 
@@ -103,8 +103,8 @@ enum AuditSQL {
             ((now() - interval '10 minutes') at time zone 'UTC')::date - 1, interval '1 day') d
         """)
 
-    /// The first day that has rows.
-    static let oldest = Statement("audit_oldest", "select (min(stored_at) at time zone 'UTC')::date::text from audit")
+    /// The first day whose rows must be there.
+    static let floor = Statement("audit_floor", "select bus311_audit_floor()::text")
 
     static let tenantsOfDay = Statement(
         "audit_tenants",

@@ -87,12 +87,12 @@ extension AuditStore {
     private func verifyDays(
         _ seals: [AuditSeal], _ report: inout AuditVerification, _ tenantName: (Int32) -> String
     ) async throws(StorageError) {
-        let oldest = try await oldestDay()
+        let floor = try await floor()
         var last: [Int32: AuditSeal] = [:]
         for (day, ofDay) in Dictionary(grouping: seals, by: \.day).sorted(by: { $0.key < $1.key }) {
             report.days += 1
-            // Days whose rows went with their month keep their seal, so that the chain goes on.
-            let hasRows = oldest.map { $0 <= day } ?? false
+            // Days whose rows went by retention keep their seal, so that the chain goes on.
+            let hasRows = floor.map { $0 <= day } ?? true
             let stored = hasRows ? Set(try await tenants(of: day)) : []
             for seal in ofDay.sorted(by: { $0.tenant < $1.tenant }) {
                 let before = last[seal.tenant]
@@ -132,8 +132,9 @@ extension AuditStore {
         }
     }
 
-    private func oldestDay() async throws(StorageError) -> String? {
-        try await run { (session) throws(PostgresError) in try session.execute(AuditSQL.oldest).first?.optionalText(0) }
+    /// The first day whose rows must be there; nil while none went by retention.
+    private func floor() async throws(StorageError) -> String? {
+        try await run { (session) throws(PostgresError) in try session.execute(AuditSQL.floor).first?.optionalText(0) }
     }
 
     private func unsealedDays() async throws(StorageError) -> [String] {
@@ -144,13 +145,13 @@ extension AuditStore {
 
     /// Each process numbered its rows from 1 on.
     private func verifyNumbers(_ report: inout AuditVerification) async throws(StorageError) {
-        let oldest = try await oldestDay().flatMap { Timestamp(day: $0) } ?? Timestamp(microseconds: .max)
+        let floor = try await floor().flatMap { Timestamp(day: $0) } ?? Timestamp(microseconds: 0)
         let found = try await run { (session) throws(PostgresError) in
-            let counts = try session.execute(AuditSQL.numbers, [.timestamp(oldest.microseconds)]).map { (row) throws(PostgresError) in
+            let counts = try session.execute(AuditSQL.numbers, [.timestamp(floor.microseconds)]).map { (row) throws(PostgresError) in
                 (writer: try row.int32(0), count: try row.int64(1), highest: try row.int64(2))
             }
             let known = Dictionary(counts.map { ($0.writer, $0) }, uniquingKeysWith: { first, _ in first })
-            return try session.execute(AuditSQL.writers, [.timestamp(oldest.microseconds)]).map {
+            return try session.execute(AuditSQL.writers, [.timestamp(floor.microseconds)]).map {
                 (row) throws(PostgresError) -> [AuditFinding] in
                 let number = try row.int32(0)
                 let (told, lost, isSilent) = (try row.int64(4), try row.int64(5), try row.bool(6))

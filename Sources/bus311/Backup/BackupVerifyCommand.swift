@@ -38,10 +38,10 @@ struct BackupPruneCommand: AsyncParsableCommand {
             than 35 days of them, as the register sheet says. Examples: bus311 backup prune --in /srv/backup --keep 7 --dry-run; \
             bus311 backup prune --in /srv/backup --keep 7
             """)
+    @OptionGroup var common: CommonOptions
     @Option(name: .customLong("in"), help: "The backup folder.") var folder: String
     @Option(help: "How many finished backups stay, the newest.") var keep: Int
     @Flag(help: "Say what would go; remove nothing.") var dryRun = false
-    @Option(name: .long, help: "text for people, json for scripts.") var format: CommonOptions.OutputFormat = .text
 
     struct View: Encodable {
         let backups: [String]
@@ -56,7 +56,9 @@ struct BackupPruneCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
+    func run() async throws { try await common.audited { try await work() } }
+
+    private func work() async throws {
         let folder = try BackupFolder(path: folder, makes: false)
         let lock = try FolderLock(folder.root)
         defer { withExtendedLifetime(lock) {} }
@@ -80,7 +82,7 @@ struct BackupPruneCommand: AsyncParsableCommand {
             }
             for file in log + photos { try FileManager.default.removeItem(at: file) }
         }
-        try format.show(
+        try common.show(
             text: "\(dryRun ? "Would remove" : "Removed"): \(going.count) backups (\(going.map(\.name).joined(separator: ", "))), "
                 + "\(log.count) files of the log, \(photos.count) photo files.",
             json: View(backups: going.map(\.name), log_files: log.count, photos: photos.count, dry_run: dryRun))

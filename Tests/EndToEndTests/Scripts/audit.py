@@ -170,6 +170,13 @@ def every_call_is_a_row(audit):
         return sum(row["calls"] for row in audit.rows("--operation", "GET services")) == 600
 
     wait_until(counted, 15, "600 reads are counted")
+    # Answers that stand ready have their caller's words too.
+    for number in (1, 2):
+        urllib.request.urlopen(urllib.request.Request(
+            city.settings["gateway_url"] + "/services.json?jurisdiction_id=" + city.settings["jurisdiction_id"],
+            headers={"X-Request-Id": f"ready-{number}", "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}), timeout=10)
+        row, = audit.settled(1, "--correlation", f"ready-{number}")
+        assert row["trace_id"] == TRACE, row
     # What is nobody's.
     try:
         urllib.request.urlopen(city.settings["gateway_url"].replace("/open311/v2", "/wp-login.php"), timeout=10)
@@ -310,6 +317,11 @@ def tampering(audit):
     forge("delete from audit where ctid in (select ctid from audit where direction = 'out.amqp' and result = 'confirmed' limit 2)"
           " and direction = 'out.amqp'")
     found("missing-events")
+    # The first days as a whole: what is left says nothing of them, but nothing went by retention either.
+    first = audit.sql("select min(day) from audit_seals where tenant_id <> 0 and rows > 0")
+    forge(f"delete from audit where stored_at < '{first} 00:00:00+00'::timestamptz + interval '1 day'")
+    report = json.loads(audit.command("audit", "verify", "--format", "json", code=1))
+    assert any(finding["kind"] == "changed-day" and first in finding["text"] for finding in report["findings"]), report
 
 
 def killed_and_stopped(audit):

@@ -54,6 +54,39 @@ struct UsageTests {
 
     // MARK: What anybody may see
 
+    @Test(
+        "a period that goes on is compared with the year before up to the same day; one that is over, as a whole; in public, by months only"
+    )
+    func comparison() throws {
+        let today = try #require(CivilDay("2026-06-11"))
+        let period = try UsagePeriod(from: "2026-01-01", to: "2027-01-01", today: today)
+        var (now, before) = (UsageFigures(), UsageFigures())
+        for day in 0..<365 {
+            before.add(2, .requests, on: period.yearBefore.from.adding(day))
+            before.add(total: 2, .requests)
+        }
+        // 161 days until 11 June, and 5 requests of that day.
+        for day in 0..<162 {
+            now.add(day == 161 ? 5 : 3, .requests, on: period.from.adding(day))
+            now.add(total: day == 161 ? 5 : 3, .requests)
+        }
+        func report(countedTo: Timestamp) throws -> UsageReport {
+            UsageReport(
+                tenant: try TenantKey(validating: "valmont-7f3a9c"), city: "Valmont", timeZone: "Europe/Paris", language: .english,
+                period: period,
+                countedTo: countedTo, current: now, before: before, serviceNames: [:], keyLabels: [:])
+        }
+        let during = try #require(Timestamp(parsing: "2026-06-11T10:00:00Z"))
+        let running = try report(countedTo: during)
+        let found = try #require(running.comparison(.requests))
+        #expect(found == (483, 322, false))
+        #expect(UsagePage.html(running).contains("(322 by the same day)") && UsageSummary.text(running).contains("Requests before today"))
+        #expect(running.forPublic(other: "x").comparison(.requests) == nil)
+        let after = try #require(Timestamp(parsing: "2027-01-02T00:00:00Z"))
+        let over = try #require(report(countedTo: after).comparison(.requests))
+        #expect(over == (488, 730, true))
+    }
+
     @Test("no group that is shown to anybody has fewer than five, and no difference tells of one that has")
     func smallGroups() {
         for seed in 0..<500 as Range<UInt64> {
