@@ -238,7 +238,7 @@ struct UsagePageWriter {
                                 before.by(.key, .calls), now.by(.key, .taken), now.by(.key, .duplicates), now.by(.key, .refusals),
                                 now.by(.key, .failures),
                             ].map { words.number($0[key] ?? 0) }
-                    }) + "</section>\n"
+                    } + withoutKey()) + "</section>\n"
         }
         let rows: [(String, UsageMeasure, Bool)] = [
             (words("Messages remis à la file du CRM", "Messages handed to the CRM’s queue"), .messages, false),
@@ -259,6 +259,17 @@ struct UsagePageWriter {
                     [name] + [now[measure], before[measure]].map { isBytes ? words.bytes($0) : words.number($0) }
                 }) + "</section>\n"
         return html + presence()
+    }
+
+    /// The calls that no key explains, as a row beside those of the keys.
+    private func withoutKey() -> [[String]] {
+        func rest(_ figures: UsageFigures, _ measure: UsageMeasure) -> Int64 {
+            max(0, figures[measure] - figures.by(.key, measure).values.reduce(0, +))
+        }
+        let calls = rest(now, .calls)
+        guard calls > 0 else { return [] }
+        let others = [rest(before, .calls)] + [.taken, .duplicates, .refusals, .failures].map { rest(now, $0) }
+        return [["–", words("sans clé", "without a key"), words.number(calls)] + others.map { words.number($0) }]
     }
 
     /// The CRM's consumer by month.
