@@ -39,6 +39,17 @@ public struct Topology: Sendable, Hashable {
         return (tenant, slot)
     }
 
+    /// Whose object this is, of the tenants' objects that end so: `o311.valmont-7f3a9c.status-in` is valmont-7f3a9c's; nil for any other
+    /// name.
+    static func owner(of name: String, ending last: String) -> TenantKey? {
+        let words = name.split(separator: ".", omittingEmptySubsequences: false)
+        guard words.count == 3, words[0] == "o311", words[2] == last else { return nil }
+        return try? TenantKey(validating: String(words[1]))
+    }
+
+    /// Whose status queue this is; nil for any other name.
+    public static func owner(ofStatusQueue name: String) -> TenantKey? { owner(of: name, ending: "status-in") }
+
     /// The routing key of an event, as in `valmont-7f3a9c.service_request.created`.
     public func routingKey(_ kind: ServiceRequestEvent.Kind) -> String { routingKey(kind.routingSuffix) }
 

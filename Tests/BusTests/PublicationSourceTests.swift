@@ -20,7 +20,18 @@ struct PublicationSourceTests {
             .replacingOccurrences(of: "\"source\":\"/open311/\(key)\"", with: "\"source\":\"/open311/\(key)\(epoch)\"")
         return OutboxEntry(
             seq: 1, eventID: notice.id, tenant: TenantID(1), tenantKey: tenant, virtualHost: "open311", requestID: nil, requestSequence: 0,
-            type: notice.kind.rawValue, body: Array(body.utf8), attempts: 0, createdAt: .now)
+            // The row was written later than its event was made.
+            type: notice.kind.rawValue, body: Array(body.utf8), attempts: 0, createdAt: Timestamp.now.adding(seconds: 7))
+    }
+
+    @Test("the moment stands outside as in the body, whenever the row was written", arguments: ["", "-e2", "-e9999"])
+    func moment(epoch: String) throws {
+        let entry = try entry("valmont-7f3a9c", epoch: epoch)
+        let properties = entry.publication(PublicationNames(entry, typePrefix: "org.bus311"), applicationID: "bus311/test").properties
+        let body = try #require(try JSONSerialization.jsonObject(with: Data(entry.body)) as? [String: Any])
+        let time = try #require(body["time"] as? String)
+        #expect(properties.header("ce-time") == .string(time))
+        #expect(properties.timestamp == Timestamp(parsing: time)?.seconds && properties.timestamp != entry.createdAt.seconds)
     }
 
     @Test(
@@ -42,6 +53,8 @@ struct PublicationSourceTests {
         for length in 0..<whole.body.count {
             let source = names.source(of: Array(whole.body[..<length]))
             #expect(source == names.source || source == .string("/open311/valmont-7f3a9c-e2"))
+            let time = names.time(of: Array(whole.body[..<length]))
+            #expect(time == nil || time?.text.utf8.count == 20)
         }
     }
 }

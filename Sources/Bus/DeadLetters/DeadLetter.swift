@@ -8,7 +8,7 @@ public struct DeadLetter: Sendable {
     public let reason: String
     /// The queue whose consumer did not take it.
     public let queue: String
-    /// Of the message, `message_id`.
+    /// Of the message, `message_id`: an event's id, or what a CRM calls its status.
     public let messageID: String?
     /// The request it tells of, or the message it answers.
     public let correlationID: String?
@@ -18,9 +18,14 @@ public struct DeadLetter: Sendable {
     /// When the broker put it aside, as its `x-death` says; to the second.
     public let diedAt: Timestamp?
     public let size: Int
-    /// Nil unless it was asked for.
-    public let body: [UInt8]?
+    /// Whose status it is, as the broker knows it: no header that its sender could have written counts. Nil for an event of ours, and
+    /// for what came through no tenant's exchange.
+    public let sender: TenantKey?
+    /// Nil unless its body was asked for.
+    let delivery: Delivery?
     let tag: UInt64
+
+    public var body: [UInt8]? { delivery?.body }
 
     /// The event, when it is one of ours.
     public var event: EventID? { messageID.flatMap { EventID(parsing: $0) } }
@@ -39,13 +44,24 @@ public struct DeadLetter: Sendable {
             if case .string(let text) = properties.header(header) { text } else { nil }
         }
         reason = text("x-first-death-reason") ?? "unroutable"
-        queue = text("x-first-death-queue") ?? deadQueue
+        switch deadQueue {
+        case SharedTopology.statusDeadQueue:
+            // It lay in the status queue that its key leads to, and its first word is the tenant's.
+            sender = delivery.routingKey.split(separator: ".").first.flatMap { try? TenantKey(validating: String($0)) }
+            queue = sender.map { Topology(tenant: $0).statusQueue } ?? deadQueue
+        case SharedTopology.strayQueue:
+            sender = Topology.owner(of: delivery.exchange, ending: "status")
+            queue = deadQueue
+        default:
+            sender = nil
+            queue = text("x-first-death-queue") ?? deadQueue
+        }
         messageID = properties.messageID
         correlationID = properties.correlationID
         type = properties.type
         timestamp = properties.timestamp
         size = delivery.body.count
-        body = keepsBody ? delivery.body : nil
+        self.delivery = keepsBody ? delivery : nil
         if case .integer(let second) = properties.header("x-death") {
             diedAt = Timestamp(seconds: min(max(second, 0), 1 << 40))
         } else {
@@ -59,14 +75,18 @@ public struct DeadLetter: Sendable {
 public struct DeadLetterFilter: Sendable {
     public var reason: String?
     public var messageID: String?
+    /// Of a status.
+    public var sender: TenantKey?
 
-    public init(reason: String? = nil, messageID: String? = nil) {
+    public init(reason: String? = nil, messageID: String? = nil, sender: TenantKey? = nil) {
         self.reason = reason
         self.messageID = messageID
+        self.sender = sender
     }
 
     func matches(_ letter: DeadLetter) -> Bool {
         (reason.map { $0 == letter.reason } ?? true) && (messageID.map { $0 == letter.messageID } ?? true)
+            && (sender.map { $0 == letter.sender } ?? true)
     }
 }
 

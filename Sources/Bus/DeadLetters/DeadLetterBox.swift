@@ -5,6 +5,8 @@ import AMQP
 public actor DeadLetterBox {
     public nonisolated let queue: String
     private let channel: AMQPChannel
+    /// What ``remove(_:)`` was answered with, to be looked at next.
+    private var ahead: [Delivery] = []
 
     /// - Parameters:
     ///   - broker: of the user for dead letters.
@@ -26,13 +28,23 @@ public actor DeadLetterBox {
     public func open(
         _ filter: DeadLetterFilter = DeadLetterFilter(), limit: Int, keepsBodies: Bool = false
     ) async throws -> [DeadLetter] {
+        try await next(filter, limit: limit, keepsBodies: keepsBodies).letters
+    }
+
+    /// The same, a part at a time: none comes twice while the box is open.
+    ///
+    /// - Returns: what matches of the next `limit` messages, and whether there are no more.
+    public func next(
+        _ filter: DeadLetterFilter, limit: Int, keepsBodies: Bool
+    ) async throws -> (letters: [DeadLetter], isLast: Bool) {
         var letters: [DeadLetter] = []
         for _ in 0..<limit {
-            guard let delivery = try await channel.get(queue: queue) else { break }
+            let delivery = ahead.isEmpty ? try await channel.get(queue: queue) : ahead.removeFirst()
+            guard let delivery else { return (letters, true) }
             let letter = DeadLetter(delivery, from: queue, keepsBody: keepsBodies)
             if filter.matches(letter) { letters.append(letter) }
         }
-        return letters
+        return (letters, false)
     }
 
     /// Removes letters for good; none of them is in the queue any more when this returns.
@@ -44,11 +56,13 @@ public actor DeadLetterBox {
     public func remove(_ letters: [DeadLetter]) async throws {
         for start in stride(from: 0, to: letters.count, by: Self.atOnce) {
             for letter in letters[start..<min(start + Self.atOnce, letters.count)] { try await channel.acknowledge(letter.tag) }
-            _ = try await channel.get(queue: queue)
+            if let delivery = try await channel.get(queue: queue), ahead.count < Self.atMostAhead { ahead.append(delivery) }
         }
     }
 
     private static let atOnce = 8
+    /// As many as follow the removal of a hundred; more are only held.
+    private static let atMostAhead = 16
 
     public func close() async { await channel.close() }
 }

@@ -20,7 +20,9 @@ extension BrokerUser {
     /// Whether somebody is meant to log in.
     var isIssued: Bool { hasPassword || logsInByCertificate }
     /// Tags that a tenant's user must not have.
-    var foreignTags: [String] { tags.filter { $0 != Self.certificateTag } }
+    var foreignTags: [String] { foreignTags(beside: []) }
+
+    func foreignTags(beside own: Set<String>) -> [String] { tags.filter { $0 != Self.certificateTag && !own.contains($0) } }
 }
 
 extension BrokerAdministration {

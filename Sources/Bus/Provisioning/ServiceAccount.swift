@@ -6,6 +6,9 @@ public enum ServiceAccount: String, Sendable, Hashable, CaseIterable {
     /// Reads the state of queues over the management API, which shows a virtual host to those who may do something there, or nothing.
     case monitor = "svc.monitor"
 
+    /// What the account may do on the broker as a whole.
+    var tags: Set<String> { self == .monitor ? ["monitoring"] : [] }
+
     /// The least each service can work with. None declares anything.
     var permission: Permission {
         switch self {

@@ -20,6 +20,8 @@ struct PublicationNames: Sendable {
     let source: HeaderValue
     /// Where `source` ends in a body, by the envelope's fixed beginning.
     private let sourceEnd: Int
+    /// What stands between `source` and `time`.
+    private let beforeTime: [UInt8]
     let type: HeaderValue
     let schemaVersion: HeaderValue
 
@@ -32,6 +34,7 @@ struct PublicationNames: Sendable {
         self.source = .string(source)
         sourceEnd = Self.beforeSource + source.utf8.count
         type = .string("\(typePrefix).\(entry.type)")
+        beforeTime = Array("\",\"type\":\"\(typePrefix).\(entry.type)\",\"time\":\"".utf8)
         schemaVersion = .string(SchemaVersion.of(entry.type))
     }
 
@@ -40,10 +43,29 @@ struct PublicationNames: Sendable {
 
     /// What the body says: behind a restore an epoch follows the tenant's key there.
     func source(of body: [UInt8]) -> HeaderValue {
+        let end = sourceEnd(in: body)
+        return end == sourceEnd ? source : .string(String(decoding: body[Self.beforeSource..<end], as: UTF8.self))
+    }
+
+    /// The event's moment as the body says it, with the seconds that it is since 1970: a row may be written a little later than the
+    /// event that it holds. Nil for a body of another form.
+    func time(of body: [UInt8]) -> (text: String, seconds: Int64)? {
+        let start = sourceEnd(in: body) + beforeTime.count
+        let end = start + Self.timeLength
+        guard body.count > end, body[end] == Self.quote, body[(start - beforeTime.count)..<start].elementsEqual(beforeTime) else {
+            return nil
+        }
+        let text = String(decoding: body[start..<end], as: UTF8.self)
+        return Timestamp(parsing: text).map { (text, $0.seconds) }
+    }
+
+    private static let timeLength = "2026-11-24T08:00:00Z".utf8.count
+
+    private func sourceEnd(in body: [UInt8]) -> Int {
         guard body.count > sourceEnd + 8, body[sourceEnd] == UInt8(ascii: "-"),
             let end = body[sourceEnd..<sourceEnd + 8].firstIndex(of: Self.quote), Self.beforeSource < end
-        else { return source }
-        return .string(String(decoding: body[Self.beforeSource..<end], as: UTF8.self))
+        else { return sourceEnd }
+        return end
     }
 }
 
@@ -56,6 +78,7 @@ extension OutboxEntry {
     func publication(_ names: PublicationNames, applicationID: String) -> Publication {
         let eventID = eventID.description
         let subject = correlationID ?? requestID?.description
+        let time = names.time(of: body) ?? (createdAt.iso8601, createdAt.seconds)
         var headers: [(String, HeaderValue)] = []
         headers.reserveCapacity(12)
         headers.append(("ce-id", .string(eventID)))
@@ -65,7 +88,7 @@ extension OutboxEntry {
         // A receipt is matched by whatever id the message had; its body names only one that an update can have.
         let isNamed = correlationID.map(StatusUpdateForm.isUpdateID) ?? true
         headers.append(("ce-subject", .string(isNamed ? subject ?? "" : "")))
-        headers.append(("ce-time", .string(createdAt.iso8601)))
+        headers.append(("ce-time", .string(time.text)))
         headers.append(("ce-sequence", .string(String(requestSequence))))
         headers.append(("x-o311-schema", names.schemaVersion))
         headers.append(("x-o311-attempt", .integer(Int64(attempts) + 1)))
@@ -82,7 +105,7 @@ extension OutboxEntry {
                 correlationID: subject,
                 type: type,
                 contentType: "application/cloudevents+json; charset=utf-8",
-                timestamp: createdAt.seconds,
+                timestamp: time.seconds,
                 appID: applicationID,
                 replyTo: names.replyTo,
                 headers: headers

@@ -34,6 +34,21 @@ public struct ReplaySelection: Sendable, Equatable {
     }
 }
 
+/// How much a job sends, and what it cannot send.
+public struct ReplayExtent: Sendable, Equatable {
+    public let events: Int64
+    public let bytes: Int64
+    public let leftOut: LeftOut
+
+    /// Of all that a job names, whatever it has sent before.
+    public struct LeftOut: Sendable, Equatable {
+        /// Events whose content went with its term: see ``RetentionRule/daysOfEvents``.
+        public let emptied: Int64
+        /// Events of requests that were erased.
+        public let erased: Int64
+    }
+}
+
 /// How far a job is.
 public struct ReplayProgress: Sendable, Equatable {
     /// Events handed to the relay in all.

@@ -1,7 +1,9 @@
 import Postgres
 
 enum ReplaySQL {
-    static let all = [insert, delete, rest, step, find, queued, settle, parked, act, awaitDeadLetters, takeDeadLetters, leaveDeadLetters]
+    static let all = [
+        insert, delete, rest, leftOut, step, find, queued, settle, parked, act, awaitDeadLetters, takeDeadLetters, leaveDeadLetters,
+    ]
 
     private static let columns = """
         r.id, r.tenant_id, r.created_at, r.created_by, r.from_at, r.to_at, r.service_code, r.is_open, r.request_id,
@@ -19,6 +21,8 @@ enum ReplaySQL {
     static let delete = Statement("replay_delete", "delete from replays where id = $1::bigint")
 
     static let rest = Statement("replay_rest", "select events, bytes from bus311_replay_rest($1::bigint)")
+
+    static let leftOut = Statement("replay_left_out", "select emptied, erased from bus311_replay_left_out($1::bigint)")
 
     static let step = Statement(
         "replay_step", "select queued_now, queued_in_all, is_done from bus311_replay_step($1::bigint, $2::integer)")

@@ -21,20 +21,21 @@ public final class ReplayStore: Sendable {
         try await run { (session) throws(PostgresError) in try Self.insert(selection, tenant, who, session) }
     }
 
-    /// How many events a selection holds, and their bytes; nothing is kept.
-    public func count(_ selection: ReplaySelection, of tenant: TenantID) async throws(StorageError) -> (events: Int64, bytes: Int64) {
+    /// How many events a selection holds, their bytes, and what is left out; nothing is kept.
+    public func count(_ selection: ReplaySelection, of tenant: TenantID) async throws(StorageError) -> ReplayExtent {
         try await run { (session) throws(PostgresError) in
             try session.transaction { (session) throws(PostgresError) in
                 let job = try Self.insert(selection, tenant, "dry run", session)
-                let answers = try session.pipeline([(ReplaySQL.rest, [.int64(job)]), (ReplaySQL.delete, [.int64(job)])])
-                return try Self.rest(answers[0])
+                let extent = try Self.extent(of: job, session)
+                _ = try session.execute(ReplaySQL.delete, [.int64(job)])
+                return extent
             }
         }
     }
 
     /// What a job has still to send.
-    public func rest(of job: Int64) async throws(StorageError) -> (events: Int64, bytes: Int64) {
-        try await run { (session) throws(PostgresError) in try Self.rest(try session.execute(ReplaySQL.rest, [.int64(job)])) }
+    public func rest(of job: Int64) async throws(StorageError) -> ReplayExtent {
+        try await run { (session) throws(PostgresError) in try Self.extent(of: job, session) }
     }
 
     /// - Returns: nil when there is no such job.
@@ -79,16 +80,16 @@ public final class ReplayStore: Sendable {
         }
     }
 
-    /// Takes the right to hold a tenant's dead letters, until the store is closed. The watch has it for a moment now and then: it is
+    /// Takes the right to hold a tenant's dead letters, or with nil those of the installation's own queues, until the store is closed. The watch has it for a moment now and then: it is
     /// waited for three seconds.
     ///
     /// - Returns: false while somebody else has it.
-    public func takeDeadLetters(of tenant: TenantID) async throws(StorageError) -> Bool {
+    public func takeDeadLetters(of tenant: TenantID?) async throws(StorageError) -> Bool {
         try await run { (session) throws(PostgresError) in
             do throws(PostgresError) {
                 try session.transaction { (session) throws(PostgresError) in
                     try session.script("set local lock_timeout = '3s'")
-                    _ = try session.execute(ReplaySQL.awaitDeadLetters, [.int32(tenant.rawValue)])
+                    _ = try session.execute(ReplaySQL.awaitDeadLetters, [.int32(tenant?.rawValue ?? 0)])
                 }
                 return true
             } catch {
@@ -117,8 +118,13 @@ public final class ReplayStore: Sendable {
         return try row.int64(0)
     }
 
-    private static func rest(_ rows: Rows) throws(PostgresError) -> (events: Int64, bytes: Int64) {
-        guard let row = rows.first else { return (0, 0) }
-        return (try row.int64(0), try row.int64(1))
+    private static func extent(of job: Int64, _ session: Session) throws(PostgresError) -> ReplayExtent {
+        let answers = try session.pipeline([(ReplaySQL.rest, [.int64(job)]), (ReplaySQL.leftOut, [.int64(job)])])
+        guard let rest = answers[0].first, let leftOut = answers[1].first else {
+            throw PostgresError(.decoding, detail: "no count came back")
+        }
+        return ReplayExtent(
+            events: try rest.int64(0), bytes: try rest.int64(1),
+            leftOut: ReplayExtent.LeftOut(emptied: try leftOut.int64(0), erased: try leftOut.int64(1)))
     }
 }

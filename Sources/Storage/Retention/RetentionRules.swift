@@ -95,6 +95,13 @@ public struct RetentionRule: Sendable, Hashable {
         RetentionRule("restores", .kept, .technical),
     ]
 
+    /// So long a stored event can be sent again: then its content goes, and that there was one stays.
+    public static let daysOfEvents =
+        all.lazy.compactMap { rule -> Int? in
+            guard rule.relation == "outbox", case .months(_, _, let days) = rule.disposal else { return nil }
+            return days
+        }.first ?? 0
+
     fileprivate var row: (disposal: String, column: String?, days: Int32?, months: Int32?) {
         switch disposal {
         case .withRequest: ("request", nil, nil, nil)

@@ -22,18 +22,26 @@ struct DeadLetterCommand: AsyncParsableCommand {
                 RabbitMQ does not write into a dead letter who refused it: the consumer is told by who consumed the queue at that moment,
                 as the watch saw it. Several at once are named together; one that was there for less than five seconds may not have
                 been seen.
+                Each line begins with the queue that lost them; the other commands take that name too, or the tenant's key.
                 Examples: bus311 dead-letters list
                           bus311 dead-letters list valmont-7f3a9c --format json
                 """)
         @OptionGroup var common: CommonOptions
-        @Argument var tenant: String?
+        @Argument(help: "A tenant's key, or a queue.") var tenant: String?
+        @Option(help: "Of a queue that several virtual hosts have.") var virtualHost: String?
+
+        func validate() throws {
+            guard tenant != nil || virtualHost == nil else { throw ValidationError("--virtual-host belongs to a queue: name it.") }
+        }
 
         func run() async throws {
             try await common.administer { administration in
                 var groups: [DeadLetterGroup] = []
-                for (box, tenant) in try await boxes(administration) {
-                    let letters = try await using(box) { try await $0.open(limit: DeadLetterCommand.maximum) }
-                    let consumers = try await DeadLetterConsumers(of: letters, tenant, administration.store)
+                for place in try await places(administration) {
+                    let letters = try await using(try administration.deadLetters(at: place)) {
+                        try await $0.open(DeadLetterFilter(sender: place.sender), limit: DeadLetterCommand.maximum)
+                    }
+                    let consumers = try await DeadLetterConsumers(of: letters, place.tenant, administration.store)
                     groups += DeadLetterGroup.groups(of: letters, consumer: consumers.name)
                 }
                 let lines = groups.map { group in
@@ -45,25 +53,19 @@ struct DeadLetterCommand: AsyncParsableCommand {
             }
         }
 
-        private func boxes(_ administration: Administration) async throws -> [(DeadLetterBox, Tenant?)] {
-            if let tenant {
-                let tenant = try await administration.tenant(tenant)
-                return [(try administration.deadLetters(of: tenant), tenant)]
-            }
-            let tenants = try await administration.store.tenants()
-            return try tenants.map { (try administration.deadLetters(of: $0), $0) }
-                + Set(tenants.map(\.virtualHost)).sorted().flatMap { host in
-                    try [SharedTopology.statusDeadQueue, SharedTopology.strayQueue].map {
-                        (try administration.deadLetters(in: $0, virtualHost: host), nil)
-                    }
-                }
+        private func places(_ administration: Administration) async throws -> [DeadLetterPlace] {
+            guard let tenant else { return DeadLetterPlace.all(of: try await administration.store.tenants()) }
+            return [try await administration.deadLetterPlace(tenant, virtualHost: virtualHost)]
         }
     }
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "A tenant's dead letters one by one; the bodies, which may hold personal data, only when asked for.",
-            discussion: "Example: bus311 dead-letters show valmont-7f3a9c --reason rejected --limit 10 --bodies")
+            abstract: "Dead letters one by one; the bodies, which may hold personal data, only when asked for.",
+            discussion: """
+                Examples: bus311 dead-letters show valmont-7f3a9c --reason rejected --limit 10 --bodies
+                          bus311 dead-letters show o311.status.dead
+                """)
         @OptionGroup var common: CommonOptions
         @OptionGroup var chosen: Choice
         @Option(help: "How many.") var limit = 100
@@ -76,11 +78,11 @@ struct DeadLetterCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await common.administer { administration in
-                let tenant = try await administration.tenant(chosen.tenant)
-                let letters = try await using(try administration.deadLetters(of: tenant)) { box in
-                    try await box.open(chosen.filter, limit: DeadLetterCommand.maximum, keepsBodies: bodies).prefix(limit)
+                let place = try await administration.deadLetterPlace(chosen.tenant, virtualHost: chosen.virtualHost)
+                let letters = try await using(try administration.deadLetters(at: place)) { box in
+                    try await box.open(chosen.filter(at: place), limit: DeadLetterCommand.maximum, keepsBodies: bodies).prefix(limit)
                 }
-                let consumers = try await DeadLetterConsumers(of: Array(letters), tenant, administration.store)
+                let consumers = try await DeadLetterConsumers(of: Array(letters), place.tenant, administration.store)
                 let views = letters.map { View($0, consumer: consumers.name($0)) }
                 try common.show(text: views.map(\.text).joined(separator: "\n"), json: views)
             }
@@ -90,7 +92,12 @@ struct DeadLetterCommand: AsyncParsableCommand {
     struct Return: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Send the events of dead letters again, from the database and with their first ids, and remove the letters.",
-            discussion: "Example: bus311 dead-letters return valmont-7f3a9c --reason rejected --dry-run")
+            discussion: """
+                Statuses that a CRM sent are judged once more instead, by the rules of every status: the CRM has its receipt, and what is
+                answered leaves the queue.
+                Examples: bus311 dead-letters return valmont-7f3a9c --reason rejected --dry-run
+                          bus311 dead-letters return o311.valmont-7f3a9c.status-in --all
+                """)
         @OptionGroup var common: CommonOptions
         @OptionGroup var chosen: Choice
         @Option(help: "Events a second.") var rate = 50
@@ -103,11 +110,18 @@ struct DeadLetterCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await common.administer { administration in
-                let tenant = try await administration.tenant(chosen.tenant)
-                let outcome = try await administration.alone(with: tenant) { box, store in
-                    let letters = try await box.open(chosen.filter, limit: DeadLetterCommand.maximum)
+                let place = try await administration.deadLetterPlace(chosen.tenant, virtualHost: chosen.virtualHost)
+                let filter = chosen.filter(at: place)
+                let outcome = try await administration.alone(at: place) { box, store in
+                    if place.tenant == nil, !dryRun {
+                        return try await DeadStatusReturn(administration: administration, place: place, store: store, rate: rate)
+                            .run(filter, in: box)
+                    }
+                    let letters = try await box.open(filter, limit: DeadLetterCommand.maximum)
                     let seconds = (letters.count + rate - 1) / rate
-                    if dryRun { return Outcome(letters: letters.count, returned: nil, discarded: nil, replay: nil, seconds: seconds) }
+                    guard let tenant = place.tenant, !dryRun else {
+                        return Outcome(letters: letters.count, returned: nil, discarded: nil, replay: nil, seconds: seconds)
+                    }
                     // The letters are held until their events are on their way, and the broker takes back what is held too long.
                     guard seconds <= DeadLetterCommand.longestHold else {
                         throw ValidationError(
@@ -125,7 +139,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
 
     struct Discard: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Remove dead letters for good; the events stay in the database.",
+            abstract: "Remove dead letters for good; events stay in the database, a CRM's statuses are nowhere else.",
             discussion:
                 "Example: bus311 dead-letters discard valmont-7f3a9c --event 0192f0a1-7b3c-7d41-9e2f-5a6b7c8d9e0f --because 'a test'")
         @OptionGroup var common: CommonOptions
@@ -143,14 +157,14 @@ struct DeadLetterCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await common.administer { administration in
-                let tenant = try await administration.tenant(chosen.tenant)
-                let outcome = try await administration.alone(with: tenant) { box, store in
-                    let letters = try await box.open(chosen.filter, limit: DeadLetterCommand.maximum)
+                let place = try await administration.deadLetterPlace(chosen.tenant, virtualHost: chosen.virtualHost)
+                let outcome = try await administration.alone(at: place) { box, store in
+                    let letters = try await box.open(chosen.filter(at: place), limit: DeadLetterCommand.maximum)
                     if dryRun { return Outcome(letters: letters.count, returned: nil, discarded: nil, replay: nil) }
                     // Before, not after: what is removed is in the record even when the command is cut.
                     try await store.record(
-                        "dead letters discarded", by: Operator.name, of: tenant.id,
-                        detail: "\(letters.count) letters: \(CleanText.singleSpaced(because))")
+                        "dead letters discarded", by: Operator.name, of: place.tenant?.id,
+                        detail: "\(letters.count) letters\(chosen.shared(place)): \(CleanText.singleSpaced(because))")
                     try await box.remove(letters)
                     return Outcome(letters: letters.count, returned: nil, discarded: letters.count, replay: nil)
                 }
@@ -163,20 +177,29 @@ struct DeadLetterCommand: AsyncParsableCommand {
 extension DeadLetterCommand {
     /// Which dead letters a command means.
     struct Choice: ParsableArguments {
-        @Argument var tenant: String
+        @Argument(help: "The tenant's key, or a queue's name as list prints it: o311.status.dead and o311.stray are those of all tenants.")
+        var tenant: String
+        @Option(help: "Of a queue that several virtual hosts have.") var virtualHost: String?
         @Option(help: "Only those that died for this reason.") var reason: Reason?
-        @Option(help: "Only this event.") var event: String?
+        @Option(help: "Only this event, or of statuses only this message_id.") var event: String?
         @Flag(help: "All of them.") var all = false
 
         /// The broker's words.
         enum Reason: String, ExpressibleByArgument, CaseIterable {
             case rejected, expired, maxlen
             case deliveryLimit = "delivery_limit"
+            /// Our word, for what came with a routing key that leads nowhere.
+            case unroutable
         }
 
-        var filter: DeadLetterFilter {
-            DeadLetterFilter(reason: reason?.rawValue, messageID: event.map { EventID(parsing: $0)?.description ?? $0 })
+        func filter(at place: DeadLetterPlace) -> DeadLetterFilter {
+            DeadLetterFilter(
+                reason: reason?.rawValue,
+                messageID: event.map { place.tenant == nil ? $0 : EventID(parsing: $0)?.description ?? $0 }, sender: place.sender)
         }
+
+        /// For the record: which of the shared queues, and whose part of it.
+        func shared(_ place: DeadLetterPlace) -> String { place.tenant == nil ? " of \(tenant) in \(place.virtualHost)" : "" }
 
         func check() throws {
             guard all || reason != nil || event != nil else { throw ValidationError("Say which: --event, --reason or --all.") }
@@ -187,7 +210,8 @@ extension DeadLetterCommand {
             guard !all || reason == nil && event == nil else {
                 throw ValidationError("--all contradicts --event and --reason: say which are meant.")
             }
-            if let event, EventID(parsing: event) == nil {
+            // A CRM calls its statuses what it likes.
+            if let event, EventID(parsing: event) == nil, !DeadLetterPlace.holdsStatuses(tenant) {
                 throw ValidationError("--event \(event) is no event's id. List them: bus311 dead-letters show \(tenant)")
             }
         }
@@ -223,50 +247,5 @@ extension DeadLetterCommand {
                 + (consumer.map { "\n  \(died ?? "-") consumer: \($0)" } ?? "")
                 + (body.map { "\n  " + $0 } ?? "")
         }
-    }
-
-    struct Outcome: Encodable {
-        /// That match.
-        let letters: Int
-        let returned: Int?
-        let discarded: Int?
-        let replay: Int64?
-        /// Removed and not returned, because their requests were erased.
-        var erased: Int?
-        /// A return's duration at the rate asked for.
-        var seconds: Int?
-
-        var text: String {
-            if let returned, let replay {
-                let left = letters - returned - (erased ?? 0)
-                return "\(returned) events returned as replay \(replay)."
-                    + (erased.map { $0 > 0 ? " \($0) of erased requests removed." : "" } ?? "")
-                    + (left > 0 ? " \(left) have no confirmed event in the database and stay where they are." : "")
-            }
-            if let discarded { return "\(discarded) dead letters removed." }
-            return "\(letters) dead letters match" + (seconds.map { ", to be returned in about \(Pace.text(seconds: Int64($0)))" } ?? "")
-                + "; nothing was changed."
-        }
-    }
-}
-
-extension Administration {
-    func deadLetters(of tenant: Tenant) throws -> DeadLetterBox {
-        try deadLetters(in: Topology(tenant: tenant.key).deadQueue, virtualHost: tenant.virtualHost)
-    }
-
-    /// Opens a tenant's dead letters to send them back or to remove them: by one command at a time, or each would have a part of them.
-    func alone<Value>(with tenant: Tenant, _ work: (DeadLetterBox, ReplayStore) async throws -> Value) async throws -> Value {
-        try await using(try ReplayStore(configuration: try settings.database(.admin))) { store in
-            guard try await store.takeDeadLetters(of: tenant.id) else {
-                throw ValidationError(
-                    "Another command is at work on the dead letters of \(tenant.key), and holds them: repeat this one when it is done.")
-            }
-            return try await using(try deadLetters(of: tenant)) { try await work($0, store) }
-        }
-    }
-
-    func deadLetters(in queue: String, virtualHost: String) throws -> DeadLetterBox {
-        try DeadLetterBox(broker: try settings.redriveBroker, queue: queue, virtualHost: virtualHost)
     }
 }

@@ -9,7 +9,7 @@ struct Pace {
 
     /// - Parameters:
     ///   - perSecond: at least 1.
-    ///   - total: of everything that is to be done.
+    ///   - total: of everything that is to be done; 0 where nobody knows.
     init(perSecond: Int, total: Int64) {
         self.perSecond = max(1, perSecond)
         self.total = total
@@ -34,7 +34,8 @@ struct Pace {
 
     private func draw(_ done: Int64) {
         guard draws else { return }
-        let share = total > 0 ? min(1, Double(done) / Double(total)) : 1
+        guard total > 0 else { return FileHandle.standardError.write(Data("\r\(done)".utf8)) }
+        let share = min(1, Double(done) / Double(total))
         let filled = Int(share * 40)
         let bar = String(repeating: "█", count: filled) + String(repeating: "·", count: 40 - filled)
         FileHandle.standardError.write(Data("\r\(bar) \(Int(share * 100)) %  \(done) of \(total)".utf8))

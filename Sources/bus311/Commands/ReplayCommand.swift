@@ -8,7 +8,8 @@ struct ReplayCommand: AsyncParsableCommand {
         commandName: "replay", abstract: "Send a tenant's stored events again, with their first ids: consumers recognise what they have.",
         discussion: """
             Events are taken from the database, not from the broker: this repairs a queue that was purged or deleted, and a CRM that
-            was restored from a backup. Examples:
+            was restored from a backup. An event keeps its content for \(RetentionRule.daysOfEvents) days: what is older is counted and
+            not sent; the CRM reads those requests by GET /requests.json. Examples:
               bus311 replay --tenant valmont-7f3a9c --from 2026-11-23T00:00:00Z --to 2026-11-24T00:00:00Z --dry-run
               bus311 replay --tenant valmont-7f3a9c --request 2611000004217
               bus311 replay --resume 12
@@ -29,6 +30,9 @@ struct ReplayCommand: AsyncParsableCommand {
         let events: Int64
         let bytes: Int64?
         let seconds: Int64
+        /// Not sent, because they have no content any more.
+        let emptied: Int64
+        let erased: Int64
     }
 
     func validate() throws {
@@ -47,29 +51,50 @@ struct ReplayCommand: AsyncParsableCommand {
 
     private func run(_ administration: Administration, _ store: ReplayStore) async throws {
         let job: Int64
+        let tenant: Tenant?
         if let resume {
             guard let found = try await store.job(resume) else { throw ValidationError("There is no replay \(resume).") }
             job = found.id
+            tenant = try await administration.store.tenants().first { $0.id == found.tenant }
         } else {
-            let owner = try await administration.tenant(tenant ?? "")
+            let owner = try await administration.tenant(self.tenant ?? "")
+            tenant = owner
             let selection = try await selection(administration, owner)
             if dryRun {
                 let count = try await store.count(selection, of: owner.id)
-                return try show(count, job: nil, verb: "would be sent")
+                return try show(count, job: nil, verb: "would be sent", of: owner)
             }
             job = try await store.create(selection, of: owner.id, by: Operator.name)
             try await store.record("replay", by: Operator.name, of: owner.id, detail: "job \(job)")
         }
         let rest = try await store.rest(of: job)
-        if dryRun { return try show(rest, job: job, verb: "are left") }
+        if dryRun { return try show(rest, job: job, verb: "are left", of: tenant) }
         FileHandle.standardError.write(Data("Replay \(job). If it is interrupted: bus311 replay --resume \(job)\n".utf8))
         let sent = try await Self.drive(job, rest.events, rate, store)
         for incident in try await store.settleIncidents(by: job, who: Operator.name) {
             FileHandle.standardError.write(Data("Incident \(incident) is settled.\n".utf8))
         }
         try common.show(
-            text: "\(sent) events handed to the relay as replay \(job).",
-            json: View(job: job, events: sent, bytes: nil, seconds: sent / Int64(rate)))
+            text: (["\(sent) events handed to the relay as replay \(job)."] + Self.words(on: rest.leftOut, of: tenant)).joined(
+                separator: "\n"),
+            json: View(
+                job: job, events: sent, bytes: nil, seconds: sent / Int64(rate), emptied: rest.leftOut.emptied, erased: rest.leftOut.erased)
+        )
+    }
+
+    /// Why something is not sent, and what there is instead; nothing where all is.
+    private static func words(on leftOut: ReplayExtent.LeftOut, of tenant: Tenant?) -> [String] {
+        var words: [String] = []
+        if leftOut.emptied > 0 {
+            words.append(
+                "\(leftOut.emptied) events are left out: they are older than \(RetentionRule.daysOfEvents) days and have no content any more. "
+                    + "The requests themselves are kept: the CRM can read them by GET /requests.json?jurisdiction_id="
+                    + (tenant?.jurisdictions.first?.rawValue ?? "…") + "&start_date=…&end_date=….")
+        }
+        if leftOut.erased > 0 {
+            words.append("\(leftOut.erased) events of erased requests are left out: of those only the word that they were erased is sent.")
+        }
+        return words
     }
 
     /// Hands over all that a job has left, at the pace asked for.
@@ -89,11 +114,14 @@ struct ReplayCommand: AsyncParsableCommand {
         }
     }
 
-    private func show(_ count: (events: Int64, bytes: Int64), job: Int64?, verb: String) throws {
+    private func show(_ count: ReplayExtent, job: Int64?, verb: String, of tenant: Tenant?) throws {
         let seconds = (count.events + Int64(rate) - 1) / Int64(rate)
         try common.show(
-            text: "\(count.events) events (\(count.bytes) bytes) \(verb), in about \(Pace.text(seconds: seconds)).",
-            json: View(job: job, events: count.events, bytes: count.bytes, seconds: seconds))
+            text: (["\(count.events) events (\(count.bytes) bytes) \(verb), in about \(Pace.text(seconds: seconds))."]
+                + Self.words(on: count.leftOut, of: tenant)).joined(separator: "\n"),
+            json: View(
+                job: job, events: count.events, bytes: count.bytes, seconds: seconds, emptied: count.leftOut.emptied,
+                erased: count.leftOut.erased))
     }
 
     private func selection(_ administration: Administration, _ tenant: Tenant) async throws -> ReplaySelection {

@@ -176,7 +176,8 @@ struct TenantDrift: AsyncParsableCommand {
         abstract: "What the live broker has otherwise than it should, for every tenant; exit code 2 when anything is.",
         discussion:
             "Compares queues, exchanges and their arguments, bindings, policies with each tenant's own, users, permissions and limits; tells of "
-            + "users that are nobody's of ours and may do something there. "
+            + "users that are nobody's of ours and may do something there, of queues and exchanges with a name of ours that no tenant has, and of "
+            + "tags that our accounts do not need. "
             + "Example: bus311 tenant drift --format json")
     @OptionGroup var common: CommonOptions
 

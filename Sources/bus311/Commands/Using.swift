@@ -18,6 +18,7 @@ extension ReferenceStore: Closable {}
 extension ReplayStore: Closable {}
 extension RetentionStore: Closable {}
 extension S3Store: Closable {}
+extension StatusInbox: Closable {}
 extension StatusUpdateStore: Closable {}
 extension UsageStore: Closable {}
 

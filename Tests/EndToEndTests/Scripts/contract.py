@@ -1,5 +1,6 @@
 """The message contract against the live city: the AsyncAPI document, every type of event, two versions at once, moderation, erasure."""
 import base64
+import calendar
 import copy
 import glob
 import json
@@ -138,8 +139,10 @@ class Bench:
             assert event["sequence"] == str(event["data"]["sequence"]), event
         headers = properties.headers
         jsonschema.Draft202012Validator(self.document["components"]["schemas"]["headers"]).validate(headers)
-        for attribute in ("id", "specversion", "source", "type"):
+        for attribute in ("id", "specversion", "source", "type", "time"):
             assert headers["ce-" + attribute] == event[attribute], (attribute, headers, event)
+        assert headers["ce-subject"] == event.get("subject", ""), (headers, event)
+        assert properties.timestamp == calendar.timegm(time.strptime(event["time"], "%Y-%m-%dT%H:%M:%SZ")), (properties, event)
         assert headers["ce-sequence"] == event.get("sequence", "0"), headers
         version = headers["x-o311-schema"]
         assert version.split(".")[0] == major and event["dataschema"] == f"{self.root}/schemas/{name}/{version}.json", event["dataschema"]
@@ -413,8 +416,15 @@ def moderation(bench):
     assert first["data"]["moderation"] | {"moderated_datetime": ""} == {
         "state": "restored", "reason": "reviewed", "moderated_by": "crm", "moderated_datetime": ""}, first
     bench.settled()
-    sequences = [event["sequence"] for event in bench.run("timeline", number)["events"]]
-    assert sequences == [1, 1, 3, 3, 4, 4], sequences
+    story = [(event["sequence"], event["type"].split(".")[1]) for event in bench.run("timeline", number)["events"]]
+    assert story == [(1, "created")] * 2 + [(2, "media_added")] + [(3, "moderated")] * 2 + [(4, "moderated")] * 2, story
+    # A photo's event that waits for a person is seen where its request is.
+    sql(bench.city, "update outbox set state = 'parked', attempts = 1, last_error = 'invalid' "
+                    f"where request_id = {number} and type like '%media_added%'")
+    (parked,) = [event for event in bench.run("timeline", number)["events"] if event["state"] == "parked"]
+    assert parked["type"] == "service_request.media_added.v1" and parked["reason"] == "invalid", parked
+    sql(bench.city, "update outbox set state = 'confirmed', attempts = 0, last_error = null "
+                    f"where request_id = {number} and type like '%media_added%'")
     assert fetch(bench.settings["status_ingest_url"] + path, "POST", b"{}")[0] == 401
     bench.nothing(0.5)
 

@@ -1,6 +1,7 @@
-"""What an operator does about messages: dead letters, replays, parked events, timelines, notices."""
+"""What an operator does about messages: dead letters, of the CRM's statuses too, replays, parked events, timelines, notices."""
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.error
@@ -187,6 +188,7 @@ def purge(city, operator, crm, posted, since):
     assert operator.run("replay", *window, "--status", "closed", "--dry-run")["events"] == 0
     assert operator.run("replay", "--tenant", tenant, "--request", fresh[0], "--dry-run")["events"] == 1
     assert crm.depth() == 0, "a dry run sends nothing"
+    left_out(city, operator, fresh[0], fresh[1])
 
     # Cut in the middle, then gone on with: nothing twice, nothing left out.
     started = subprocess.Popen(
@@ -208,6 +210,31 @@ def purge(city, operator, crm, posted, since):
     assert all(before.get(event["id"], event) == event for event, _ in taken), "a replay has the first bytes"
     assert operator.run("replay", "--resume", job)["events"] == 0
     assert "no replay" in operator.run("replay", "--resume", "4711", code=64)
+
+
+def left_out(city, operator, old, gone):
+    """What a replay cannot send is counted and told: what lost its content with its term, and what was erased."""
+    tenant = city.settings["tenant"]
+    body = sql(city, f"select encode(body, 'hex') from outbox where request_id = {old}")
+    empty = "update outbox set body = '{}' where request_id in ({}) and replay_id is null"
+    # As retention leaves an event behind; for the second one, as an erasure does.
+    sql(city, empty.format("", old))
+    plan = operator.run("replay", "--tenant", tenant, "--request", old, "--dry-run")
+    assert (plan["events"], plan["emptied"], plan["erased"]) == (0, 1, 0), plan
+    told = subprocess.run(
+        [PROGRAM, "replay", "--tenant", tenant, "--request", old, "--config", operator.config], capture_output=True, text=True, timeout=60)
+    assert told.returncode == 0 and "1 events are left out" in told.stdout and "older than 90 days" in told.stdout, told
+    assert f"/requests.json?jurisdiction_id={city.settings['jurisdiction_id']}" in told.stdout, told.stdout
+    sql(city, f"insert into erasures (request_id, tenant_id, erased_at, reason, asked_by) select {gone}, id, now(), 'legal_order', 'a test' "
+              f"from tenants where key = '{tenant}'")
+    second = sql(city, f"select encode(body, 'hex') from outbox where request_id = {gone}")
+    sql(city, empty.format("", gone))
+    assert operator.run("replay", "--tenant", tenant, "--request", gone)["erased"] == 1
+    # What was done by hand is undone, before the whole is sent again.
+    sql(city, f"delete from erasures where request_id = {gone}")
+    for request, bytes_ in ((old, body), (gone, second)):
+        sql(city, f"update outbox set body = decode('{bytes_}', 'hex') where request_id = {request} and replay_id is null")
+    assert operator.run("replay", "--tenant", tenant, "--request", old, "--dry-run")["emptied"] == 0
 
 
 def returned(city, operator, crm, since):
@@ -312,6 +339,91 @@ def notices(city, operator, crm):
         with open(path, encoding="utf-8") as file:
             jsonschema.Draft202012Validator(json.load(file)).validate(event)
         assert event["id"] == properties.message_id == sent["event"] and sent["type"] == properties.type
+    # A CRM that refused a notice has it again when it is repaired; a replay of a window leaves notices out.
+    since = ["--from", "2020-01-01T00:00:00Z", "--dry-run"]
+    before = operator.run("replay", "--tenant", tenant, *since)["events"]
+    again = operator.run("notice", "ping", tenant)
+    ((refused, _),) = crm.consume(1, lambda event: True)
+    wait_until(lambda: operator.run("dead-letters", "list", tenant) != [], 60, "the notice in the dead letters")
+    outcome = operator.run("dead-letters", "return", tenant, "--event", again["event"])
+    assert outcome["letters"] == outcome["returned"] == 1, outcome
+    ((event, properties),) = crm.consume(1)
+    assert event == refused and properties.headers["x-o311-replay"] == outcome["replay"], properties
+    assert operator.run("dead-letters", "list", tenant) == []
+    assert operator.run("replay", "--tenant", tenant, *since)["events"] == before
+
+
+def broker(city, path, method, body=None):
+    with open(os.path.join(city.home, "settings.json"), encoding="utf-8") as file:
+        settings = json.load(file)["bus311"]["broker"]
+    passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+    passwords.add_password(None, settings["management"], settings["provisionerUser"], settings["provisionerPassword"])
+    opener = urllib.request.build_opener(urllib.request.HTTPBasicAuthHandler(passwords))
+    with opener.open(urllib.request.Request(
+            settings["management"] + path, method=method, data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"}), timeout=20) as answer:
+        return answer.read()
+
+
+def statuses(city, operator, crm, request):
+    """Statuses that were put aside are looked at, judged again and answered, or removed; by the name that the list prints."""
+    tenant, vhost = city.settings["tenant"], city.settings["vhost"]
+    lost = f"o311.{tenant}.status-in"
+
+    def send(uri, name, user=None):
+        with pika.BlockingConnection(pika.URLParameters(uri)) as connection:
+            connection.channel().basic_publish(
+                city.settings["status_exchange"], f"{tenant}.status_update.v1",
+                json.dumps({"service_request_id": request, "status_notes": "canary@mail.example " + name}).encode(),
+                pika.BasicProperties(message_id=name, content_type="application/json", delivery_mode=2, user_id=user))
+
+    def answers():
+        method, properties, body = crm.channel.basic_get(city.settings["receipts_queue"], auto_ack=True)
+        return method and (properties.correlation_id, properties.type)
+
+    def groups():
+        return {(group["queue"], group["reason"], group["consumer"]): group["count"] for group in operator.run("dead-letters", "list")}
+
+    while answers():
+        pass
+    # The database refuses two, as it would a fault of ours; one came from a user who is not the tenant's.
+    sql(city, "create function refuse_all() returns trigger language plpgsql as $$ begin raise exception 'a test'; end $$; "
+              "create trigger refuse_all before insert on status_updates for each row execute function refuse_all()")
+    send(city.settings["amqp_uri"], "dead-1")
+    send(city.settings["amqp_uri"], "dead-2")
+    broker(city, "/api/users/intruder", "PUT", {"password": "x", "tags": ""})
+    broker(city, f"/api/permissions/{vhost}/intruder", "PUT", {"configure": "^$", "write": ".*", "read": "^$"})
+    send(re.sub("//[^@]+@", "//intruder:x@", city.settings["amqp_uri"]), "dead-3", "intruder")
+    broker(city, "/api/users/intruder", "DELETE")
+    wait_until(lambda: sum(groups().values()) == 3, 30, "three statuses put aside")
+    assert groups() == {(lost, "rejected", "svc.status-ingest"): 3}, groups()
+    for name in (lost, "o311.status.dead"):
+        letters = operator.run("dead-letters", "show", name)
+        assert {letter["event"] for letter in letters} == {"dead-1", "dead-2", "dead-3"} and not any("body" in letter for letter in letters), letters
+    assert operator.run("dead-letters", "list", lost)[0]["count"] == 3
+    (letter,) = operator.run("dead-letters", "show", lost, "--event", "dead-2", "--bodies")
+    assert json.loads(letter["body"])["service_request_id"] == request
+    assert operator.run("dead-letters", "show", "o311.stray") == operator.run("dead-letters", "show", "o311.nobody-0a1b2c.status-in") == []
+    assert operator.run("dead-letters", "list", f"o311.{tenant}.dead") == operator.run("dead-letters", "list", tenant) == []
+    assert "o311.status.dead" in operator.run("dead-letters", "show", "o311.status.deaf", code=64)
+    assert "nowhere" in operator.run("dead-letters", "show", "o311.stray", "--virtual-host", "nowhere", code=64)
+    # Still refused: nothing is lost, nobody is answered.
+    outcome = operator.run("dead-letters", "return", lost, "--all")
+    assert outcome["returned"] == 0 and outcome["outcomes"] == {"failed": 2, "unattributable": 1}, outcome
+    assert answers() is None and sum(groups().values()) == 3
+    sql(city, "drop trigger refuse_all on status_updates; drop function refuse_all")
+    assert operator.run("dead-letters", "return", "o311.status.dead", "--all", "--dry-run")["letters"] == 3
+    outcome = operator.run("dead-letters", "return", lost, "--all", "--rate", "20")
+    assert outcome["returned"] == 2 and outcome["outcomes"] == {"applied": 2, "unattributable": 1}, outcome
+    found = []
+    wait_until(lambda: found.append(answers()) or len([each for each in found if each]) == 2, 30, "both receipts")
+    assert sorted(filter(None, found)) == [("dead-1", "status_update.accepted.v1"), ("dead-2", "status_update.accepted.v1")], found
+    # It is no way around the user's name.
+    assert operator.run("dead-letters", "discard", "o311.status.dead", "--event", "dead-3", "--because", "a stranger's")["discarded"] == 1
+    assert groups() == {}
+    actions = sql(city, "select string_agg(what || ' ' || detail, ',' order by number) from (select * from operator_actions order by number desc limit 3) a")
+    assert actions == ",".join([f"dead statuses judged again of o311.status.dead in {vhost}"] * 2 + [
+        f"dead letters discarded 1 letters of o311.status.dead in {vhost}: a stranger's"]), actions
 
 
 def main():
@@ -331,8 +443,9 @@ def main():
         timeline(city, operator, posted[0])
         parked(city, operator, crm)
         notices(city, operator, crm)
+        statuses(city, operator, crm, posted[1])
         assert "canary@mail.example" not in city.log()
-    print("message repair: 7 passed, 0 failed")
+    print("message repair: 8 passed, 0 failed")
 
 
 if __name__ == "__main__":

@@ -296,10 +296,29 @@ def drift(town):
     # Whoever may read in the virtual host reads every message.
     management(city, "/api/users/spy", "PUT", {"password": "x", "tags": "monitoring"})
     management(city, f"/api/permissions/{host}/spy", "PUT", {"configure": "^$", "write": "^$", "read": ".*"})
+    # Made by hand beside the tenant's own, or left by one that a restored database does not know.
+    foreign = [f"o311.{key}.extra", "o311.ghost-000000.requests"]
+    for queue in foreign:
+        management(city, f"/api/queues/{host}/{queue}", "PUT", {"durable": True})
+    for exchange in ("o311.ghost-000000.out", "theirs"):
+        management(city, f"/api/exchanges/{host}/{exchange}", "PUT", {"type": "topic", "durable": True})
+    relay = json.loads(management(city, "/api/users/svc.relay"))
+    tagged = {"password_hash": relay["password_hash"], "hashing_algorithm": relay["hashing_algorithm"], "tags": "monitoring,management"}
+    management(city, "/api/users/svc.relay", "PUT", tagged)
     drift = operator.json("tenant", "drift", code=2)
-    assert [change["name"] for each in drift if "tenant" not in each and each["virtual_host"] == host for change in each["changes"]] == ["spy"], drift
-    assert "stranger" in operator.run("doctor").stdout
+    seen = [change for each in drift if "tenant" not in each and each["virtual_host"] == host for change in each["changes"]]
+    assert [(change["object"], change["name"]) for change in seen] == [
+        ("permission", "spy"), ("user", "svc.relay"), *sorted(("queue", queue) for queue in foreign), ("exchange", "o311.ghost-000000.out")], seen
+    assert all(change["action"] == "notice" for change in seen), seen
+    assert seen[1]["remedy"] == "rabbitmqctl set_user_tags svc.relay" and "delete_queue" in seen[2]["remedy"], seen
+    assert any(f"none of {key}'s" in change["details"][0] for change in seen) and "no tenant" in seen[-1]["details"][0], seen
+    told = operator.run("doctor").stdout
+    assert "stranger" in told and all(name in told for name in ("spy", "svc.relay", *foreign, "o311.ghost-000000.out")), told
+    management(city, "/api/users/svc.relay", "PUT", {**tagged, "tags": ""})
     management(city, "/api/users/spy", "DELETE")
+    for queue in foreign:
+        management(city, f"/api/queues/{host}/{queue}", "DELETE")
+    management(city, f"/api/exchanges/{host}/o311.ghost-000000.out", "DELETE")
     found = {each.get("tenant"): each["changes"] for each in drift}
     seen = {(each["action"], each["object"], each["name"]) for each in found[key]}
     assert {("create", "policy", f"o311.{key}.requests"), ("update", "permission", f"t.{key}.a"), ("update", "limits", f"t.{key}.a"),
