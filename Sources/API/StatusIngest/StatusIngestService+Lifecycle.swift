@@ -103,7 +103,9 @@ extension StatusIngestService {
         do {
             let form = try StatusUpdateForm(parsing: body)
             named = form.namedRequest
-            update = try form.update(id: updateID, receivedAt: .now, mapping: tenant.policies.lifecycle.mapping)
+            update = try await read(tenant, isMapped: { $0.unmapped == nil }) { (mapping) throws(StatusUpdateFault) in
+                try form.update(id: updateID, receivedAt: .now, mapping: mapping)
+            }
         } catch {
             await keep([(updateID, address, error)], tenant)
             throw Problem(400, error)
@@ -124,6 +126,18 @@ extension StatusIngestService {
         var response = Self.json(applied.outcome == .applied ? .created : .ok) { LifecycleDocuments.write(applied, updateID, &$0) }
         response.headers[.eTag] = "\"\(applied.version)\""
         return response
+    }
+
+    /// Reads by the mapping that is known here and, where a code has no meaning by it, once more by the newest: another process may have
+    /// published it a moment ago.
+    private func read<Value>(
+        _ tenant: Tenant, isMapped: (Value) -> Bool, _ read: (StatusMapping) throws(StatusUpdateFault) -> Value
+    ) async throws(StatusUpdateFault) -> Value {
+        let known = tenant.policies.lifecycle.mapping
+        let value = try read(known)
+        if isMapped(value) { return value }
+        let newest = await directory.refreshAfterMiss().tenant(tenant.id)?.policies.lifecycle.mapping ?? known
+        return newest == known ? value : try read(newest)
     }
 
     /// Two names may be of one request: ours, and the one that the CRM gave.
@@ -162,7 +176,10 @@ extension StatusIngestService {
         let body = try await collect(request, trail, atMost: StatusBatchForm.maximumSize)
         let items: [StatusBatchForm.Item]
         do {
-            items = try StatusBatchForm(parsing: body).items(receivedAt: .now, mapping: tenant.policies.lifecycle.mapping)
+            let form = try StatusBatchForm(parsing: body)
+            items = try await read(tenant, isMapped: { $0.allSatisfy(\.isMapped) }) { (mapping) throws(StatusUpdateFault) in
+                form.items(receivedAt: .now, mapping: mapping)
+            }
         } catch {
             throw Problem(error.code == "too-many-updates" ? 413 : 400, error)
         }

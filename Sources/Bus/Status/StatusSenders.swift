@@ -6,10 +6,8 @@ struct StatusSenders {
     private let directory: TenantDirectory
     private let virtualHost: String
     private var tenants: [String: Tenant] = [:]
-    private var readAt: ContinuousClock.Instant?
-
-    /// What has changed of a tenant counts after so long at the latest.
-    private static let freshness = Duration.milliseconds(100)
+    /// Of the directory that they were made from: what it has read holds for the next message.
+    private var generation: UInt64?
 
     init(_ directory: TenantDirectory, virtualHost: String) {
         self.directory = directory
@@ -17,11 +15,12 @@ struct StatusSenders {
     }
 
     mutating func tenant(exchange: String) -> Tenant? {
-        if let readAt, readAt.advanced(by: Self.freshness) > .now, let tenant = tenants[exchange] { return tenant }
+        let snapshot = directory.current
+        if generation == snapshot.generation { return tenants[exchange] }
         let host = virtualHost
-        let own = directory.current.tenants.filter { $0.virtualHost == host }
+        let own = snapshot.tenants.filter { $0.virtualHost == host }
         tenants = Dictionary(own.map { (Topology(tenant: $0.key).statusExchange, $0) }, uniquingKeysWith: { first, _ in first })
-        readAt = .now
+        generation = snapshot.generation
         return tenants[exchange]
     }
 }

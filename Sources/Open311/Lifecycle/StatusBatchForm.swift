@@ -11,6 +11,9 @@ public struct StatusBatchForm {
         public let requestText: String?
         /// A fault's pointers lead into the update, as if it stood alone: so it is kept and read back.
         public let content: Result<(update: StatusUpdate, address: RequestAddress), StatusUpdateFault>
+
+        /// False where nothing but the mapping stands in its way.
+        public var isMapped: Bool { if case .success(let content) = content { content.update.unmapped == nil } else { true } }
     }
 
     private let list: [JSONValue]

@@ -27,7 +27,7 @@ public struct PlaceListReader {
             faults += reader.faults
             if let id = reader.id {
                 if let first = indexes[id] {
-                    faults.append(ReferenceFault("/\(index)/id", "id \(id) occurs twice: first in /\(first)."))
+                    faults.append(ReferenceFault("/\(index)/id", "id \(id) occurs twice: first in entry \(first + 1)."))
                 } else {
                     indexes[id] = index
                 }

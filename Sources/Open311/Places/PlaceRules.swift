@@ -15,6 +15,7 @@ enum PlaceRules {
 
     private static let plain: Set<String> = [
         "id", "category", "tags", "lat", "long", "address", "phone", "url", "icon", "codes", "parent", "capacity", "stale_after_minutes",
+        "outline",
     ]
     /// Columns that come once for each language, or `entrance.lat` and `entrance.long`.
     private static let parts: Set<String> = ["name", "description", "hours", "price", "entrance"]
@@ -22,7 +23,7 @@ enum PlaceRules {
     private static let lists: Set<String> = ["tags", "codes"]
 
     /// One place a row; the first row names the columns: members of a place, `name.fr`, `name.en`, `entrance.lat`. Lists are separated
-    /// by commas; numbers may have a decimal comma.
+    /// by commas; numbers may have a decimal comma; an outline is the text of its GeoJSON.
     static func tree(_ table: Table, _ tenant: Tenant) throws(ReferenceFaults) -> PlacedTree {
         try tree(table, tenant, plain: plain, parts: parts).mapping { place in
             guard let members = place.object else { return place }
@@ -33,6 +34,7 @@ enum PlaceRules {
                     }
                     if numbers.contains(member.name) { return .init(member.name, number(member.value)) }
                     if lists.contains(member.name) { return .init(member.name, list(member.value)) }
+                    if member.name == "outline" { return .init(member.name, object(member.value)) }
                     return member
                 })
         }
@@ -65,6 +67,11 @@ enum PlaceRules {
         return DecimalText.number(point).map { .number($0) } ?? value
     }
 
+    private static func object(_ value: JSONValue) -> JSONValue {
+        guard let text = value.string, let read = try? JSONReader.value(Array(text.utf8)), read.object != nil else { return value }
+        return read
+    }
+
     private static func list(_ value: JSONValue) -> JSONValue {
         guard let text = value.string else { return value }
         return .array(text.split(separator: ",").map { .string(CleanText.singleSpaced(String($0))) }.filter { $0 != .string("") })
@@ -72,7 +79,10 @@ enum PlaceRules {
 
     // MARK: As a table
 
-    static func csv(_ document: JSONValue) -> [UInt8] {
+    static func csv(_ document: JSONValue) -> [UInt8] { csv(document, plain: plain, parts: parts) }
+
+    /// - Parameters: as of ``tree(_:_:plain:parts:)``.
+    static func csv(_ document: JSONValue, plain: Set<String>, parts: Set<String>) -> [UInt8] {
         let places = document.array ?? []
         let names = plain.sorted { rank($0) < rank($1) }
         var used: [String: Set<String>] = [:]
@@ -93,13 +103,17 @@ enum PlaceRules {
     }
 
     private static let order = ["id", "category", "lat", "long", "address", "capacity"]
-    private static func rank(_ name: String) -> (Int, String) { (order.firstIndex(of: name) ?? order.count, name) }
+    /// What is long stands where a person does not have to scroll past it.
+    private static func rank(_ name: String) -> (Int, String) {
+        name == "outline" ? (order.count + 1, name) : (order.firstIndex(of: name) ?? order.count, name)
+    }
 
     private static func text(_ value: JSONValue?) -> String {
         switch value {
         case .string(let text): text
         case .number(let number): DecimalForm.text(number)
         case .array(let items): items.compactMap(\.string).joined(separator: ", ")
+        case .object: String(decoding: value?.canonicalBytes ?? [], as: UTF8.self)
         default: ""
         }
     }
@@ -144,6 +158,11 @@ enum PlaceCategoryRules: ReferenceRules {
     }
 
     static var table: (@Sendable (Table, Tenant) throws(ReferenceFaults) -> PlacedTree)? {
-        { (table, tenant) throws(ReferenceFaults) in try PlaceRules.tree(table, tenant, plain: ["id", "parent"], parts: ["label"]) }
+        { (table, tenant) throws(ReferenceFaults) in try PlaceRules.tree(table, tenant, plain: plain, parts: parts) }
     }
+
+    static func csv(_ document: JSONValue) -> [UInt8]? { PlaceRules.csv(document, plain: plain, parts: parts) }
+
+    private static let plain: Set<String> = ["id", "parent"]
+    private static let parts: Set<String> = ["label"]
 }

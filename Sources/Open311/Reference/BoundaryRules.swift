@@ -5,10 +5,15 @@ public enum BoundaryRules: ReferenceRules {
         CheckedReference(value: try checked(value).map(document) ?? .null)
     }
 
+    /// Of collections, features and geometries inside of each other.
+    static let maximumDepth = 3
+
     /// - Returns: nil for null.
     /// - Throws: every fault; also when a ring crosses itself or another of its polygon.
     public static func checked(_ value: JSONValue) throws(ReferenceFaults) -> Boundary? {
         if value == .null { return nil }
+        // Crossings are sought among every two edges, nearly: no more of them than a territory may have.
+        if let problem = BoundarySize(of: value).problem { throw ReferenceFaults([ReferenceFault("", problem)]) }
         var faults: [ReferenceFault] = []
         let placed = polygons(value, "", depth: 0, &faults)
         for polygon in placed {
@@ -50,7 +55,7 @@ public enum BoundaryRules: ReferenceRules {
     }
 
     private static func polygons(_ value: JSONValue, _ path: String, depth: Int, _ faults: inout [ReferenceFault]) -> [PlacedPolygon] {
-        guard let type = value["type"]?.string, depth < 4 else {
+        guard let type = value["type"]?.string, depth <= maximumDepth else {
             faults.append(ReferenceFault(path, "boundary must be a GeoJSON Polygon or MultiPolygon, or features of them."))
             return []
         }

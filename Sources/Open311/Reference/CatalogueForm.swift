@@ -59,9 +59,11 @@ struct CatalogueForm {
         let group = texts(value, "group", path)
         let keywords = keywords(value, path)
         var attributes: [(place: Int, attribute: ServiceAttribute)] = []
-        for (index, entry) in array(value, "attributes", path).enumerated() {
+        let entries = array(value, "attributes", path)
+        var orders = QuestionOrders(given: entries.compactMap { $0["order"]?.number })
+        for (index, entry) in entries.enumerated() {
             let place = path + "/attributes" + JSONPointer.step(index)
-            if let attribute = attribute(entry, index, place) { attributes.append((index, attribute)) }
+            if let attribute = attribute(entry, &orders, place) { attributes.append((index, attribute)) }
         }
         guard let words else { return nil }
         let code: ServiceCode
@@ -84,7 +86,7 @@ struct CatalogueForm {
         "code", "variable", "datatype", "required", "order", "description", "datatype_description", "values",
     ]
 
-    private mutating func attribute(_ value: JSONValue, _ index: Int, _ path: String) -> ServiceAttribute? {
+    private mutating func attribute(_ value: JSONValue, _ orders: inout QuestionOrders, _ path: String) -> ServiceAttribute? {
         guard value.object != nil else {
             faults.append(ReferenceFault(path, "An attribute is an object; this is \(value.kindName)."))
             return nil
@@ -94,7 +96,7 @@ struct CatalogueForm {
         let type = choice(value, "datatype", path, ServiceAttribute.DataType.allCases.map(\.rawValue), isRequired: true)
         let isVariable = flag(value, "variable", path) ?? true
         let isRequired = flag(value, "required", path) ?? false
-        let order = whole(value, "order", path) ?? index + 1
+        let order = orders.order(given: whole(value, "order", path, QuestionOrders.range))
         let question = texts(value, "description", path)
         let hint = texts(value, "datatype_description", path)
         var choices: [ServiceAttribute.Choice] = []
@@ -166,10 +168,12 @@ struct CatalogueForm {
         return member.bool
     }
 
-    private mutating func whole(_ value: JSONValue, _ name: String, _ path: String) -> Int? {
+    private mutating func whole(_ value: JSONValue, _ name: String, _ path: String, _ range: ClosedRange<Int>) -> Int? {
         guard let member = member(value, name) else { return nil }
-        guard let number = member.number, let whole = Int(exactly: number), (1...1_000_000).contains(whole) else {
-            faults.append(ReferenceFault(path + JSONPointer.step(name), "\(name) must be a whole number, 1 or more."))
+        guard let number = member.number, let whole = Int(exactly: number), range.contains(whole) else {
+            faults.append(
+                ReferenceFault(
+                    path + JSONPointer.step(name), "\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound)."))
             return nil
         }
         return whole
@@ -226,6 +230,31 @@ struct CatalogueForm {
                 ReferenceFault(
                     path + JSONPointer.step(member.name), "“\(member.name.prefix(64))” is no member that is known here, and is not kept."))
         }
+    }
+}
+
+/// Gives the questions of a service that come without `order` one that no other has: the next one after the largest before it that
+/// nobody was given.
+private struct QuestionOrders {
+    static let range = 1...1_000_000
+
+    private var taken: Set<Int>
+    private var largest = 0
+
+    /// - Parameter given: what the service's questions say, right or not.
+    init(given: [Double]) { taken = Set(given.compactMap { Int(exactly: $0) }) }
+
+    /// - Parameter order: of the next question; nil where it says none.
+    mutating func order(given order: Int?) -> Int {
+        var next = order ?? largest + 1
+        if order == nil {
+            while taken.contains(next) { next += 1 }
+            // Behind the last number there is room before it.
+            if !Self.range.contains(next) { next = Self.range.first { !taken.contains($0) } ?? next }
+        }
+        taken.insert(next)
+        largest = max(largest, next)
+        return next
     }
 }
 

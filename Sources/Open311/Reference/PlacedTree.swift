@@ -34,12 +34,15 @@ public struct PlacedTree: Sendable {
 
     /// A fault of the document that was made of the tree, with the cell in place of the pointer.
     ///
-    /// - Parameter document: to find an entry's key by its position.
-    /// - Returns: nil for what follows from a row that could not be read.
-    public func placed(_ fault: ReferenceFault, in document: JSONValue, key: String) -> ReferenceFault? {
+    /// - Parameters:
+    ///   - document: to find an entry's key by its position.
+    ///   - paths: of its kind.
+    /// - Returns: with a path by keys where no cell is behind it; nil for what follows from a row that could not be read.
+    func placed(_ fault: ReferenceFault, in document: JSONValue, _ paths: KeyedPath) -> ReferenceFault? {
         // Of the whole: there would be more in it, were all rows read.
         if fault.pointer.isEmpty, !brokenRows.isEmpty, document.array?.isEmpty == true { return nil }
-        var path = Self.keyedPath(fault.pointer, document, key)
+        let keyed = paths.path(fault.pointer, in: document)
+        var path = keyed
         while !path.isEmpty {
             if let cell = cells[path] {
                 let remedy = borrowed[path].map { " " + $0 } ?? ""
@@ -47,27 +50,7 @@ public struct PlacedTree: Sendable {
             }
             path = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
         }
-        return fault
-    }
-
-    /// `/3/attributes/0/code` as `/POTHOLE/attributes/depth/code`.
-    private static func keyedPath(_ pointer: String, _ document: JSONValue, _ key: String) -> String {
-        var value: JSONValue? = document
-        var keys: String? = key
-        var path = ""
-        for step in pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init) {
-            if let entries = value?.array, let index = Int(step), entries.indices.contains(index) {
-                value = entries[index]
-                path += keys.flatMap { entries[index][$0]?.string }.map { JSONPointer.step($0) } ?? "/\(step)"
-                keys = nil
-            } else {
-                let name = step.replacing("~1", with: "/").replacing("~0", with: "~")
-                value = value?[name]
-                keys = ReferencePatch.innerKeys[name]
-                path += "/\(step)"
-            }
-        }
-        return path
+        return ReferenceFault(keyed, fault.text)
     }
 }
 

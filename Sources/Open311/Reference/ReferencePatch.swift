@@ -30,6 +30,24 @@ public enum ReferencePatch {
         return .object(removed.isEmpty ? members : members.filter { !removed.contains($0.name) })
     }
 
+    /// What a part calls each entry of the list that it makes of another, in their order; nil for one without a key that it does not
+    /// touch.
+    static func names(in list: [JSONValue], changedBy changes: [JSONValue.Member], key: String) -> [String?] {
+        var names = list.map { $0[key]?.string }
+        var places: [String: Int] = [:]
+        for (index, name) in names.enumerated() { if let name { places[name] = index } }
+        var removed: Set<Int> = []
+        for change in changes {
+            if change.value == .null {
+                if let place = places[change.name] { removed.insert(place) }
+            } else if places[change.name] == nil {
+                places[change.name] = names.count
+                names.append(change.name)
+            }
+        }
+        return removed.isEmpty ? names : names.enumerated().filter { !removed.contains($0.offset) }.map(\.element)
+    }
+
     private static func entries(_ list: [JSONValue], _ changes: [JSONValue.Member], _ key: String) -> [JSONValue] {
         var list = list
         var places: [String: Int] = [:]

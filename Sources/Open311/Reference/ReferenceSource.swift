@@ -8,11 +8,15 @@ public struct ReferenceSource: Sendable {
         /// - Parameter charset: as the sender names it; nil for UTF-8.
         case csv(charset: String?)
 
-        /// From a `Content-Type` header; nil for a type that is not taken.
+        /// From a `Content-Type` header: JSON is `application/json` and whatever ends with `+json`, as for updates. Nil for a type that is
+        /// not taken.
         public init?(contentType: String) {
+            if StatusUpdateForm.fault(type: contentType, encoding: nil) == nil {
+                self = .json
+                return
+            }
             let parts = contentType.split(separator: ";").map { $0.filter { $0 != " " } }
             switch parts.first?.lowercased() {
-            case "application/json", "application/merge-patch+json", "application/geo+json": self = .json
             case "text/csv":
                 let charset = parts.dropFirst().first { $0.lowercased().hasPrefix("charset=") }
                 self = .csv(charset: charset.map { $0.dropFirst(8).filter { $0 != "\"" } }.map { String($0) })
@@ -51,7 +55,7 @@ public struct ReferenceSource: Sendable {
     /// The document as a whole.
     public func whole() -> ReferenceCandidate {
         guard let tree, let key = kind.entryKey else { return ReferenceCandidate(document: value, rules: rules) }
-        return ReferenceCandidate(document: tree.document(key: key), rules: rules, tree: tree, key: key)
+        return ReferenceCandidate(document: tree.document(key: key), rules: rules, tree: tree, paths: KeyedPath(key: key))
     }
 
     /// What is live, changed by the document as a part of it.
@@ -70,7 +74,8 @@ public struct ReferenceSource: Sendable {
             ])
         }
         return ReferenceCandidate(
-            document: ReferencePatch.merge(live ?? .array([]), with: value, key: key), rules: rules, tree: tree, key: key)
+            document: ReferencePatch.merge(live ?? .array([]), with: value, key: key), rules: rules, tree: tree,
+            paths: tree == nil ? KeyedPath(key: key, part: value, live: live) : KeyedPath(key: key))
     }
 
     /// The document as a whole, checked.
@@ -87,23 +92,37 @@ public struct ReferenceCandidate: Sendable {
     public let document: JSONValue
     fileprivate let rules: any ReferenceRules.Type
     fileprivate var tree: PlacedTree?
-    fileprivate var key = ""
+    /// Nil where what was sent is the document itself: a pointer into the one is a pointer into the other.
+    fileprivate var paths: KeyedPath?
+
+    /// - Parameter others: what other documents say against it, with pointers into ``document``.
+    /// - Throws: ``ReferenceFaults`` with every fault that the document itself has, and those.
+    public func checked(of tenant: Tenant, with others: [ReferenceFault]) throws(ReferenceFaults) -> CheckedReference {
+        let others = placed(others)
+        let checked: CheckedReference
+        do { checked = try self.checked(of: tenant) } catch {
+            throw ReferenceFaults(error.listed + others, of: error.count + others.count)
+        }
+        guard others.isEmpty else { throw ReferenceFaults(others) }
+        return checked
+    }
 
     /// - Throws: ``ReferenceFaults`` with every fault that the document itself has.
     public func checked(of tenant: Tenant) throws(ReferenceFaults) -> CheckedReference {
-        guard let tree else { return try rules.check(document, of: tenant) }
+        let unread = tree?.faults ?? []
         let checked: CheckedReference
         do { checked = try rules.check(document, of: tenant) } catch {
             let placed = placed(error.listed)
-            throw ReferenceFaults(tree.faults + placed, of: tree.faults.count + error.count - error.listed.count + placed.count)
+            throw ReferenceFaults(unread + placed, of: unread.count + error.count - error.listed.count + placed.count)
         }
-        guard tree.faults.isEmpty else { throw ReferenceFaults(tree.faults) }
+        guard unread.isEmpty else { throw ReferenceFaults(unread) }
         return CheckedReference(value: checked.value, advice: placed(checked.advice))
     }
 
-    /// Faults of the document, each with the cell in place of its pointer where it came as a table.
+    /// Faults of the document with their places in what was sent: the cell of a table, the path by keys of a part.
     public func placed(_ faults: [ReferenceFault]) -> [ReferenceFault] {
-        guard let tree else { return faults }
-        return faults.compactMap { tree.placed($0, in: document, key: key) }
+        guard let paths else { return faults }
+        guard let tree else { return faults.map { ReferenceFault(paths.path($0.pointer, in: document), $0.text) } }
+        return faults.compactMap { tree.placed($0, in: document, paths) }
     }
 }

@@ -30,7 +30,7 @@ public enum StatusMappingRules: ReferenceRules {
             let entry = reader.entry()
             if let code = reader.code {
                 if let first = places[StatusMapping.folded(code)] {
-                    reader.refuse("/code", "code \(code) is the same as \(base)/\(first)/code: case makes no difference.")
+                    reader.refuse("/code", "code \(code) is the same as that of entry \(first + 1): case makes no difference.")
                 } else {
                     places[StatusMapping.folded(code)] = index
                 }

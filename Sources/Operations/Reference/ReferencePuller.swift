@@ -115,31 +115,52 @@ public struct ReferencePuller: ServiceLifecycle.Service {
         }
     }
 
+    /// How many there are, and the first three.
+    private static func told(_ faults: [ReferenceFault], of count: Int, _ word: String) -> String {
+        let first = faults.prefix(3).map(\.description).joined(separator: " ")
+        return "\(count) \(word)\(count == 1 ? "" : "s"): \(first)"
+    }
+
+    /// Away from the threads on which everything else waits.
+    private static func aside<Value: Sendable>(
+        _ work: @escaping @Sendable () throws(ReferenceFaults) -> Value
+    ) async throws(ReferenceFaults) -> Value {
+        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<Value, ReferenceFaults>, Never>) in
+            DispatchQueue.global(qos: .utility).async {
+                continuation.resume(returning: Result { () throws(ReferenceFaults) in try work() })
+            }
+        }
+        return try result.get()
+    }
+
     private func publish(
         _ bytes: [UInt8], _ format: ReferenceSource.Format, _ pull: ReferencePull, _ tenant: Tenant, from url: String, _ etag: String?,
         _ lastModified: String?
     ) async throws(StorageError) -> PullResult {
         let kind = pull.kind
-        let checked = await withCheckedContinuation { (continuation: CheckedContinuation<Result<[UInt8], ReferenceFaults>, Never>) in
-            DispatchQueue.global(qos: .utility).async {
-                continuation.resume(
-                    returning: Result { () throws(ReferenceFaults) in
-                        try ReferenceSource(bytes, format, kind: kind, tenant: tenant).whole(of: tenant).value.canonicalBytes
-                    })
-            }
-        }
         let body: [UInt8]
-        switch checked {
-        case .success(let bytes): body = bytes
-        case .failure(let faults):
-            let first = faults.listed.prefix(3).map(\.description).joined(separator: " ")
-            return PullResult(.invalid, "\(faults.count) fault\(faults.count == 1 ? "" : "s"): \(first)")
+        let advice: [ReferenceFault]
+        do {
+            let candidate = try await Self.aside { () throws(ReferenceFaults) in
+                try ReferenceSource(bytes, format, kind: kind, tenant: tenant).whole()
+            }
+            let findings = try await store.findings(on: candidate.document, of: kind, tenant: tenant.id)
+            (body, advice) = try await Self.aside { () throws(ReferenceFaults) in
+                let checked = try candidate.checked(of: tenant, with: findings.faults)
+                return (checked.value.canonicalBytes, checked.advice + candidate.placed(findings.advice))
+            }
+        } catch let error as StorageError {
+            throw error
+        } catch {
+            let faults = error as? ReferenceFaults
+            return PullResult(.invalid, Self.told(faults?.listed ?? [], of: faults?.count ?? 1, "fault"))
         }
         let host = LinkAddress(url)?.host ?? "?"
         do throws(ReferenceRefusal) {
             let change = try await store.put(NewReference(kind: kind, body: body, author: "pull:" + host), of: pull.tenant)
             return PullResult(
-                change.outcome == .published ? .published : .unchanged, version: change.number, etag: etag ?? "",
+                change.outcome == .published ? .published : .unchanged,
+                advice.isEmpty ? nil : Self.told(advice, of: advice.count, "remark"), version: change.number, etag: etag ?? "",
                 lastModified: lastModified ?? "")
         } catch {
             switch error {

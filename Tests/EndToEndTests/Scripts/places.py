@@ -109,9 +109,23 @@ def published(town):
     status, answer = town.data("facilities", halls, query="?dry_run=true")
     assert status == 200 and [each["pointer"] for each in answer["advice"]] == ["/2/parent"], answer
     assert town.data("facilities", [{"id": "hall", "name": {"fr": "Mairie"}, "category": "town-hall", "lat": 43.6, "long": 3.2001}])[0] == 201
+    round_trip(town)
     lamps = [{"id": f"lamp-{number}", "name": f"Lampadaire {number}", "category": "Lampadaire", "lat": 43.6, "long": 3.2 + number / 10_000}
              for number in range(30)]
     assert town.data("service-objects", lamps)[0] == 201
+
+
+def round_trip(town):
+    """What is given as a table is taken as one, and says the same: outlines, categories."""
+    for kind in ("points-of-interest", "parkings", "facilities", "place-categories"):
+        status, headers, table = ask(town.crm + f"/v1/reference-data/{kind}", Accept="text/csv", **town.token)
+        assert status == 200 and headers["Content-Type"] == "text/csv; charset=utf-8" and table.startswith(b"\xef\xbb\xbfid;"), (kind, table)
+        status, answer = town.data(kind, table, mime="text/csv")
+        assert status == 200 and answer["outcome"] == "unchanged", (kind, answer)
+    # Another name in the spreadsheet, and nothing else.
+    table = ask(town.crm + "/v1/reference-data/points-of-interest", Accept="text/csv", **town.token)[2]
+    status, answer = town.data("points-of-interest", table.replace("Centre historique".encode(), b"Vieille ville"), mime="text/csv", query="?dry_run=true")
+    assert [each["path"] for each in answer["differences"]["listed"]] == ["/z-1/name/fr"], answer
 
 
 def found(town):
@@ -267,7 +281,20 @@ def neighbours(town):
     key = made.get("tenant") or made.get("key") or made
     with open(os.path.join(town.city.folder.name, "p.json"), "w", encoding="utf-8") as file:
         json.dump([{"id": "k-1", "name": "Un autre", "lat": 43.6, "long": 3.2}], file)
-    bus311("reference", "publish", key, "parkings", "--file", file.name)
+    published = bus311("reference", "publish", key, "parkings", "--file", file.name)
+    assert published["outcome"] == "published", published
+    # Said by a command as by REST: parents that are nowhere, ids of another kind.
+    with open(file.name, "w", encoding="utf-8") as file:
+        json.dump([{"id": "h", "name": {"fr": "H", "en": "H"}, "lat": 43.6, "long": 3.2, "parent": "p-17"}], file)
+    advice = bus311("reference", "publish", key, "facilities", "--file", file.name, "--draft")["advice"]
+    assert [each["pointer"] for each in advice if "p-17" in each["detail"]] == ["/0/parent"], advice
+    with open(file.name, "w", encoding="utf-8") as file:
+        json.dump([{"id": "k-1", "name": "H", "lat": 43.6, "long": 3.2}], file)
+    done = subprocess.run([PROGRAM, "reference", "publish", key, "facilities", "--file", file.name, "--config", settings], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 64 and "id k-1 is one of the parkings" in done.stderr and "(/0/id)" in done.stderr, done.stderr
+    shown = subprocess.run([PROGRAM, "reference", "show", town.city.settings["tenant"], "place-categories", "--csv", "--config", settings],
+                           capture_output=True, timeout=60)
+    assert shown.returncode == 0 and shown.stdout.startswith(b"\xef\xbb\xbfid;parent;label.en;label.fr"), shown
     other = Town(town.city)
     root = town.city.settings["gateway_url"].removesuffix("/open311/v2")
     other.base, other.tourism, other.pois = f"{root}/{key}/open311/v2", f"{root}/{key}/tourism/", f"{root}/{key}/tourism/pois/"

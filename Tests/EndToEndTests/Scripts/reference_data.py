@@ -136,6 +136,32 @@ def whole_and_part(city, door):
     assert door("GET", BASE + "catalogue/versions/2").json["document"] == changed_canonically(changed, door)
     assert door("GET", BASE + "catalogue/versions/99").status == 404
 
+    # A part's faults are told by its own places.
+    wrong = door("PATCH", BASE + "catalogue", {"FONTAINE": {"type": "slow"}, "POTHOLE": {"attributes": {"size": {"datatype": "colour"}}}})
+    assert wrong.status == 400 and set(wrong.pointers()) == {"/FONTAINE/type", "/FONTAINE/service_name", "/POTHOLE/attributes/size/datatype"}, wrong
+    # A question more, and nobody says its order.
+    question = {"datatype": "string", "description": {"fr": "Où ?", "en": "Where?"}}
+    added = door("PATCH", BASE + "catalogue?dry_run=true", {"POTHOLE": {"attributes": {"where": question, "since": question}}},
+                 kind="application/vnd.crm.part+json")
+    assert added.status == 200, added
+    orders = [each["after"]["order"] for each in added.json["differences"]["listed"] if each["op"] == "add"]
+    assert len(orders) == 2 and orders[1] == orders[0] + 1 > 2, added
+
+    # What would publish at once although it was not meant to is refused, by every road.
+    for method, path, name in (("PUT", "catalogue?dry_run", "dry_run"), ("PUT", "catalogue?publish_at=", "publish_at"), ("PUT", "catalogue?draft=", "draft"),
+                               ("POST", "catalogue/rollback?draft=true", "draft"), ("POST", "catalogue/rollback?publish_at=2099-01-01T00:00:00Z", "publish_at"),
+                               ("POST", "catalogue/versions/1/publication?dry_run=true", "dry_run"), ("GET", "catalogue?dry_run=true", "dry_run"),
+                               ("DELETE", "catalogue/versions/1/publication?draft=true", "draft"), ("GET", "catalogue/versions?from=1", "from")):
+        body = catalogue if method == "PUT" else {"to": 1} if "rollback" in path else None
+        refused = door(method, BASE + path, body)
+        assert refused.status == 400 and refused.json["code"] == "invalid-parameter" and refused.pointers() == ["?" + name], (path, refused)
+    preview = door("POST", BASE + "catalogue/rollback?dry_run=true", {"to": 1})
+    assert preview.status == 200 and (preview.json["outcome"], preview.json["live_version"]) == ("dry_run", 3), preview
+    assert (preview.json["differences"]["add"], preview.json["differences"]["remove"]) == (1, 2), preview
+    assert door("POST", BASE + "catalogue/rollback?dry_run=true", {"to": 77}).status == 404
+    assert door("POST", BASE + "catalogue/rollback?dry_run=true", {"to": 1}, If_Match='"catalogue-1"').status == 412
+    assert door("GET", BASE + "catalogue").headers["ETag"] == '"catalogue-3"', "a preview changed something"
+
     back = door("POST", BASE + "catalogue/rollback", {"to": 1})
     assert back.status == 201 and back.json["version"] == 4, back
     assert door("GET", BASE + "catalogue").json == catalogue
@@ -144,6 +170,35 @@ def whole_and_part(city, door):
     assert door("POST", BASE + "catalogue/rollback", {"to": 77}).status == 404
     assert door("POST", BASE + "catalogue/rollback", {"to": "x"}).status == 400
     print("reference data: whole, part, preview, conditions, rolling back")
+
+
+def codes_at_once(city, door):
+    """A mapping holds for the very next update: a new code, and a new meaning of an old one; published anew, and rolled back to."""
+    request = city.post("codes")[1][0]["service_request_id"]
+
+    def said(number, code):
+        answer = door("PUT", f"/v1/service-requests/{request}/updates/{number}", {"status_code": code})
+        assert answer.status == 201, (number, code, answer)
+        return door("GET", f"/v1/service-requests/{request}/updates/{number}").json["status_notes"]
+
+    for turn in range(20):
+        codes = [{"code": "SAME", "status": "IN_PROCESS", "status_notes": f"meaning {turn}"},
+                 {"code": f"NEW-{turn}", "status": "IN_PROCESS", "status_notes": f"code {turn}"}]
+        put = door("PUT", BASE + "status-mapping", codes)
+        assert put.status == 201, put
+        if turn % 2:
+            assert said(f"new-{turn}", f"NEW-{turn}") == f"code {turn}"
+        else:
+            many = door("POST", "/v1/status-updates", {"updates": [
+                {"service_request_id": request, "update_id": f"batch-{turn}", "status_code": f"NEW-{turn}"}]})
+            assert many.status == 200 and many.json["results"][0]["outcome"] == "applied", many
+        assert said(f"same-{turn}", "SAME") == f"meaning {turn}"
+    back = door("POST", BASE + "status-mapping/rollback", {"to": 1})
+    assert back.status == 201 and said("back", "SAME") == "meaning 0" and said("first", "NEW-0") == "code 0", back
+    draft = door("PUT", BASE + "status-mapping?draft=true", [{"code": "SAME", "status": "IN_PROCESS", "status_notes": "drafted"}]).json["version"]
+    assert said("draft", "SAME") == "meaning 0"
+    assert door("POST", BASE + f"status-mapping/versions/{draft}/publication").status == 201 and said("published", "SAME") == "drafted"
+    print("reference data: a mapping holds for the very next update, 20 times")
 
 
 def changed_canonically(services, door):
@@ -256,12 +311,18 @@ def refusals(city, door):
     assert door("PUT", BASE + "boundary", {"type": "Point", "coordinates": [3, 43]}).status == 400
     assert door("GET", BASE + "boundary").status == 404
     assert door("GET", BASE + "weather").status == 404
+    many = {"type": "Polygon", "coordinates": [[[number % 2, number / 1e6] for number in range(50_001)]]}
+    refused = door("PUT", BASE + "boundary", many)
+    assert refused.status == 400 and "50000 positions at most, and this has 50001" in refused.body.decode(), refused
     assert door("POST", BASE + "catalogue", [service("A")]).headers["Allow"] == "GET, PUT, PATCH"
     assert Door(door.url, "o311_crm_AAAAAAAA_" + "a" * 43)("GET", BASE + "catalogue").status == 401
     assert sql(city, f"select max(number), count(*) from reference_documents where tenant_id = {own}") == before
 
     # What is right is taken, and holds for apps at once.
-    assert door("PUT", BASE + "boundary", SQUARE).status == 201
+    assert door("PUT", BASE + "boundary", SQUARE, kind="application/vnd.gis+json").status == 201
+    refused = door("GET", BASE + "boundary", Accept="text/csv")
+    assert refused.status == 406 and refused.json["code"] == "not-acceptable", refused
+    assert door("GET", BASE + "boundary", Accept="text/csv, application/json;q=0.5").json["type"] == "MultiPolygon"
     wait_until(lambda: city.post("ailleurs", lat="48.8", long="2.3")[0] == 400, 10, "places outside are refused")
     assert city.post("ici")[0] == 200
     assert door("PUT", BASE + "boundary", b"null").status == 201
@@ -368,21 +429,25 @@ def pulled(city, door):
         "/twice": (200, {"Content-Type": "application/json"}, json.dumps([service("A"), service("A")]).encode()),
         "/large": (200, {"Content-Type": "application/json"}, b" " * 17_000_000),
         "/page": (200, {"Content-Type": "text/html"}, b"<html>"), "/gone": (404, {}, b""),
+        "/facilities.json": (200, {"Content-Type": "application/vnd.crm.places+json"}, json.dumps(
+            [{"id": "f-1", "name": {"fr": "F", "en": "F"}, "lat": 43.6, "long": 3.2, "parent": "nowhere"}]).encode()),
+        "/parkings.json": (200, {"Content-Type": "application/json"}, json.dumps(
+            [{"id": "f-1", "name": "P", "lat": 43.6, "long": 3.2}]).encode()),
         "/table.csv": (200, {"Content-Type": "text/csv; charset=windows-1252"},
                        "service_code;service_name.fr\r\nLAMP;Éclairage\r\nPULLED;Tiré\r\n".encode("cp1252"))}
 
-    def pull(path, code=0, allow=True):
+    def pull(path, code=0, allow=True, kind="catalogue"):
         # A day's pace: nothing happens by itself meanwhile.
         sql(city, "delete from reference_pulls")
-        sql(city, f"insert into reference_pulls (tenant_id, kind, url, allows_http, every_seconds, set_by, next_at) select id, 'catalogue', "
+        sql(city, f"insert into reference_pulls (tenant_id, kind, url, allows_http, every_seconds, set_by, next_at) select id, '{kind}', "
                   f"'{stranger.url(path)}', true, 86400, 'test', now() + interval '1 day' from tenants where key = '{tenant}'")
-        return once(code, allow)
+        return once(code, allow, kind)
 
-    def once(code=0, allow=True):
+    def once(code=0, allow=True, kind="catalogue"):
         # By a command: the watch of this city knows of no private host that may be asked.
         environment = dict(os.environ, BUS311_REFERENCE_FETCH_ALLOW=f"127.0.0.1:{stranger.port}" if allow else "")
         done = subprocess.run(
-            [PROGRAM, "reference", "pull", tenant, "--config", os.path.join(city.home, "settings.json"), "--format", "json"],
+            [PROGRAM, "reference", "pull", tenant, "--kind", kind, "--config", os.path.join(city.home, "settings.json"), "--format", "json"],
             capture_output=True, text=True, timeout=60, check=False, env=environment)
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
         return json.loads(done.stdout)
@@ -409,9 +474,17 @@ def pulled(city, door):
     assert pull("/table.csv")["outcome"] == "published"
     assert door("GET", BASE + "catalogue").json[0]["service_name"]["fr"] == "Éclairage"
 
+    # Of places: what other kinds say of them, remarks and faults.
+    found = pull("/facilities.json", kind="facilities")
+    assert found["outcome"] == "published" and "1 remark: /0/parent: parent nowhere is none" in found["detail"], found
+    found = pull("/parkings.json", code=1, kind="parkings")
+    assert found["outcome"] == "invalid" and "1 fault: /0/id: id f-1 is one of the facilities" in found["detail"], found
+
+    sql(city, "delete from reference_pulls")
+
     # Or the CRM is asked, by the watch.
     bus311(city, "reference", "pull", tenant, "--ask-crm", "--every", "1d")
-    wait_until(lambda: bus311(city, "reference", "pull", tenant, "--status")[0]["last_outcome"] == "asked", 10, "the CRM is asked")
+    wait_until(lambda: bus311(city, "reference", "pull", tenant, "--status")[0].get("last_outcome") == "asked", 10, "the CRM is asked")
     assert sql(city, "select convert_from(body, 'UTF8')::jsonb -> 'data' -> 'what' from outbox where type = "
                      "'reference_data.refresh_requested.v1' order by seq desc limit 1") == '["services"]'
     bus311(city, "reference", "pull", tenant, "--off")
@@ -430,6 +503,8 @@ def commands(city, door):
     shown = bus311(city, "reference", "diff", tenant, "catalogue", "--file", path, "--charset", "windows-1252", code=2)
     assert {(each["op"], each["path"]) for each in shown} == {("change", "/LAMP/service_name/fr"), ("remove", "/PULLED")}, shown
     made = bus311(city, "reference", "publish", tenant, "catalogue", "--file", path, "--charset", "windows-1252", "--draft")
+    advice = made.pop("advice")
+    assert {each["pointer"] for each in advice} >= {"#cell=2,1"} and any("group" in each["detail"] for each in advice), advice
     assert made == {"kind": "catalogue", "outcome": "draft", "version": max(each["version"] for each in listed) + 1}, made
     assert bus311(city, "reference", "publish", tenant, "catalogue", "--version", str(made["version"]), "--at", "2099-01-01T00:00:00Z")["outcome"] == "scheduled"
     assert bus311(city, "reference", "publish", tenant, "catalogue", "--version", str(made["version"]))["outcome"] == "published"
@@ -500,6 +575,7 @@ def main():
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             beside = pool.submit(killed, city, *neighbour)
             whole_and_part(city, door)
+            codes_at_once(city, door)
             moments(city, door)
             tables(city, door)
             refusals(city, door)

@@ -42,7 +42,7 @@ struct PlaceListReaderTests {
                 "/3/parent", "/3/lat",
                 "/4", "/5/id", "/5/lat",
             ], "\(found)")
-        #expect(found["/3/id"]?.contains("first in /2") == true)
+        #expect(found["/3/id"]?.contains("first in entry 3") == true)
         #expect(found["/2/colour"]?.contains("stale_after_minutes") == true, "the members that there are")
     }
 

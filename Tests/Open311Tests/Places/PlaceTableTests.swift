@@ -53,18 +53,51 @@ struct PlaceTableTests {
 
     @Test("what is given back as a table is read as the same document")
     func roundTrip() throws {
+        var outlined = 0
         for seed in 1...100 {
             var dice = Dice(state: UInt64(seed) &* 0x9E37_79B9_7F4A_7C15 | 1)
-            // Tables have no outlines.
-            let original = (0..<dice.number(8)).map { number -> Place in
-                var place = randomPlace(number, .parking, &dice)
-                place.outline = []
-                return place
-            }
+            let original = (0..<dice.number(8)).map { randomPlace($0, .parking, &dice) }
+            outlined += original.count { !$0.outline.isEmpty }
             let document = JSONValue.array(original.map(PlaceDocument.value))
             guard !original.isEmpty else { continue }
             #expect(try places(PlaceRules.csv(document)) == original, "seed \(seed)")
         }
+        #expect(outlined > 20, "and their outlines")
+    }
+
+    @Test("an outline is the text of its GeoJSON; what is none is told with its cell")
+    func outlines() throws {
+        let square = #""{""type"": ""Polygon"", ""coordinates"": [[[3,43],[3.01,43],[3.01,43.01],[3,43.01],[3,43]]]}""#
+        let read = try places(Array("id;name;outline\nz;Z;\(square)\n".utf8))
+        let middle = try #require(read.first?.position)
+        #expect(read.first?.outline.count == 4 && abs(middle.latitude - 43.005) < 1e-9 && abs(middle.longitude - 3.005) < 1e-9)
+        for wrong in ["7", "null", "Polygon", #""{""type"": ""Point"", ""coordinates"": [3,43]}""#, "{"] {
+            let found = try faults("id;name;lat;long;outline\nz;Z;43;3;\(wrong)\n")
+            #expect(Set(found.keys) == ["#cell=2,5"] && found["#cell=2,5"]?.contains("GeoJSON Polygon") == true, "\(wrong): \(found)")
+        }
+        let crossing = square.replacing("[3.01,43],[3.01,43.01]", with: "[3.01,43.01],[3.01,43]")
+        #expect(try faults("id;name;lat;long;outline\nz;Z;43;3;\(crossing)\n")["#cell=2,5"]?.contains("crosses itself") == true)
+        // A part without the column, or with nothing in it, leaves it alone.
+        let live = JSONValue.array(read.map(PlaceDocument.value))
+        for part in ["id;name\nz;Autre\n", "id;name;outline\nz;Autre;\n"] {
+            let source = try ReferenceSource(Array(part.utf8), .csv(charset: nil), kind: .parkings, tenant: try tenant())
+            let changed = try source.patched(live, of: try tenant()).value.array?.first
+            #expect(changed?["outline"] == live.array?.first?["outline"] && changed?["name"]?["fr"]?.string == "Autre")
+        }
+    }
+
+    @Test("categories given back as a table are read as the same document")
+    func categories() throws {
+        let rows = "id;parent;label.fr;label.nl-BE\ncovered;parking;Couvert, \"\"abrité\"\";Overdekt\nb;covered;B;\n"
+        func read(_ bytes: [UInt8]) throws -> JSONValue {
+            try ReferenceSource(bytes, .csv(charset: nil), kind: .placeCategories, tenant: try tenant()).whole(of: try tenant()).value
+        }
+        let document = try read(Array(rows.utf8))
+        #expect(document.array?.count == 2)
+        let written = try #require(ReferenceKind.placeCategories.rules?.csv(document))
+        #expect(try read(written) == document)
+        #expect(String(decoding: written, as: UTF8.self).hasPrefix("\u{FEFF}id;parent;label.fr;label.nl-BE\r\n"))
+        #expect(ReferenceKind.boundary.rules?.csv(.null) == nil)
     }
 
     @Test("each fault is told with its cell")

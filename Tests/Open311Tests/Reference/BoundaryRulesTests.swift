@@ -78,6 +78,45 @@ struct BoundaryRulesTests {
         return sum
     }
 
+    @Test("more positions or parts than a territory may have are refused before any of them is looked at")
+    func tooMany() throws {
+        // Long edges side by side: two of nearly every two would be compared, for minutes.
+        let ring = (0..<500_000).map { number -> JSONValue in
+            let east: Double = number % 4 == 1 || number % 4 == 2 ? 10 : 0
+            return .array([.number(east), .number(Double(number / 2) * 1e-5)])
+        }
+        func document(_ type: String, _ coordinates: JSONValue) -> JSONValue {
+            .object([.init("type", .string(type)), .init("coordinates", coordinates)])
+        }
+        func feature(_ geometry: JSONValue) -> JSONValue { .object([.init("type", .string("Feature")), .init("geometry", geometry)]) }
+        func fault(_ value: JSONValue) -> [ReferenceFault] {
+            do { _ = try BoundaryRules.checked(value) } catch { return error.listed }
+            return []
+        }
+        let began = ContinuousClock.now
+        let (polygon, text) = (
+            document("Polygon", .array([.array(ring)])), "boundary may have 50000 positions at most, and this has 500000"
+        )
+        for value in [polygon, document("MultiPolygon", .array([.array([.array(ring)])])), feature(polygon)] {
+            let found = fault(value)
+            #expect(found.map(\.pointer) == [""] && found.first?.text.contains(text) == true, "\(found.first?.text ?? "")")
+        }
+        // Many small ones together.
+        let square = try JSONReader.value(Array("[[[0,0],[4,0],[4,4],[0,4],[0,0]]]".utf8))
+        let some = JSONValue.array([JSONValue](repeating: square, count: 101))
+        let features = JSONValue.array([JSONValue](repeating: feature(document("MultiPolygon", some)), count: 100))
+        let collection = JSONValue.object([.init("type", .string("FeatureCollection")), .init("features", features)])
+        #expect(fault(collection).first?.text.contains("this has 50500") == true)
+        // And what has no positions at all.
+        for value in [
+            JSONValue.array([JSONValue](repeating: .array([]), count: 50_001)), .array([JSONValue](repeating: .null, count: 50_001)),
+        ] {
+            #expect(fault(document("MultiPolygon", value)).first?.text.contains("50000 features, polygons and rings") == true)
+            #expect(fault(document("Polygon", value)).first?.text.contains("50000 features, polygons and rings") == true)
+        }
+        #expect(ContinuousClock.now - began < .seconds(10))
+    }
+
     @Test("null takes requests from anywhere; a collection of features is one territory; a point is none")
     func forms() throws {
         #expect(try BoundaryRules.checked(.null) == nil)

@@ -101,4 +101,36 @@ struct CatalogueRulesTests {
             ReferenceDifference.between(CatalogueRules.document(services), CatalogueRules.document(services), key: "service_code") == [])
         #expect(ReferenceDifference.between(nil, CatalogueRules.document(services), key: "service_code").count == services.count)
     }
+
+    private func orders(_ given: [Int?]) throws -> [Int] {
+        let questions = given.enumerated().map { number, order -> JSONValue in
+            .object(
+                [.init("code", .string("q\(number)")), .init("datatype", .string("string")), .init("description", .string("?"))]
+                    + (order.map { [.init("order", .number(Double($0)))] } ?? []))
+        }
+        let document = JSONValue.array([
+            .object([
+                .init("service_code", .string("A")), .init("service_name", .string("A")), .init("attributes", .array(questions)),
+            ])
+        ])
+        let service = try #require(try CatalogueRules.services(document, languages: []).services.first)
+        return given.indices.compactMap { number in service.attributes.first { $0.code == "q\(number)" }?.order }
+    }
+
+    @Test("a question without an order stands behind the one before it, and is never refused for it")
+    func absentOrders() throws {
+        for (given, expected) in [
+            ([nil, nil, nil], [1, 2, 3]), ([7, nil, nil], [7, 8, 9]), ([nil, 1], [2, 1]), ([2, nil], [2, 3]),
+            ([1, nil, 2, nil], [1, 3, 2, 4]),
+            ([nil, nil, 10], [1, 2, 10]), ([3, nil, nil, 4], [3, 5, 6, 4]), ([1_000_000, nil, 1], [1_000_000, 2, 1]),
+        ] as [([Int?], [Int])] { #expect(try orders(given) == expected, "\(given)") }
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<200 {
+            let numbers = (1...12).shuffled(using: &random)
+            let given = numbers.prefix(Int.random(in: 1...12, using: &random)).map { Bool.random(using: &random) ? $0 : nil }
+            let found = try orders(given)
+            #expect(Set(found).count == given.count && found.count == given.count, "\(given) \(found)")
+            for (number, order) in given.enumerated() where order != nil { #expect(found[number] == order) }
+        }
+    }
 }

@@ -15,19 +15,30 @@ struct ReferenceQuery {
     /// The version to compare with.
     var from: Int32?
 
-    static let names = ["dry_run", "publish_at", "draft", "note", "limit", "below", "from"]
-
-    init(_ request: Request) throws(Problem) {
-        let fields: FormFields
+    /// - Parameters:
+    ///   - text: what follows the question mark; nil without one.
+    ///   - names: of the parameters that say something here.
+    init(_ text: String?, knowing names: [String]) throws(Problem) {
+        let given: FormFields
         do {
-            fields = try request.uri.query.map { (text) throws(FormError) in try FormReader.fields(Array(text.utf8)) } ?? FormFields()
+            given = try text.map { (text) throws(FormError) in try FormReader.fields(Array(text.utf8)) } ?? FormFields()
         } catch {
             throw Problem(400, "invalid-parameter", "Invalid parameter", "The query string cannot be read: check its percent-encoding.")
         }
         var faults: [StatusUpdateFault.Member] = []
         func fault(_ name: String, _ text: String) { faults.append(.init(pointer: "?" + name, text: text)) }
-        for (name, _) in fields.all where !Self.names.contains(name) {
-            fault(String(name.prefix(64)), "This parameter is unknown. Known: \(Self.names.joined(separator: ", ")).")
+        var seen: Set<String> = []
+        let fields = FormFields(given.all.filter { names.contains($0.name) })
+        for (name, value) in given.all {
+            if !names.contains(name) {
+                let known = names.isEmpty ? "None is." : "Known: \(names.joined(separator: ", "))."
+                fault(CleanText.withoutControls(String(name.prefix(64))), "This parameter is not known here. \(known)")
+            } else if !seen.insert(name).inserted {
+                fault(name, "\(name) occurs twice.")
+            } else if value.isEmpty, name != "note" {
+                // Of a variable that was never set: to pass over it would publish at once what was to wait.
+                fault(name, "\(name) is empty: give it a value, or leave it out.")
+            }
         }
         func flag(_ name: String) -> Bool {
             guard let text = fields[name] else { return false }

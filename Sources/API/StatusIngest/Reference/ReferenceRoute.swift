@@ -55,4 +55,16 @@ enum ReferenceRoute: Equatable {
         case .rollback: [.post]
         }
     }
+
+    /// What may follow the path after a question mark. What would say nothing there is refused: whoever sends it means something by it.
+    func parameters(of method: HTTPRequest.Method) -> [String] {
+        switch self {
+        case .kinds, .version: []
+        case .document: method == .get ? [] : ["dry_run", "publish_at", "draft", "note"]
+        case .versions: ["limit", "below"]
+        case .difference: ["from"]
+        case .publication: method == .delete ? [] : ["publish_at", "draft"]
+        case .rollback: ["dry_run", "note"]
+        }
+    }
 }

@@ -22,7 +22,7 @@ extension StatusIngestService {
         }
         trail.route = "reference-data"
         let (tenant, key) = try await identified(request, trail)
-        let query = try ReferenceQuery(request)
+        let query = try ReferenceQuery(request.uri.query, knowing: route.parameters(of: request.method))
         switch (route, request.method) {
         case (.kinds, _): return try await kinds(of: tenant)
         case (.document(let kind), .get): return try await live(kind, request, tenant)
@@ -89,10 +89,16 @@ extension StatusIngestService {
         if Conditional.isKnown(to: request, tags: [live.version.entityTag], lastModified: nil) {
             return Response(status: .notModified, headers: headers)
         }
-        let wantsTable = (request.headers[.accept] ?? "").lowercased().contains("text/csv")
-        if wantsTable, let value = try? JSONReader.value(live.body), let table = kind.rules?.csv(value) {
-            headers[.contentType] = "text/csv; charset=utf-8"
-            return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: table)))
+        let accepted = (request.headers[.accept] ?? "").lowercased()
+        if accepted.contains("text/csv") {
+            if let value = try? JSONReader.value(live.body), let table = kind.rules?.csv(value) {
+                headers[.contentType] = "text/csv; charset=utf-8"
+                return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: table)))
+            }
+            guard ["json", "application/*", "*/*"].contains(where: accepted.contains) else {
+                throw Problem(
+                    406, "not-acceptable", "Not acceptable", "\(kind.pathName) is no table: leave Accept out, or send application/json.")
+            }
         }
         headers[.contentType] = "application/json; charset=utf-8"
         return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: ByteBuffer(bytes: live.body)))
@@ -191,6 +197,7 @@ extension StatusIngestService {
         } catch {
             throw ReferenceDocuments.problem(error, kind: kind)
         }
+        await show(change, kind)
         return Self.answer(change, kind, query)
     }
 
@@ -202,13 +209,44 @@ extension StatusIngestService {
             throw Problem(400, "invalid-parameter", "Invalid parameter", "Send the version to go back to as {\"to\": 7}.")
         }
         let expected = try await expectation(kind, request, tenant)
+        if query.isDryRun { return try await previewRollBack(kind, to, tenant) }
         let change: ReferenceChange
         do {
             change = try await references.rollBack(kind, to: to, by: "crm:" + key, note: query.note, expecting: expected, of: tenant.id)
         } catch {
             throw ReferenceDocuments.problem(error, kind: kind)
         }
+        await show(change, kind)
         return Self.answer(change, kind, query)
+    }
+
+    /// What going back would change, or why it could not be done; nothing is.
+    private func previewRollBack(_ kind: ReferenceKind, _ number: Int32, _ tenant: Tenant) async throws(Problem) -> Response {
+        let wanted = try await found(kind, number, tenant)
+        guard [.published, .superseded].contains(wanted.version.state) else { throw ReferenceDocuments.unknownVersion(kind) }
+        let live = try await stored { () async throws(StorageError) in try await references.live(kind, of: tenant.id) }
+        let document = (try? JSONReader.value(wanted.body)) ?? .null
+        let findings = try await stored { () async throws(StorageError) in
+            try await references.findings(on: document, of: kind, tenant: tenant.id)
+        }
+        guard findings.faults.isEmpty else { throw ReferenceDocuments.problem(ReferenceRefusal.idsTaken, kind: kind) }
+        let differences = try await Self.aside(kind) { () -> [ReferenceDifference] in
+            ReferenceDifference.between(live.flatMap { try? JSONReader.value($0.body) }, document, key: kind.entryKey)
+        }
+        return Self.preview(differences, findings.advice, kind, live?.version.number)
+    }
+
+    /// What was published holds for the next update that comes to this process, before its sender has his answer: of all kinds the
+    /// mapping alone is what updates are read by.
+    func show(_ change: ReferenceChange, _ kind: ReferenceKind) async {
+        guard kind == .statusMapping else { return }
+        switch change.outcome {
+        // The publication stands whether this succeeds or not: the directory is read again every few seconds.
+        case .published: try? await directory.load()
+        // Somebody else may have published the same a moment ago.
+        case .unchanged: _ = await directory.refreshAfterMiss()
+        case .scheduled, .draft: break
+        }
     }
 
     /// The live version's number when the caller says which one he knows; nil when he does not say.

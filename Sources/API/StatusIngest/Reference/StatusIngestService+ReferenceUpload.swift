@@ -60,12 +60,13 @@ extension StatusIngestService {
             }
             let prepared = try await Self.prepared(candidate, findings, kind, before, tenant)
             let advice = prepared.checked.advice + candidate.placed(findings.advice)
-            if query.isDryRun { return Self.preview(prepared, advice, kind, live?.version.number) }
+            if query.isDryRun { return Self.preview(prepared.differences, advice, kind, live?.version.number) }
             let new = NewReference(kind: kind, body: prepared.body, author: "crm:" + key, note: query.note)
             do throws(ReferenceRefusal) {
                 let change = try await references.put(
                     new, at: query.moment, expecting: isPart || precondition.isThere ? live?.version.number ?? 0 : nil, of: tenant.id)
                 HTTPMetrics.referenceChange(kind: kind.rawValue, outcome: change.outcome.rawValue)
+                await show(change, kind)
                 return Self.answer(
                     change, kind, query, live: live?.version.number, differences: prepared.differences, advice: advice)
             } catch {
@@ -112,19 +113,16 @@ extension StatusIngestService {
         _ candidate: ReferenceCandidate, _ findings: PlaceFindings, _ kind: ReferenceKind, _ before: JSONValue?, _ tenant: Tenant
     ) async throws(Problem) -> Prepared {
         try await aside(kind) { () throws(ReferenceFaults) in
-            let others = candidate.placed(findings.faults)
-            let checked: CheckedReference
-            do throws(ReferenceFaults) { checked = try candidate.checked(of: tenant) } catch {
-                throw ReferenceFaults(error.listed + others, of: error.count + others.count)
-            }
-            guard others.isEmpty else { throw ReferenceFaults(others) }
+            let checked = try candidate.checked(of: tenant, with: findings.faults)
             return Prepared(
                 checked: checked, body: checked.value.canonicalBytes,
                 differences: ReferenceDifference.between(before, checked.value, key: kind.entryKey))
         }
     }
 
-    private static func preview(_ prepared: Prepared, _ advice: [ReferenceFault], _ kind: ReferenceKind, _ live: Int32?) -> Response {
+    static func preview(
+        _ differences: [ReferenceDifference], _ advice: [ReferenceFault], _ kind: ReferenceKind, _ live: Int32?
+    ) -> Response {
         ReferenceDocuments.answer { writer in
             writer.name("kind")
             writer.value(kind.pathName)
@@ -132,7 +130,7 @@ extension StatusIngestService {
             writer.value("dry_run")
             writer.name("live_version")
             if let live { writer.value(Int64(live)) } else { writer.null() }
-            ReferenceDocuments.differences(prepared.differences, in: &writer)
+            ReferenceDocuments.differences(differences, in: &writer)
             ReferenceDocuments.advice(advice, in: &writer)
         }
     }

@@ -128,6 +128,14 @@ struct ReferenceOutcome: Encodable {
     let kind: String
     let outcome: String
     let version: Int32
+    /// Of a document that was sent; nil of a version that was there.
+    var advice: [Advice]?
+
+    /// As in answers of status-ingest.
+    struct Advice: Encodable {
+        let pointer: String
+        let detail: String
+    }
 
     init(_ kind: ReferenceKind, _ change: ReferenceChange) {
         self.kind = kind.pathName

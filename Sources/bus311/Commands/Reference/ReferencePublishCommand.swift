@@ -7,16 +7,20 @@ import Storage
 struct ReferenceFile {
     let checked: CheckedReference
     let body: [UInt8]
+    /// What is legal and probably not meant, in the places of the file.
+    let advice: [ReferenceFault]
 
-    /// - Throws: every fault; nothing is changed by reading.
-    init(path: String, charset: String?, kind: ReferenceKind, tenant: Tenant) throws {
+    /// - Throws: every fault, those that other documents make of it too; nothing is changed by reading.
+    init(path: String, charset: String?, kind: ReferenceKind, tenant: Tenant, store: ReferenceStore) async throws {
         guard let data = FileManager.default.contents(atPath: path) else {
             throw ValidationError("\(path) cannot be read: check its path and its rights.")
         }
         let isTable = path.lowercased().hasSuffix(".csv")
         do {
-            checked = try ReferenceSource(Array(data), isTable ? .csv(charset: charset) : .json, kind: kind, tenant: tenant).whole(
-                of: tenant)
+            let candidate = try ReferenceSource(Array(data), isTable ? .csv(charset: charset) : .json, kind: kind, tenant: tenant).whole()
+            let findings = try await store.findings(on: candidate.document, of: kind, tenant: tenant.id)
+            checked = try candidate.checked(of: tenant, with: findings.faults)
+            advice = checked.advice + candidate.placed(findings.advice)
         } catch let faults as ReferenceFaults {
             throw ValidationError("\(path) was not published:\n" + CatalogueFile.lines(faults).joined(separator: "\n"))
         }
@@ -68,7 +72,7 @@ extension ReferenceCommand {
                 let tenant = try await administration.tenant(tenant)
                 let new: JSONValue
                 if let file {
-                    new = try ReferenceFile(path: file, charset: charset, kind: kind, tenant: tenant).checked.value
+                    new = try await ReferenceFile(path: file, charset: charset, kind: kind, tenant: tenant, store: store).checked.value
                 } else {
                     new = try JSONReader.value(try await store.existing(kind, to, of: tenant).body)
                 }
@@ -122,13 +126,13 @@ extension ReferenceCommand {
                 let tenant = try await administration.tenant(tenant)
                 do {
                     if let file {
-                        let file = try ReferenceFile(path: file, charset: charset, kind: kind, tenant: tenant)
+                        let file = try await ReferenceFile(path: file, charset: charset, kind: kind, tenant: tenant, store: store)
                         let change = try await store.put(
                             NewReference(kind: kind, body: file.body, author: Operator.name, note: note), at: when, of: tenant.id)
-                        let advice = file.checked.advice.map { "advice: \($0)" }
-                        try common.show(
-                            text: ([ReferenceOutcome(kind, change).line] + advice).joined(separator: "\n"),
-                            json: ReferenceOutcome(kind, change))
+                        var outcome = ReferenceOutcome(kind, change)
+                        outcome.advice = file.advice.map { ReferenceOutcome.Advice(pointer: $0.pointer, detail: $0.text) }
+                        let advice = file.advice.map { "advice: \($0)" }
+                        try common.show(text: ([outcome.line] + advice).joined(separator: "\n"), json: outcome)
                     } else if let version {
                         try common.show(ReferenceOutcome(kind, try await store.publish(kind, version, at: when, of: tenant.id)))
                     }
