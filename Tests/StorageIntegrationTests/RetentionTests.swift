@@ -194,6 +194,7 @@ struct RetentionTests {
             try await past.number(
                 "select count(*) from outbox o where body = 'canary' and not exists (select from service_requests r where r.id = o.request_id)"
             ) == 0)
+        #expect(plan.contains { $0.key.hasSuffix("photos emptied") } && plan.contains { $0.key.hasSuffix("status_updates emptied") })
         #expect(plan.contains { $0.key.hasSuffix("photos deleted") } && plan.contains { $0.key.hasSuffix("reporters deleted") })
         #expect(
             plan.contains { $0.key.hasSuffix("service_requests dropped") }
