@@ -15,6 +15,7 @@ import pika
 
 import pictures
 from city import REPOSITORY, wait_until
+from mail_server import MailServer
 
 
 class Scene:
@@ -31,6 +32,8 @@ class Scene:
     alert ack NUMBER          an open alert
     --from and --to MOMENT    yesterday, and now; days stay as they are
     rotate/revoke KEY         an API key of its own
+    add_user svc.relay        the relay's account, which is gone by then
+    mailer.json               the city's settings with a mail server that takes everything
     127.0.0.1:83xx ...        the city's ports
     """
 
@@ -62,6 +65,7 @@ class Scene:
             (re.compile(r"(?<=alert ack )\d+"), self.alert),
             (re.compile(r"(?<=--from )20\S+T\S+"), lambda _: self.moment(-86_400)),
             (re.compile(r"(?<=--to )20\S+T\S+"), lambda _: self.moment(0)),
+            (re.compile(r"(?<=add_user )svc\.relay"), self.gone),
             (re.compile(r"(?<=key rotate valmont-7f3a9c )\w+|(?<=key revoke valmont-7f3a9c )\w+"), self.key),
         ]
         base = urllib.parse.urlsplit(city.settings["gateway_url"]).port
@@ -88,8 +92,26 @@ class Scene:
         if document.endswith("rabbitmqctl.md"):
             # Something to look at in the queue.
             self.event_of(self.request(document))
+        if document.endswith("operators/notices.md"):
+            self.mailer(os.path.join(self.root, document.replace("/", "-"), "mailer.json"))
         if document in ("docs/contract/evolution.md", "docs/operators/monitoring.md"):
             os.symlink(os.path.join(REPOSITORY, "docs"), os.path.join(self.root, document.replace("/", "-"), "docs"))
+
+    def mailer(self, path):
+        """The city's settings, with a mail server."""
+        with open(os.path.join(self.city.home, "settings.json"), encoding="utf-8") as file:
+            settings = json.load(file)
+        self.mails = MailServer(login=False)
+        settings["bus311"]["mail"] = {
+            "url": f"smtp://127.0.0.1:{self.mails.port}", "allowCleartext": True, "from": "notices@valmont.example"}
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(settings, file)
+
+    def gone(self, account):
+        """A service's account, as when somebody deleted it."""
+        subprocess.run(
+            ["rabbitmqctl", "-q", "delete_user", account], check=True, timeout=60, env=self.environment, stdout=subprocess.DEVNULL)
+        return account
 
     def real(self, text):
         for rule, make in self.rules:

@@ -201,8 +201,8 @@ public struct BrokerDoctor: Sendable {
             .warning,
             .deadLetters,
             "\(queue.messages ?? 0) messages wait in \(queue.name)",
-            remedy: "bus311 dead-letters list shows why and whose;"
-                + " rabbitmq-queues peek --vhost \(virtualHost) \(queue.name) 1 shows the first"
+            remedy: "bus311 dead-letters list shows why and whose; show, return and discard take the name \(queue.name)"
+                + ([SharedTopology.statusDeadQueue, SharedTopology.strayQueue].contains(queue.name) ? " --virtual-host \(virtualHost)" : "")
         )
     }
 }
