@@ -9,6 +9,7 @@ Needs pika (PyPI or Debian's python3-pika). Good for a first look; consumers/ ha
 import argparse
 import json
 import random
+import re
 import sqlite3
 import time
 import urllib.error
@@ -21,9 +22,15 @@ def open_store(path):
     """Your own database: events seen, and what they became. One transaction for both."""
     store = sqlite3.connect(path)
     store.execute("create table if not exists seen (event_id text primary key)")
-    store.execute("create table if not exists requests (id text primary key, sequence integer, data text)")
+    store.execute("create table if not exists requests (id text primary key, epoch integer, sequence integer, data text)")
     store.commit()
     return store
+
+
+def version(event):
+    """(epoch, sequence). After a restore of the bus numbers are given out again, under a source that ends with -e2: those events are newer."""
+    epoch = re.search(r"-e([1-9][0-9]*)$", event["source"])
+    return int(epoch[1]) if epoch else 1, event["data"]["sequence"]
 
 
 def register(store, event):
@@ -32,12 +39,12 @@ def register(store, event):
     with store:
         if store.execute("insert or ignore into seen values (?)", (event["id"],)).rowcount == 0:
             return False
-        row = store.execute("select sequence from requests where id = ?", (data["service_request_id"],)).fetchone()
-        if row and row[0] >= data["sequence"]:
+        row = store.execute("select epoch, sequence from requests where id = ?", (data["service_request_id"],)).fetchone()
+        if row and row >= version(event):
             return False
         store.execute(
-            "insert or replace into requests values (?, ?, ?)",
-            (data["service_request_id"], data["sequence"], json.dumps(data)),
+            "insert or replace into requests values (?, ?, ?, ?)",
+            (data["service_request_id"], *version(event), json.dumps(data)),
         )
         return True
 
@@ -67,7 +74,7 @@ def forget(settings, store, event):
     with store:
         store.execute("insert or ignore into seen values (?)", (event["id"],))
         store.execute(
-            "insert or replace into requests values (?, ?, null)", (data["service_request_id"], data["sequence"]))
+            "insert or replace into requests values (?, ?, ?, null)", (data["service_request_id"], *version(event)))
     request = urllib.request.Request(
         f"{settings['status_ingest_url']}/v1/service-requests/{data['service_request_id']}/personal-data/acknowledgement",
         method="PUT",

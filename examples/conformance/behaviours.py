@@ -8,7 +8,7 @@ import random
 import time
 import uuid
 
-from .bus import is_true_within, variant, wait_until
+from .bus import is_true_within, of_epoch, variant, wait_until
 
 BEHAVIOURS = {}
 
@@ -29,7 +29,7 @@ class Run:
 
     def __init__(self, bus, consumer, restart_broker):
         self.bus, self.consumer, self.restart_broker = bus, consumer, restart_broker
-        self.unseen = bus.take(len([bus.post(f"conformance {index}") for index in range(27)]))
+        self.unseen = bus.take(len([bus.post(f"conformance {index}") for index in range(31)]))
         self.flood = []
 
     def fresh(self):
@@ -103,6 +103,20 @@ def out_of_order(run):
     assert found == (5, 2), f"sequences 3, 2, 1, 5 arrived: expected 5 after two changes, the store has {found}"
 
 
+@behaviour("restored")
+def restored(run):
+    """After a restore of the bus an event of the new epoch is newer, whatever its sequence; one of the epoch before is older."""
+    message, number = run.fresh()
+    old, later = variant(message, 3), variant(message, 5)
+    new = of_epoch(variant(message, 2), 2)
+    run.bus.publish(old, new, later, of_epoch(variant(message, 1), 10))
+    run.fence()
+    found = run.consumer.stored().get(number)
+    assert found == (1, 3), (
+        "sequence 3, then 2 of epoch 2, then 5 of epoch 1, then 1 of epoch 10 arrived: expected sequence 1 after three changes, "
+        f"the store has {found}")
+
+
 @behaviour("erased")
 def erased(run):
     """An erasure is applied, the text is gone from the state folder, and an older snapshot does not bring it back."""
@@ -157,26 +171,81 @@ def big(run):
 
 @behaviour("poison")
 def poison(run):
-    """An event that cannot be read goes to the dead letters, alone; those around it are stored."""
+    """Events that cannot be read, or whose members are of a wrong type, go to the dead letters, alone; those around are stored."""
     good, number = run.fresh()
-    _, properties = variant(good)
-    broken = b'{"specversion":"1.0","type":"fr.example.service_request.updated.v1","data":{"service_request_id":'
-    before = [variant(good, sequence) for sequence in range(2, 12)]
-    after = [variant(good, sequence) for sequence in range(12, 22)]
-    run.bus.publish(*before, (broken, properties), *after)
+    broken = list(unreadable(good))
+    around = [variant(good, sequence) for sequence in range(2, 22)]
+    sent = []
+    for index, event in enumerate(around):
+        sent += [event, *broken[index - 8:index - 7]] if index >= 8 else [event]
+    run.bus.publish(*sent)
     run.consumer.wait_for(number, 21, 60)
     dead = []
 
     def is_there():
         dead.extend(run.bus.dead())
-        return dead
+        return len(dead) >= len(broken)
 
-    wait_until(is_there, 60, "the unreadable event in the dead letters")
+    wait_until(is_there, 60, f"{len(broken)} unreadable events in the dead letters\n{run.consumer.said()}")
     run.fence()
     dead.extend(run.bus.dead())
-    assert dead == [broken], f"the dead letters hold {len(dead)} messages: expected the unreadable one alone"
+    assert sorted(dead) == sorted(body for body, _ in broken), f"the dead letters hold {len(dead)} messages: expected the {len(broken)} unreadable ones alone"
+    assert run.consumer.process.poll() is None, "it did not live through it"
     found = run.consumer.stored()[number]
     assert found == (21, 20), f"expected 20 changes up to sequence 21, the store has {found}"
+
+
+def unreadable(good):
+    """Bodies that no consumer can store, each with the properties of a good update: what is no JSON, and what is but not as promised."""
+    yield b'{"specversion":"1.0","type":"fr.example.service_request.updated.v1","data":{"service_request_id":', variant(good)[1]
+    yield b"[" * 100_000, variant(good)[1]
+
+    def spoilt(spoil):
+        event, properties = variant(good, 30)
+        spoil(event)
+        return json.dumps(event, ensure_ascii=False).encode(), properties
+
+    yield spoilt(lambda event: event["data"].update(service_request_id={}))
+    yield spoilt(lambda event: event["data"].update(sequence=10 ** 20))
+    yield spoilt(lambda event: event.update(id=None))
+    yield spoilt(lambda event: event.update(data=["service_request_id"]))
+
+
+@behaviour("database away")
+def database_away(run):
+    """Its database is locked for some seconds: it waits with the message in hand, and stores it then. (Where the kit knows the database.)"""
+    if run.consumer.state_command:
+        return
+    message, number = run.fresh()
+    process = run.consumer.process
+    with run.consumer.locked():
+        run.bus.publish(message)
+        time.sleep(3.5)
+        assert run.bus.ready() == 0, "it gave the message back"
+    run.consumer.wait_for(number)
+    run.stored_once(number)
+    assert run.bus.dead() == [], "a message went to the dead letters because the database was locked"
+    assert run.consumer.process is process and process.poll() is None, "it ended because the database was locked"
+
+
+@behaviour("TLS")
+def tls(run):
+    """Over amqps it takes an event, and refuses a certificate for another host or by an authority that it does not know."""
+    run.consumer.kill()
+    for what, how in (("for another host", dict(host="127.0.0.2")), ("by an unknown authority", dict(authority=None))):
+        with run.consumer.secure(**how) as proxy:
+            run.consumer.launch()
+            wait_until(lambda: proxy.broken_off, 30, f"it breaks off at a certificate {what}\n{run.consumer.said()}")
+            assert run.bus.depth().consumer_count == 0, f"it consumes from a broker whose certificate is {what}"
+            run.consumer.kill()
+    message, number = run.fresh()
+    with run.consumer.secure() as proxy:
+        run.consumer.start()
+        run.bus.publish(message)
+        run.consumer.wait_for(number)
+        assert proxy.accepted, "it did not come through the address that it was given"
+        run.consumer.kill()
+    run.stored_once(number)
 
 
 @behaviour("crash before commit")

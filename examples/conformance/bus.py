@@ -182,3 +182,11 @@ def variant(message, sequence=None, kind="service_request.updated.v1", **changes
         event["data"]["changed"] = ["description"]
     event["data"].update(changes)
     return event, properties
+
+
+def of_epoch(message, epoch):
+    """The same event as the bus sends it after a restore from a backup."""
+    event, properties = message
+    event["source"] += f"-e{epoch}"
+    properties.headers = {**(properties.headers or {}), "ce-source": event["source"]}
+    return event, properties

@@ -1,4 +1,5 @@
 """A vendor's consumer as a process: started, frozen, killed and stopped, and asked what it has stored."""
+import contextlib
 import os
 import signal
 import sqlite3
@@ -7,6 +8,11 @@ import urllib.parse
 
 from .bus import wait_until
 from .proxy import Proxy
+
+
+def through(host, proxy, uri):
+    """The broker's address by way of the proxy."""
+    return uri._replace(netloc=f"{uri.netloc.rsplit('@', 1)[0]}@{host}:{proxy.port}").geturl()
 
 
 class Consumer:
@@ -20,15 +26,15 @@ class Consumer:
         os.makedirs(folder, exist_ok=True)
         uri = urllib.parse.urlsplit(bus.settings["amqp_uri"])
         self.proxy = Proxy(uri.hostname, uri.port)
-        credentials = uri.netloc.rsplit("@", 1)[0]
         self.environment = dict(
             os.environ,
-            AMQP_URI=uri._replace(netloc=f"{credentials}@127.0.0.1:{self.proxy.port}").geturl(),
+            AMQP_URI=through("127.0.0.1", self.proxy, uri),
             QUEUE=bus.settings["request_queue"],
             STATUS_EXCHANGE=bus.settings["status_exchange"],
             CRM_TOKEN=bus.settings["crm_token"],
             STATE=folder,
         )
+        self.environment.pop("AMQP_CA_FILE", None)
         self.log = open(os.path.join(folder, "consumer.log"), "ab")
         self.process, self.said_before = None, 0
         self.never_consumed = True
@@ -38,11 +44,33 @@ class Consumer:
     def start(self):
         """Starts it when it does not run, and waits until it consumes."""
         if self.process is None or self.process.poll() is not None:
-            self.said_before = os.path.getsize(self.log.name)
-            self.process = subprocess.Popen(
-                self.command, env=self.environment, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True)
+            self.launch()
         wait_until(self.consumes, 60, f"a consumer of {self.bus.settings['request_queue']}\n{self.said()}")
         self.never_consumed = False
+
+    def launch(self):
+        """Starts it, and waits for nothing."""
+        self.said_before = os.path.getsize(self.log.name)
+        self.process = subprocess.Popen(
+            self.command, env=self.environment, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    @contextlib.contextmanager
+    def secure(self, host="localhost", authority=True):
+        """Whoever is started inside is given an amqps address, by that name of this machine, and the city's authority or none.
+
+        Yields the proxy on the way. The city's certificate is for localhost and 127.0.0.1.
+        """
+        settings = self.bus.settings
+        assert settings.get("amqps_uri"), "the demonstration speaks no TLS: start it anew with this version's `bus311 demo`"
+        uri = urllib.parse.urlsplit(settings["amqps_uri"])
+        proxy = Proxy(uri.hostname, uri.port, "127.0.0.1" if host == "localhost" else host)
+        before = self.environment
+        self.environment = dict(before, AMQP_URI=through(host, proxy, uri), **({"AMQP_CA_FILE": settings["ca_file"]} if authority else {}))
+        try:
+            yield proxy
+        finally:
+            self.environment = before
+            proxy.close()
 
     def consumes(self):
         code = self.process.poll()
@@ -109,6 +137,17 @@ class Consumer:
             finally:
                 database.close()
         return {str(number): (int(sequence), int(changes)) for number, sequence, changes in rows}
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Meanwhile it can neither read nor write its database: somebody else holds crm.sqlite3."""
+        database = sqlite3.connect(os.path.join(self.folder, "crm.sqlite3"), timeout=10, isolation_level=None)
+        try:
+            database.execute("begin exclusive")
+            yield
+            database.execute("rollback")
+        finally:
+            database.close()
 
     def wait_for(self, number, sequence=1, seconds=45):
         wait_until(

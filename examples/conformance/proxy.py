@@ -8,16 +8,24 @@ CHUNK = 65536
 # Closing then sends RST instead of FIN: the other side loses the connection at once, in the middle of whatever it did.
 RESET = struct.pack("ii", 1, 0)
 
+# The first byte of a TLS record that begins a connection.
+HANDSHAKE = 0x16
+
 
 class Proxy:
-    """Forwards every connection to one address. Works in a thread of its own until `close`."""
+    """Forwards every connection to one address. Works in a thread of its own until `close`.
 
-    def __init__(self, host, port):
+    accepted: connections that came; broken_off: those that began with a TLS handshake, and that one of the two sides has ended.
+    """
+
+    def __init__(self, host, port, own="127.0.0.1"):
         self.target = (host, port)
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.accepted = self.broken_off = 0
+        self.listener = socket.create_server((own, 0))
         self.port = self.listener.getsockname()[1]
         self.lock = threading.Lock()
         self.selector = selectors.DefaultSelector()
+        self.first = {}  # the consumer's side -> the first byte that it sent
         self.pairs = {}  # socket -> (its peer, whether it is the consumer's side)
         self.holding = False
         self.closed = False
@@ -68,6 +76,7 @@ class Proxy:
                 self.selector.unregister(side)
             except KeyError:
                 pass  # it is being held
+            self.first.pop(side, None)
             side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             side.close()
 
@@ -92,6 +101,7 @@ class Proxy:
         except OSError:
             consumer.close()  # the broker is away, and that is what the consumer sees
             return
+        self.accepted += 1
         self.pairs[consumer], self.pairs[broker] = (broker, True), (consumer, False)
         self.selector.register(broker, selectors.EVENT_READ)
         if not self.holding:
@@ -104,9 +114,12 @@ class Proxy:
         try:
             data = side.recv(CHUNK)
             if data:
+                if is_consumer:
+                    self.first.setdefault(side, data[0])
                 peer.settimeout(5)
                 peer.sendall(data)
                 return
         except OSError:
             pass
+        self.broken_off += self.first.get(side if is_consumer else peer) == HANDSHAKE
         self.drop([side, peer])

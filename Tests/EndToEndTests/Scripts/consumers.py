@@ -87,6 +87,7 @@ def tenant(city, language):
         tenant=key, jurisdiction_id=jurisdiction, api_key=run("key", "create", key, "--label", "app")["api_key"],
         crm_token=run("credential", "issue", key, "crm")["crm_token"],
         amqp_uri=f"amqp://{amqp['user']}:{amqp['password']}@{own.hostname}:{own.port}/{amqp['vhost']}",
+        amqps_uri=f"amqps://{amqp['user']}:{amqp['password']}@localhost:{urllib.parse.urlsplit(city.settings['amqps_uri']).port}/{amqp['vhost']}",
         request_queue=f"o311.{key}.requests", dead_queue=f"o311.{key}.dead", status_exchange=f"o311.{key}.status",
         receipts_queue=f"o311.{key}.receipts")
 

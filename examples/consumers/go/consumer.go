@@ -6,10 +6,13 @@
 //	QUEUE            o311.<tenant>.requests
 //	STATUS_EXCHANGE  o311.<tenant>.status
 //	STATE            folder of crm.sqlite3
+//	AMQP_CA_FILE     the authority of the bus's certificate (PEM), where those of this machine do not know it; may be left out
 package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -19,35 +22,50 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
-	_ "github.com/mattn/go-sqlite3"
+	"github.com/mattn/go-sqlite3"
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
 // Only what this CRM needs; encoding/json ignores every other member, those of tomorrow included.
 type event struct {
-	ID   string `json:"id"`
-	Data struct {
+	ID     string `json:"id"`
+	Source string `json:"source"`
+	Data   struct {
 		Number   string `json:"service_request_id"`
 		Sequence int64  `json:"sequence"`
 	} `json:"data"`
+}
+
+var restored = regexp.MustCompile("-e([1-9][0-9]{0,8})$")
+
+// epoch grows when the bus was restored: numbers are given out again then, under a source that ends with it, and its events are newer.
+func (e event) epoch() int64 {
+	if found := restored.FindStringSubmatch(e.Source); found != nil {
+		epoch, _ := strconv.ParseInt(found[1], 10, 64)
+		return epoch
+	}
+	return 1
 }
 
 // The CRM's database. One transaction holds all that one message changes.
 type store struct{ *sql.DB }
 
 func openStore(path string) (store, error) {
-	database, err := sql.Open("sqlite3", "file:"+path+"?_busy_timeout=30000&_txlock=immediate&_secure_delete=true")
+	database, err := sql.Open("sqlite3", "file:"+path+"?_busy_timeout=2000&_txlock=immediate&_secure_delete=true")
 	if err != nil {
 		return store{}, err
 	}
 	database.SetMaxOpenConns(1)
 	_, err = database.Exec(`
 		create table if not exists events (id text primary key, received_at text not null default current_timestamp);
-		create table if not exists requests (id text primary key, sequence integer not null, changes integer not null, snapshot text);
+		create table if not exists requests (
+			id text primary key, epoch integer not null, sequence integer not null, changes integer not null, snapshot text);
 		create table if not exists outbox (update_id text primary key, request_id text not null);`)
 	return store{database}, err
 }
@@ -66,16 +84,16 @@ func (s store) apply(e event, snapshot any) error {
 	if fresh, err := result.RowsAffected(); err != nil || fresh == 0 {
 		return err // a duplicate
 	}
-	var known int64
-	switch err = tx.QueryRow("select sequence from requests where id = ?", e.Data.Number).Scan(&known); {
+	var epoch, sequence int64
+	switch err = tx.QueryRow("select epoch, sequence from requests where id = ?", e.Data.Number).Scan(&epoch, &sequence); {
 	case errors.Is(err, sql.ErrNoRows):
 		// Your CRM opens a file here. The answer to the citizen is part of the same transaction.
-		if _, err = tx.Exec("insert into requests values (?, ?, 1, ?)", e.Data.Number, e.Data.Sequence, snapshot); err == nil && snapshot != nil {
+		if _, err = tx.Exec("insert into requests values (?, ?, ?, 1, ?)", e.Data.Number, e.epoch(), e.Data.Sequence, snapshot); err == nil && snapshot != nil {
 			_, err = tx.Exec("insert into outbox values (?, ?)", e.ID, e.Data.Number)
 		}
-	case err == nil && e.Data.Sequence > known:
-		_, err = tx.Exec("update requests set sequence = ?, changes = changes + 1, snapshot = ? where id = ?",
-			e.Data.Sequence, snapshot, e.Data.Number)
+	case err == nil && (e.epoch() > epoch || e.epoch() == epoch && e.Data.Sequence > sequence):
+		_, err = tx.Exec("update requests set epoch = ?, sequence = ?, changes = changes + 1, snapshot = ? where id = ?",
+			e.epoch(), e.Data.Sequence, snapshot, e.Data.Number)
 	} // else it is older than what is stored: acknowledged and forgotten
 	if err != nil {
 		return err
@@ -83,28 +101,49 @@ func (s store) apply(e event, snapshot any) error {
 	return tx.Commit()
 }
 
-// handle stores a message and acknowledges it, ignores it, or rejects it for good. An error means: the database is away.
-func handle(s store, d amqp.Delivery) error {
+// isFaultOfMessage: SQLite's answers that speak of the message. All others say that the database is away: locked, disk full.
+func isFaultOfMessage(err error) bool {
+	var failure sqlite3.Error
+	return errors.As(err, &failure) && (failure.Code == sqlite3.ErrTooBig || failure.Code == sqlite3.ErrConstraint ||
+		failure.Code == sqlite3.ErrMismatch || failure.Code == sqlite3.ErrRange)
+}
+
+// handle stores a message and acknowledges it, ignores it, or rejects it for good.
+func handle(ctx context.Context, s store, d amqp.Delivery) error {
 	var e event
 	var err error
 	switch d.Type {
 	case "service_request.created.v1", "service_request.updated.v1", "service_request.moderated.v1", "service_request.erased.v1":
 		if d.ContentEncoding != "" {
 			err = fmt.Errorf("content encoding %q", d.ContentEncoding)
-		} else if err = json.Unmarshal(d.Body, &e); err == nil && (e.ID == "" || e.Data.Number == "" || e.Data.Sequence < 1) {
-			err = errors.New("id, service_request_id or sequence is missing")
-		}
-		if err != nil {
-			// It can never work: into the dead letters, where the operator sees it. Never requeue such a message.
-			log.Printf("rejected %s: %v", d.MessageId, err)
-			return d.Reject(false)
+		} else if err = json.Unmarshal(d.Body, &e); err == nil && (e.ID == "" || e.Source == "" || e.Data.Number == "" || e.Data.Sequence < 1) {
+			err = errors.New("id, source, service_request_id or sequence is missing")
 		}
 		var snapshot any // null when erased
 		if !strings.HasPrefix(d.Type, "service_request.erased") {
 			snapshot = string(d.Body)
 		}
-		if err = s.apply(e, snapshot); err != nil {
-			return err
+		for err == nil {
+			failure := s.apply(e, snapshot)
+			if failure == nil {
+				break
+			}
+			if isFaultOfMessage(failure) {
+				err = failure
+				break
+			}
+			// Not the message's fault: wait with it in hand; the library sends the heartbeats meanwhile.
+			log.Printf("the database is away, waiting: %v", failure)
+			select {
+			case <-ctx.Done():
+				return nil // not stored, not acknowledged: it goes back to the queue
+			case <-time.After(time.Second):
+			}
+		}
+		if err != nil {
+			// It can never work: into the dead letters, where the operator sees it. Never requeue such a message.
+			log.Printf("rejected %s: %v", d.MessageId, err)
+			return d.Reject(false)
 		}
 	} // any other type is acknowledged and ignored: that is how the contract can grow
 	return d.Ack(false)
@@ -118,6 +157,12 @@ type outgoing struct {
 	returns  <-chan amqp.Return
 }
 
+// later: statuses stay in the outbox while the database is away; the connection is kept.
+func later(err error) error {
+	log.Printf("the database is away, statuses later: %v", err)
+	return nil
+}
+
 // sendStatuses empties the outbox. The update's id makes a repetition harmless: a status leaves the outbox after its confirm only.
 //
 // Confirms come by NotifyPublish: before amqp091-go 1.6 a deferred confirmation is registered after its message is sent, and waits
@@ -125,7 +170,7 @@ type outgoing struct {
 func sendStatuses(s store, out outgoing) error {
 	rows, err := s.Query("select update_id, request_id from outbox order by rowid")
 	if err != nil {
-		return err
+		return later(err)
 	}
 	var pending [][2]string
 	for rows.Next() {
@@ -136,7 +181,7 @@ func sendStatuses(s store, out outgoing) error {
 		pending = append(pending, row)
 	}
 	if rows.Close(); err != nil {
-		return err
+		return later(err)
 	}
 	tenant := strings.TrimSuffix(strings.TrimPrefix(out.exchange, "o311."), ".status")
 	for _, row := range pending {
@@ -162,7 +207,7 @@ func sendStatuses(s store, out outgoing) error {
 		default:
 		}
 		if _, err = s.Exec("delete from outbox where update_id = ?", row[0]); err != nil {
-			return err
+			return later(err)
 		}
 	}
 	return nil
@@ -170,8 +215,19 @@ func sendStatuses(s store, out outgoing) error {
 
 // consume works until the connection is lost (an error) or a stop is asked for (nil).
 func consume(ctx context.Context, s store, connected func()) error {
-	properties := amqp.Table{"connection_name": "example CRM, go"}
-	connection, err := amqp.DialConfig(os.Getenv("AMQP_URI"), amqp.Config{Heartbeat: 15 * time.Second, Locale: "en_US", Properties: properties})
+	config := amqp.Config{
+		Heartbeat: 15 * time.Second, Locale: "en_US", Properties: amqp.Table{"connection_name": "example CRM, go"},
+		TLSClientConfig: &tls.Config{}, // of amqps:// the certificate and the name are verified
+	}
+	if file := os.Getenv("AMQP_CA_FILE"); file != "" {
+		authorities, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		config.TLSClientConfig.RootCAs = x509.NewCertPool()
+		config.TLSClientConfig.RootCAs.AppendCertsFromPEM(authorities)
+	}
+	connection, err := amqp.DialConfig(os.Getenv("AMQP_URI"), config)
 	if err != nil {
 		return err
 	}
@@ -214,7 +270,7 @@ func consume(ctx context.Context, s store, connected func()) error {
 			if !open {
 				return errors.New("the broker ended the consumer")
 			}
-			if err = handle(s, d); err != nil {
+			if err = handle(ctx, s, d); err != nil {
 				return err
 			}
 			if err = sendStatuses(s, out); err != nil {

@@ -9,6 +9,7 @@
  *   QUEUE            o311.<tenant>.requests
  *   STATUS_EXCHANGE  o311.<tenant>.status
  *   STATE            folder of crm.sqlite3
+ *   AMQP_CA_FILE     the authority of the bus's certificate (PEM), where those of this machine do not know it; may be left out
  */
 declare(strict_types=1);
 
@@ -35,36 +36,40 @@ final class Store
 
     public function __construct(string $path)
     {
-        $this->database = new PDO("sqlite:$path", options: [PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION, PDO::ATTR_TIMEOUT => 30]);
+        $this->database = new PDO("sqlite:$path", options: [PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION, PDO::ATTR_TIMEOUT => 2]);
         $this->database->exec( // secure_delete: what is erased is overwritten
             'pragma secure_delete = on;
              create table if not exists events (id text primary key, received_at text not null default current_timestamp);
-             create table if not exists requests (id text primary key, sequence integer not null, changes integer not null, snapshot text);
+             create table if not exists requests (
+                 id text primary key, epoch integer not null, sequence integer not null, changes integer not null, snapshot text);
              create table if not exists outbox (update_id text primary key, request_id text not null);');
     }
 
-    /** Stores an event once, whatever comes twice or late. When this returns, it is on disk. */
-    public function apply(string $eventId, string $type, array $data): void
+    /** Stores an event once, whatever comes twice or late; a null snapshot erases. When this returns, it is on disk. */
+    public function apply(string $eventId, string $number, int $epoch, int $sequence, ?string $snapshot): void
     {
-        [$number, $sequence] = [$data['service_request_id'], $data['sequence']];
-        $snapshot = $type === ERASURE ? null : json_encode($data, JSON_UNESCAPED_UNICODE | JSON_THROW_ON_ERROR);
         $this->database->exec('begin immediate');
         try {
             if ($this->run('insert or ignore into events (id) values (?)', $eventId)->rowCount() === 1) {
-                $known = $this->run('select sequence from requests where id = ?', $number)->fetchColumn();
+                $known = $this->run('select epoch, sequence from requests where id = ?', $number)->fetch(PDO::FETCH_NUM);
                 if ($known === false) {
                     // Your CRM opens a file here. The answer to the citizen is part of the same transaction.
-                    $this->run('insert into requests values (?, ?, 1, ?)', $number, $sequence, $snapshot);
-                    if ($type !== ERASURE) {
+                    $this->run('insert into requests values (?, ?, ?, 1, ?)', $number, $epoch, $sequence, $snapshot);
+                    if ($snapshot !== null) {
                         $this->run('insert into outbox values (?, ?)', $eventId, $number);
                     }
-                } elseif ($sequence > $known) {
-                    $this->run('update requests set sequence = ?, changes = changes + 1, snapshot = ? where id = ?', $sequence, $snapshot, $number);
+                } elseif ([$epoch, $sequence] > [(int) $known[0], (int) $known[1]]) {
+                    $this->run(
+                        'update requests set epoch = ?, sequence = ?, changes = changes + 1, snapshot = ? where id = ?', $epoch, $sequence, $snapshot, $number);
                 } // else it is older than what is stored: acknowledged and forgotten
             } // else a duplicate
             $this->database->exec('commit');
         } catch (Throwable $error) {
-            $this->database->exec('rollback');
+            try {
+                $this->database->exec('rollback');
+            } catch (PDOException) {
+                // SQLite has rolled back by itself
+            }
             throw $error;
         }
     }
@@ -88,26 +93,71 @@ final class Store
     }
 }
 
-/** One message: stored then acknowledged, ignored, or rejected for good. */
-function handle(Store $store, AMQPMessage $message): void
+/**
+ * What this CRM takes from a message, null of a type that it does not know: that is how the contract can grow. Every type is checked
+ * here, before the store sees it.
+ *
+ * @return array{string, string, int, int, ?string}|null id, number, epoch, sequence, snapshot
+ */
+function read(AMQPMessage $message): ?array
 {
+    if ($message->has('content_encoding')) {
+        throw new UnexpectedValueException('content_encoding ' . $message->get('content_encoding'));
+    }
     $type = $message->has('type') ? $message->get('type') : '';
-    try {
-        if ($message->has('content_encoding')) {
-            throw new UnexpectedValueException('content_encoding ' . $message->get('content_encoding'));
-        }
-        $event = json_decode($message->getBody(), true, 64, JSON_THROW_ON_ERROR);
-        if (in_array($type, SNAPSHOTS, true) || $type === ERASURE) {
-            if (!is_string($event['id'] ?? null) || !is_string($event['data']['service_request_id'] ?? null) || !is_int($event['data']['sequence'] ?? null)) {
-                throw new UnexpectedValueException('id, service_request_id or sequence is missing');
-            }
-            $store->apply($event['id'], $type, $event['data']);
-        } // any other type is acknowledged and ignored: that is how the contract can grow
-    } catch (JsonException | UnexpectedValueException $error) {
+    if (!in_array($type, SNAPSHOTS, true) && $type !== ERASURE) {
+        return null;
+    }
+    $event = json_decode($message->getBody(), true, 64, JSON_THROW_ON_ERROR);
+    $data = $event['data'] ?? null;
+    [$id, $source, $number, $sequence] = [$event['id'] ?? null, $event['source'] ?? null, $data['service_request_id'] ?? null, $data['sequence'] ?? null];
+    if (!is_string($id) || !is_string($source) || !is_string($number) || $id === '' || $number === '' || !is_int($sequence) || $sequence < 1) {
+        throw new UnexpectedValueException('id, source, service_request_id or sequence is not what the contract says');
+    }
+    // After a restore of the bus numbers are given out again, under a source that ends with a new epoch: its events are newer.
+    $epoch = preg_match('/-e([1-9][0-9]{0,8})$/D', $source, $found) ? (int) $found[1] : 1;
+    return [$id, $number, $epoch, $sequence, $type === ERASURE ? null : json_encode($data, JSON_UNESCAPED_UNICODE | JSON_THROW_ON_ERROR)];
+}
+
+/** SQLite's answers that speak of the message: too big, against a constraint, of another type, out of range. All others: the database is away. */
+function isFaultOfMessage(PDOException $error): bool
+{
+    return in_array($error->errorInfo[1] ?? 0, [18, 19, 20, 25], true);
+}
+
+/** One message: stored then acknowledged, ignored, or rejected for good. */
+function handle(Store $store, AMQPMessage $message, bool &$stopping): void
+{
+    $reject = function (Throwable $error) use ($message): void {
         // It can never work: into the dead letters, where the operator sees it. Never requeue such a message.
         say('rejected: ' . $error->getMessage());
         $message->reject(false);
+    };
+    try {
+        $event = read($message);
+    } catch (Throwable $error) { // whatever it is: a program that dies of a message takes those that it holds with it
+        $reject($error);
         return;
+    }
+    while ($event !== null) {
+        try {
+            $store->apply(...$event);
+            break;
+        } catch (Throwable $error) {
+            if (!$error instanceof PDOException || isFaultOfMessage($error)) {
+                $reject($error);
+                return;
+            }
+        }
+        // Locked, disk full: not the message's fault. Wait with it in hand; heartbeats go on, what comes meanwhile goes to the inbox.
+        say('the database is away, waiting: ' . $error->getMessage());
+        try {
+            $message->getChannel()->wait(null, false, 1);
+        } catch (AMQPTimeoutException) {
+        }
+        if ($stopping) {
+            return; // not stored, not acknowledged: it goes back to the queue
+        }
     }
     $message->ack();
 }
@@ -116,14 +166,18 @@ function handle(Store $store, AMQPMessage $message): void
 function sendStatuses(Store $store, AMQPChannel $channel, string $exchange): void
 {
     $tenant = preg_replace('/^o311\.|\.status$/', '', $exchange);
-    foreach ($store->pending() as ['update_id' => $updateId, 'request_id' => $number]) {
-        $update = ['service_request_id' => $number, 'status' => 'IN_PROCESS', 'status_notes' => 'Pris en charge', 'external_reference' => "CRM-$number",
-            'ack' => true];
-        $message = new AMQPMessage(json_encode($update, JSON_THROW_ON_ERROR), [
-            'message_id' => $updateId, 'content_type' => 'application/json', 'delivery_mode' => AMQPMessage::DELIVERY_MODE_PERSISTENT]);
-        $channel->basic_publish($message, $exchange, "$tenant.status_update.v1", mandatory: true);
-        $channel->wait_for_pending_acks_returns(30);
-        $store->sent($updateId);
+    try {
+        foreach ($store->pending() as ['update_id' => $updateId, 'request_id' => $number]) {
+            $update = ['service_request_id' => $number, 'status' => 'IN_PROCESS', 'status_notes' => 'Pris en charge', 'external_reference' => "CRM-$number",
+                'ack' => true];
+            $message = new AMQPMessage(json_encode($update, JSON_THROW_ON_ERROR), [
+                'message_id' => $updateId, 'content_type' => 'application/json', 'delivery_mode' => AMQPMessage::DELIVERY_MODE_PERSISTENT]);
+            $channel->basic_publish($message, $exchange, "$tenant.status_update.v1", mandatory: true);
+            $channel->wait_for_pending_acks_returns(30);
+            $store->sent($updateId);
+        }
+    } catch (PDOException $error) {
+        say('the database is away, statuses later: ' . $error->getMessage());
     }
 }
 
@@ -135,7 +189,15 @@ function connect(string $uri): AbstractConnection
     $config->setUser(urldecode($parts['user']));
     $config->setPassword(urldecode($parts['pass']));
     $config->setVhost(urldecode(substr($parts['path'], 1)));
-    $config->setIsSecure($parts['scheme'] === 'amqps'); // verifies the certificate and the name
+    if ($parts['scheme'] === 'amqps') {
+        $config->setIsSecure(true);
+        // Each of these is needed: php-amqplib 3.5 speaks in clear, whatever isSecure says, without an option of TLS, or with its default
+        // protocol, which is tcp.
+        $config->setNetworkProtocol('tls');
+        $config->setSslVerify(true);
+        $config->setSslVerifyName(true);
+        $config->setSslCaCert(getenv('AMQP_CA_FILE') ?: null);
+    }
     $config->setPort($parts['port'] ?? ($config->isSecure() ? 5671 : 5672));
     $config->setHeartbeat(15);
     $config->setReadTimeout(35); // at least twice the heartbeat
@@ -171,7 +233,7 @@ function consume(Store $store, bool &$stopping, float &$longest): void
                 // a quiet second: look whether to stop
             }
             while (!$stopping && ($message = array_shift($inbox))) {
-                handle($store, $message);
+                handle($store, $message, $stopping);
                 sendStatuses($store, $outgoing, $exchange);
             }
         }

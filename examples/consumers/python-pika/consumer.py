@@ -6,12 +6,15 @@ Settings, all from the environment:
     QUEUE            o311.<tenant>.requests
     STATUS_EXCHANGE  o311.<tenant>.status
     STATE            folder of crm.sqlite3
+    AMQP_CA_FILE     the authority of the bus's certificate (PEM), where those of this machine do not know it; may be left out
 """
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
+import ssl
 import time
 
 import pika
@@ -25,30 +28,29 @@ class Store:
 
     def __init__(self, path):
         # isolation_level None: transactions begin and end where this file says so.
-        self.database = sqlite3.connect(path, isolation_level=None, timeout=30)
+        self.database = sqlite3.connect(path, isolation_level=None, timeout=2)
         self.database.executescript(
             "pragma secure_delete = on;"  # what is erased is overwritten
             "create table if not exists events (id text primary key, received_at text not null default current_timestamp);"
-            "create table if not exists requests (id text primary key, sequence integer not null, changes integer not null, snapshot text);"
+            "create table if not exists requests ("
+            "id text primary key, epoch integer not null, sequence integer not null, changes integer not null, snapshot text);"
             "create table if not exists outbox (update_id text primary key, request_id text not null);")
 
-    def apply(self, event_id, kind, data):
-        """Stores an event once, whatever comes twice or late. When this returns, it is on disk."""
-        number, sequence = data["service_request_id"], data["sequence"]
-        snapshot = None if kind == ERASURE else json.dumps(data, ensure_ascii=False)
+    def apply(self, event_id, number, version, snapshot):
+        """Stores an event once, whatever comes twice or late; no snapshot erases. When this returns, it is on disk."""
         self.database.execute("begin immediate")
         with self.database:  # commits, or rolls back on an exception
             if self.database.execute("insert or ignore into events (id) values (?)", (event_id,)).rowcount == 0:
                 return  # a duplicate
-            known = self.database.execute("select sequence from requests where id = ?", (number,)).fetchone()
+            known = self.database.execute("select epoch, sequence from requests where id = ?", (number,)).fetchone()
             if known is None:
                 # Your CRM opens a file here. The answer to the citizen is part of the same transaction.
-                self.database.execute("insert into requests values (?, ?, 1, ?)", (number, sequence, snapshot))
-                if kind != ERASURE:
+                self.database.execute("insert into requests values (?, ?, ?, 1, ?)", (number, *version, snapshot))
+                if snapshot is not None:
                     self.database.execute("insert into outbox values (?, ?)", (event_id, number))
-            elif sequence > known[0]:
+            elif version > known:
                 self.database.execute(
-                    "update requests set sequence = ?, changes = changes + 1, snapshot = ? where id = ?", (sequence, snapshot, number))
+                    "update requests set epoch = ?, sequence = ?, changes = changes + 1, snapshot = ? where id = ?", (*version, snapshot, number))
             # else it is older than what is stored: acknowledged and forgotten
 
     def pending(self):
@@ -58,38 +60,74 @@ class Store:
         self.database.execute("delete from outbox where update_id = ?", (update_id,))
 
 
-def handle(store, channel, method, properties, body):
+def read(properties, body):
+    """What this CRM takes from a message: id, number, (epoch, sequence), snapshot; nothing of a type that it does not know.
+
+    Every type is checked here, before the store sees it. Raises an exception of any kind for what can never work.
+    """
+    if properties.content_encoding:
+        raise ValueError(f"content_encoding {properties.content_encoding}")
+    if properties.type not in SNAPSHOTS and properties.type != ERASURE:
+        return None  # that is how the contract can grow
+    event = json.loads(body)
+    event_id, source, data = event["id"], event["source"], event["data"]
+    number, sequence = data["service_request_id"], data["sequence"]
+    if not all(isinstance(each, str) and each for each in (event_id, source, number)):
+        raise ValueError("id, source or service_request_id is no text")
+    if type(sequence) is not int or not 0 < sequence < 2 ** 63:
+        raise ValueError("sequence is no number from 1 on")
+    # After a restore of the bus numbers are given out again, under a source that ends with a new epoch: its events are newer.
+    epoch = re.search(r"-e([1-9][0-9]{0,8})$", source)
+    snapshot = None if properties.type == ERASURE else json.dumps(data, ensure_ascii=False)
+    return event_id, number, (int(epoch[1]) if epoch else 1, sequence), snapshot
+
+
+def handle(store, channel, method, properties, body, stopping):
     """One message: stored then acknowledged, ignored, or rejected for good."""
-    try:
-        if properties.content_encoding:
-            raise ValueError(f"content_encoding {properties.content_encoding}")
-        event = json.loads(body)
-        if properties.type in SNAPSHOTS or properties.type == ERASURE:
-            store.apply(event["id"], properties.type, event["data"])
-        # Any other type is acknowledged and ignored: that is how the contract can grow.
-    except (ValueError, KeyError, TypeError) as error:
+    def reject(error):
         # It can never work: into the dead letters, where the operator sees it. Never requeue such a message.
-        print(f"rejected {properties.message_id}: {error!r}", flush=True)
+        print(f"rejected {properties.message_id}: {type(error).__name__}: {error}"[:300], flush=True)
         channel.basic_reject(method.delivery_tag, requeue=False)
-        return
-    channel.basic_ack(method.delivery_tag)
+
+    try:
+        event = read(properties, body)
+    except Exception as error:  # whatever it is: a program that dies of a message takes those that it holds with it
+        return reject(error)
+    while event:
+        try:
+            store.apply(*event)
+            break
+        except sqlite3.OperationalError as error:
+            # Locked, disk full: not the message's fault. Wait with it in hand; heartbeats go on.
+            print(f"the database is away, waiting: {error}", flush=True)
+        except Exception as error:
+            return reject(error)
+        channel.connection.sleep(1)
+        if stopping:
+            return None  # not stored, not acknowledged: it goes back to the queue
+    return channel.basic_ack(method.delivery_tag)
 
 
 def send_statuses(store, channel, exchange):
     """Empties the outbox. The update's id makes a repetition harmless, so a status leaves the outbox after its confirm only."""
     tenant = exchange.removeprefix("o311.").removesuffix(".status")
-    for update_id, number in store.pending():
-        update = {"service_request_id": number, "status": "IN_PROCESS", "status_notes": "Pris en charge", "external_reference": f"CRM-{number}",
-                  "ack": True}
-        channel.basic_publish(  # returns when the broker has it; raises when it could not be routed or was refused
-            exchange, f"{tenant}.status_update.v1", json.dumps(update).encode(),
-            pika.BasicProperties(message_id=update_id, content_type="application/json", delivery_mode=2), mandatory=True)
-        store.sent(update_id)
+    try:
+        for update_id, number in store.pending():
+            update = {"service_request_id": number, "status": "IN_PROCESS", "status_notes": "Pris en charge", "external_reference": f"CRM-{number}",
+                      "ack": True}
+            channel.basic_publish(  # returns when the broker has it; raises when it could not be routed or was refused
+                exchange, f"{tenant}.status_update.v1", json.dumps(update).encode(),
+                pika.BasicProperties(message_id=update_id, content_type="application/json", delivery_mode=2), mandatory=True)
+            store.sent(update_id)
+    except sqlite3.OperationalError as error:
+        print(f"the database is away, statuses later: {error}", flush=True)
 
 
 def consume(settings, store, stopping, connected):
     """Until the connection is lost (raises) or a stop is asked for (returns)."""
-    parameters = pika.URLParameters(settings["AMQP_URI"])
+    parameters = pika.URLParameters(settings["AMQP_URI"])  # of amqps:// it verifies the certificate and the name
+    if parameters.ssl_options and os.environ.get("AMQP_CA_FILE"):
+        parameters.ssl_options = pika.SSLOptions(ssl.create_default_context(cafile=os.environ["AMQP_CA_FILE"]), parameters.host)
     parameters.heartbeat = 15  # firewalls forget a silent connection
     parameters.socket_timeout = parameters.stack_timeout = 10
     parameters.blocked_connection_timeout = 300
@@ -105,7 +143,7 @@ def consume(settings, store, stopping, connected):
         for method, properties, body in incoming.consume(settings["QUEUE"], inactivity_timeout=1):
             if method is not None:
                 # Short work, so it may run on this thread, which also sends the heartbeats. Long work belongs after the commit, elsewhere.
-                handle(store, incoming, method, properties, body)
+                handle(store, incoming, method, properties, body, stopping)
                 send_statuses(store, outgoing, settings["STATUS_EXCHANGE"])
             if stopping:
                 incoming.cancel()  # what was delivered and not handled goes back to the queue

@@ -5,11 +5,13 @@
 #   AMQP_URI   amqps://user:password@host:5671/open311, as the city's operator gave it
 #   QUEUE      o311.<tenant>.requests
 #   CRM_TOKEN  the bearer token for statuses, which go by REST: amqp-publish knows no confirms
-#   STATE      folder of what is stored: requests/NUMBER/SEQUENCE.EVENT.json
+#   STATE      folder of what is stored: requests/NUMBER/EPOCH-SEQUENCE.EVENT.json
+#   AMQP_CA_FILE  the authority of the bus's certificate (PEM); by default those that Debian trusts
 #
 # amqp-consume starts this file once for each message, acknowledges when it exits 0, and can neither reject nor reconnect. Hence:
 # one message at a time; a poison is given back by hanging up until the broker, after ten returns, moves it to the dead letters.
 set -euo pipefail
+export LC_ALL=C.UTF-8 # versions are compared as text
 : "${AMQP_URI:?}" "${QUEUE:?}" "${CRM_TOKEN:?}" "${STATE:?}"
 
 say() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" >&2; }
@@ -34,44 +36,60 @@ Content-Type: application/json") || code=000
     done
 }
 
+# Hangs up with the message in hand: amqp-consume can do nothing else with it.
+give_back() {
+    kill "$PPID"
+    exit 1
+}
+
+# Writes what one_message has read. The commit is the last rename: it holds the request, its version and the event's id, and once synced it
+# survives a power cut.
+store() {
+    local folder="$STATE/requests/$number"
+    mkdir -p "$folder" || return
+    # An erasure has no link.
+    if [ -z "$last" ] && [ "$link" != - ]; then printf '%s/%s\n' "$link" "$id" > "$STATE/outbox/$number" || return; fi
+    sync "$part" "$STATE/outbox" "$STATE/requests" && mv "$part" "$folder/$version.$id.json" && sync "$folder" || return
+    case $kind in *.erased.v1) find "$folder" -name '*.json' ! -name "*.$id.json" -exec truncate -s 0 {} + ;; esac
+}
+
 # One message on standard input. Exit 0 acknowledges it.
 one_message() {
-    local part="$STATE/incoming" fields id kind number sequence link last
+    local part="$STATE/incoming" fields id kind number epoch sequence link version last
     exec 9> "$STATE/lock"
     flock 9
-    if [ -e "$STATE/stopping" ]; then
-        kill "$PPID" # not begun: it goes back to the queue
-        exit 1
-    fi
+    [ ! -e "$STATE/stopping" ] || give_back # not begun: it goes back to the queue
     trap 'rm -f "$STATE/incoming"' EXIT
-    cat > "$part"
-    # Names of files are made of these: jq lets nothing but digits, letters and dashes through.
+    cat > "$part" || { sleep 1; give_back; }
+    # Every type is checked here. Names of files are made of these: jq lets nothing but digits, letters and dashes through. After a restore
+    # of the bus numbers are given out again, under a source that ends with a new epoch: its events are newer.
     if ! fields=$(jq -er '
-        if .type | test("\\.service_request\\.(created|updated|moderated|erased)\\.v1$") | not then "- ignore - - -"
+        if .type | test("\\.service_request\\.(created|updated|moderated|erased)\\.v1$") | not then "- ignore - - - -"
         else
-            if (.id | test("^[A-Za-z0-9-]+$")) and (.data.service_request_id | test("^[0-9]+$")) and (.data.sequence | type == "number")
-            then "\(.id) \(.type) \(.data.service_request_id) \(.data.sequence) \(.data.links.status // "-")"
+            (.source | capture("-e(?<epoch>[1-9][0-9]{0,8})$") // {epoch: "1"}) as $source |
+            if (.id | test("^[A-Za-z0-9-]+$")) and (.data.service_request_id | test("^[0-9]{1,40}$"))
+                and (.data.sequence | type == "number" and . == floor and . >= 1 and . < 9007199254740992)
+                and (.data.links.status // "https://none" | test("^https?://[^ ]+$"))
+            then "\(.id) \(.type) \(.data.service_request_id) \($source.epoch) \(.data.sequence) \(.data.links.status // "-")"
             else error("id, service_request_id or sequence is wrong") end
-        end' "$part" 2> "$STATE/answer"); then
-        say "cannot be read, given back: $(< "$STATE/answer")"
+        end' "$part" 2>&1); then
+        say "cannot be read, given back: ${fields:0:300}"
         touch "$STATE/returned"
-        kill "$PPID"
-        exit 1
+        give_back
     fi
-    read -r id kind number sequence link <<< "$fields"
+    read -r id kind number epoch sequence link <<< "$fields"
     [ "$kind" != ignore ] || return 0 # an unknown type: that is how the contract can grow
-    last=$(cd "$STATE/requests/$number" 2> /dev/null && printf '%s\n' *.json | sort | tail -n 1 | cut -d . -f 1) || last=0
+    version=$(printf '%09d-%016d' "$epoch" "$sequence")
+    last=$(find "$STATE/requests/$number" -name '*.json' -printf '%f\n' 2> /dev/null | sort | tail -n 1 | cut -d . -f 1) || last=
     # The same again, or older than what is stored.
-    [ "$((10#$last))" -lt "$sequence" ] || return 0
-    # An erasure has no link.
-    if [ "$last" = 0 ] && [ "$link" != - ]; then printf '%s/%s\n' "$link" "$id" > "$STATE/outbox/$number"; fi
-    mkdir -p "$STATE/requests/$number"
-    sync "$part" "$STATE/outbox" "$STATE/requests"
-    # The commit: one rename that holds the request, its sequence and the event's id. Synced, it survives a power cut.
-    mv "$part" "$STATE/requests/$number/$(printf %010d "$sequence").$id.json"
-    sync "$STATE/requests/$number"
+    [[ "$version" > "$last" ]] || return 0
+    until store; do
+        # The disk is full, or away: not the message's fault. Wait with it in hand; amqp-consume sends the heartbeats.
+        say "cannot be stored, waiting"
+        sleep 1
+        [ ! -e "$STATE/stopping" ] || give_back
+    done
     touch "$STATE/worked"
-    case $kind in *.erased.v1) find "$STATE/requests/$number" -name '*.json' ! -name "*.$id.json" -exec truncate -s 0 {} + ;; esac
     send_statuses
 }
 
@@ -86,11 +104,12 @@ decode() { printf '%b' "${1//%/\\x}"; }
 [[ $AMQP_URI =~ ^(amqps?)://([^:]+):([^@]+)@([^:/]+)(:([0-9]+))?/(.+)$ ]] || { echo "AMQP_URI is no AMQP URI" >&2; exit 64; }
 scheme=${BASH_REMATCH[1]} user=${BASH_REMATCH[2]} password=${BASH_REMATCH[3]} host=${BASH_REMATCH[4]} port=${BASH_REMATCH[6]} vhost=${BASH_REMATCH[7]}
 (umask 077 && printf 'username:%s\npassword:%s\n' "$(decode "$user")" "$(decode "$password")" > "$STATE/login")
-options=(--server="$host" --vhost="$(decode "$vhost")" --authfile="$STATE/login" --heartbeat=15)
+options=(--heartbeat=15)
 if [ "$scheme" = amqps ]; then
-    options+=(--ssl --cacert=/etc/ssl/certs/ca-certificates.crt --port="${port:-5671}")
+    # It speaks TLS only to an address that is given whole: the password stands on its command line, for every user of this machine to read.
+    options+=(--url="$AMQP_URI" --ssl --cacert="${AMQP_CA_FILE:-/etc/ssl/certs/ca-certificates.crt}")
 else
-    options+=(--port="${port:-5672}")
+    options+=(--server="$host" --port="${port:-5672}" --vhost="$(decode "$vhost")" --authfile="$STATE/login")
 fi
 
 consumer= stopping=

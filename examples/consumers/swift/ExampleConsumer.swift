@@ -5,7 +5,8 @@ import Foundation
 /// A CRM's consumer in Swift, with the AMQP module of this package: copy it, and put your own database in place of the journal.
 ///
 /// Settings, all from the environment: `AMQP_URI` (amqps://user:password@host:5671/open311, as the city's operator gave it), `QUEUE`
-/// (o311.<tenant>.requests), `STATUS_EXCHANGE` (o311.<tenant>.status), `STATE` (the folder of journal.jsonl).
+/// (o311.<tenant>.requests), `STATUS_EXCHANGE` (o311.<tenant>.status), `STATE` (the folder of journal.jsonl),
+/// `AMQP_CA_FILE` (the authority of the bus's certificate, PEM, where those of this machine do not know it; may be left out).
 @main
 struct ExampleConsumer {
     private static let snapshots: Set = ["service_request.created.v1", "service_request.updated.v1", "service_request.moderated.v1"]
@@ -35,6 +36,8 @@ struct ExampleConsumer {
             return value
         }
         var configuration = try AMQPConfiguration(uri: try setting("AMQP_URI"))
+        // Of amqps:// the certificate and the name are verified.
+        if let file = environment["AMQP_CA_FILE"], !file.isEmpty { configuration.tls?.caFile = file }
         configuration.heartbeat = 15  // firewalls forget a silent connection
         configuration.connectionName = "example CRM, swift"
         self.configuration = configuration
@@ -106,13 +109,23 @@ struct ExampleConsumer {
         let type = delivery.properties.type ?? ""
         // Any other type is acknowledged and ignored: that is how the contract can grow.
         if Self.snapshots.contains(type) || type == Self.erasure {
-            guard let event = try? JSONDecoder().decode(Event.self, from: Data(delivery.body)) else {
+            guard let event = try? JSONDecoder().decode(Event.self, from: Data(delivery.body)), event.isUsable else {
                 // It can never work: into the dead letters, where the operator sees it. Never requeue such a message.
                 print("rejected \(delivery.properties.messageID ?? "a message without an id")")
                 try await consumer.reject(delivery.tag, requeue: false)
                 return
             }
-            try journal.apply(event, snapshot: type == Self.erasure ? nil : String(decoding: delivery.body, as: UTF8.self))
+            while true {
+                do {
+                    try journal.apply(event, snapshot: type == Self.erasure ? nil : String(decoding: delivery.body, as: UTF8.self))
+                    break
+                } catch {
+                    // The disk is full, or away: not the message's fault. Wait with it in hand; the module's thread sends the heartbeats.
+                    print("the journal cannot be written, waiting: \(error)")
+                }
+                await stop.sleep(.seconds(1))
+                if stop.isAsked { return }  // not stored, not acknowledged: it goes back to the queue
+            }
         }
         try await consumer.acknowledge(delivery.tag, multiple: false)
     }
@@ -130,7 +143,12 @@ struct ExampleConsumer {
                 print("the status of \(request) was not taken (\(outcomes)), later again")
                 return
             }
-            try journal.markSent(update)
+            do {
+                try journal.markSent(update)
+            } catch {
+                print("the journal cannot be written, statuses later: \(error)")
+                return
+            }
         }
     }
 }
@@ -143,7 +161,16 @@ struct Event: Decodable {
     }
 
     var id: String
+    var source: String
     var data: Request
+
+    var isUsable: Bool { !id.isEmpty && !data.service_request_id.isEmpty && data.sequence > 0 }
+
+    /// After a restore of the bus the source ends with an epoch: `/open311/<tenant>-e2`.
+    var version: Journal.Version {
+        let mark = source.range(of: "-e[1-9][0-9]{0,8}$", options: .regularExpression)
+        return Journal.Version(epoch: mark.flatMap { Int(source[$0].dropFirst(2)) } ?? 1, sequence: data.sequence)
+    }
 }
 
 struct Status: Encodable {

@@ -2,14 +2,22 @@ import Foundation
 
 /// The CRM's store in this example: a file to which lines are added, each forced to the disk before anything is acknowledged.
 ///
-/// One line is one transaction: the event's identifier, the request with its sequence, and the answer owed to the citizen. Put your
+/// One line is one transaction: the event's identifier, the request with its version, and the answer owed to the citizen. Put your
 /// database in its place.
 struct Journal {
+    /// Of a request's snapshot. Numbers are given out again when the bus was restored, in a new epoch: its events are newer.
+    struct Version: Codable, Comparable {
+        var epoch: Int
+        var sequence: Int
+
+        static func < (one: Version, other: Version) -> Bool { (one.epoch, one.sequence) < (other.epoch, other.sequence) }
+    }
+
     private struct Line: Codable {
         /// The event that was stored…
         var event: String?
         var request: String?
-        var sequence: Int?
+        var version: Version?
         /// … and the snapshot, nil when it was erased.
         var snapshot: String?
         /// Or the update that was sent.
@@ -19,7 +27,7 @@ struct Journal {
     private let path: String
     private var file: FileHandle
     private var events: Set<String> = []
-    private var sequences: [String: Int] = [:]
+    private var versions: [String: Version] = [:]
     /// Updates to send, oldest first: the identifier of each, which is that of the event, and the request's number.
     private(set) var outbox: [(update: String, request: String)] = []
 
@@ -36,16 +44,22 @@ struct Journal {
 
     /// Stores an event once, whatever comes twice or late; a nil snapshot erases. When this returns, it is on disk.
     mutating func apply(_ event: Event, snapshot: String?) throws {
-        guard !events.contains(event.id), event.data.sequence > sequences[event.data.service_request_id] ?? 0 else { return }
-        try write(Line(event: event.id, request: event.data.service_request_id, sequence: event.data.sequence, snapshot: snapshot))
+        guard !events.contains(event.id), versions[event.data.service_request_id].map({ event.version > $0 }) ?? true else { return }
+        try write(Line(event: event.id, request: event.data.service_request_id, version: event.version, snapshot: snapshot))
         if snapshot == nil { try forget(event.data.service_request_id) }
     }
 
     mutating func markSent(_ update: String) throws { try write(Line(sent: update)) }
 
     private mutating func write(_ line: Line) throws {
-        try file.write(contentsOf: JSONEncoder().encode(line) + Data("\n".utf8))
-        try file.synchronize()
+        let end = try file.seekToEnd()
+        do {
+            try file.write(contentsOf: JSONEncoder().encode(line) + Data("\n".utf8))
+            try file.synchronize()
+        } catch {
+            try file.truncate(atOffset: end)  // half a line would spoil the next
+            throw error
+        }
         replay(line)
     }
 
@@ -64,10 +78,10 @@ struct Journal {
 
     private mutating func replay(_ line: Line) {
         if let update = line.sent { outbox.removeAll { $0.update == update } }
-        guard let event = line.event, let request = line.request, let sequence = line.sequence else { return }
+        guard let event = line.event, let request = line.request, let version = line.version else { return }
         // Your CRM opens a file for a request that it sees the first time, and answers the citizen.
-        if sequences[request] == nil, line.snapshot != nil { outbox.append((event, request)) }
+        if versions[request] == nil, line.snapshot != nil { outbox.append((event, request)) }
         events.insert(event)
-        sequences[request] = sequence
+        versions[request] = version
     }
 }
