@@ -116,6 +116,39 @@ struct PublishedContractTests {
         #expect(throws: ContractError.self) { try ContractFolder(path: "/nowhere") }
     }
 
+    @Test("every minor that is not published yet is held against the one before it, of types and majors that are new as well")
+    func everyStep() throws {
+        let copy = try Copy()
+        defer { copy.remove() }
+        let erased = copy.path.appending(path: "schemas/service_request.erased")
+        for minor in ["1.1", "1.2"] {
+            try FileManager.default.copyItem(at: erased.appending(path: "1.0.json"), to: erased.appending(path: "\(minor).json"))
+        }
+        #expect(try copy.rules() == [])
+        // Taken away in between and put back: the last equals the first.
+        try copy.edit("schemas/service_request.erased/1.1.json", #""reason""#, #""cause""#)
+        #expect(try copy.rules() == [.propertyRemoved, .requiredRemoved])
+        try FileManager.default.removeItem(at: erased.appending(path: "1.1.json"))
+        #expect(try copy.rules() == [])
+        for name in ["service_request.erased/3.0.json", "service_request.erased/3.1.json", "new.type/1.0.json", "new.type/1.1.json"] {
+            let file = copy.path.appending(path: "schemas/\(name)")
+            try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try FileManager.default.copyItem(at: erased.appending(path: "1.0.json"), to: file)
+        }
+        #expect(try copy.rules() == [])
+        for name in ["service_request.erased/3.1.json", "new.type/1.1.json"] {
+            try copy.edit("schemas/\(name)", #""maxLength": 64"#, #""maxLength": 65"#)
+        }
+        let found = try ContractFolder(path: copy.path.path).findings(against: .lastPublished(of: copy.path.path))
+        #expect(
+            found.map { "\($0.type) \($0.version) \($0.rule.rawValue)" } == [
+                "new.type 1.0 bound-changed", "service_request.erased 3.0 bound-changed",
+            ])
+        let own = try ContractFolder(path: copy.path.path)
+        #expect(own.holds("schemas/new.type/1.1.json") && own.holds("schemas/new.type/1.1.json#/properties"))
+        for nowhere in ["schemas/new.type/1.2.json", "../asyncapi.yaml", "/etc/passwd", ""] { #expect(!own.holds(nowhere), "\(nowhere)") }
+    }
+
     @Test("a publication holds what vendors are given, and is made once")
     func publishing() throws {
         let copy = try Copy()

@@ -55,6 +55,43 @@ struct SubmissionValidatorTests {
         }
     }
 
+    @Test("keeps to what a message holds: a hundred chosen values, fifteen photos and links, no code without a letter")
+    func keepsToTheContract() throws {
+        let keys = (1...150).map { "k\($0)" }
+        let attribute = ServiceAttribute(
+            code: "many", isVariable: true, dataType: .multivaluelist, isRequired: false, order: 1, question: Fixtures.text("a", "a"),
+            hint: Fixtures.text("a", "a"), choices: keys.map { ServiceAttribute.Choice(key: $0, name: Fixtures.text($0, $0)) })
+        let service = Service(
+            code: try ServiceCode(validating: "MANY"), kind: .realtime, name: Fixtures.text("a", "a"), summary: Fixtures.text("a", "a"),
+            group: Fixtures.text("a", "a"), keywords: [], attributes: [attribute])
+        func faults(_ pairs: [(name: String, value: String)], photos: Int = 0) throws -> [Fault] {
+            do {
+                _ = try SubmissionValidator(tenant: try tenant(), service: service, photos: photos).submission(
+                    from: FormFields(here + pairs), apiKey: apiKey, idempotencyKey: nil, language: .english, at: Timestamp(seconds: 1))
+                return []
+            } catch let error as Faults {
+                return error.all
+            }
+        }
+        for joined in [true, false] {
+            func chosen(_ count: Int) -> [(name: String, value: String)] {
+                joined
+                    ? [(name: "attribute[many]", value: keys.prefix(count).joined(separator: ","))]
+                    : keys.prefix(count).map { (name: "attribute[many][]", value: $0) }
+            }
+            #expect(try faults(chosen(100)) == [])
+            #expect(try faults(chosen(101)) == [Fault(field: "attribute[many]", problem: .tooMany(maximum: 100))])
+        }
+        let links = (1...10).map { (name: "media_url", value: "https://img.example/\($0).jpg") }
+        #expect(try faults(links, photos: 5) == [])
+        #expect(try faults(links, photos: 6) == [Fault(field: "media", problem: .tooMany(maximum: 15))])
+        #expect(try faults([], photos: 16) == [Fault(field: "media", problem: .tooMany(maximum: 15))])
+        for code in ["\u{1}", "\u{7F}\u{FFFF}"] {
+            #expect(try faults([(name: "attribute[\(code)]", value: "x")]) == [Fault(field: "attribute", problem: .undeclaredAttribute)])
+        }
+        #expect(try faults([(name: "attribute[a\u{1}]", value: "x")]) == [])
+    }
+
     @Test("takes an object that is not the city's as a place, and knows no position of it")
     func foreignObject() throws {
         let object: [(name: String, value: String)] = [

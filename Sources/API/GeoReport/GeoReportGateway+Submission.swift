@@ -82,7 +82,7 @@ extension GeoReportGateway {
         let object = try await state(of: fields, tenant, language)
         var submission: Submission
         do {
-            submission = try SubmissionValidator(tenant: tenant, service: service, object: object).submission(
+            submission = try SubmissionValidator(tenant: tenant, service: service, object: object, photos: posting.photos.count).submission(
                 from: fields, apiKey: posting.key, idempotencyKey: request.headers[Self.idempotencyKey], language: language, at: posting.at)
         } catch {
             throw GeoReportError(error, language: language)

@@ -48,6 +48,11 @@ extension StatusIngestService {
             throw Problem(
                 409, "too-many-photos", "Too many photos",
                 "A request takes \(limits.maximumCount) photos of yours at most: revoke one first.")
+        case .crowded:
+            throw Problem(
+                409, "too-many-photos", "Too many photos",
+                "A request takes \(ServiceRequestEvent.maximumMedia) photos and links at most, the citizen's own among them, and this one has "
+                    + "them: revoke one first.")
         }
     }
 

@@ -30,6 +30,8 @@ public struct ContractFinding: Sendable, Equatable, Codable {
         /// Of the AsyncAPI document: a channel, a binding, a message, an argument.
         case topologyRemoved = "topology-removed"
         case topologyChanged = "topology-changed"
+        /// The AsyncAPI document refers to a file that is not there.
+        case referenceMissing = "reference-missing"
         /// A file of what was published is not the one that was.
         case publicationChanged = "publication-changed"
         /// A keyword that is not judged here differs: better refused than overlooked.
@@ -38,7 +40,7 @@ public struct ContractFinding: Sendable, Equatable, Codable {
 
     /// `service_request.created`, or `asyncapi.yaml`.
     public let type: String
-    /// Full version that was published; empty for the AsyncAPI document.
+    /// Full version that is relied on: one that was published, or the minor before one that is to be; empty for the AsyncAPI document.
     public let version: String
     public let rule: Rule
     /// JSON pointer into the schema.

@@ -109,14 +109,38 @@ public struct ContractFolder: Sendable {
                         ))
                 }
             }
-            for major in Set(versions.map(\.version.major)).sorted() {
-                guard let last = versions.last(where: { $0.version.major == major }),
-                    let newest = own.last(where: { $0.version.major == major })
-                else { continue }
-                findings += Self.compare(type, last, newest)
+        }
+        for (type, own) in schemas.sorted(by: { $0.key < $1.key }) {
+            for major in Set(own.map(\.version.major)).sorted() {
+                findings += Self.steps(
+                    type, own.filter { $0.version.major == major }, (published.schemas[type] ?? []).filter { $0.version.major == major })
             }
         }
         return findings
+    }
+
+    /// Each minor version against the one before it, where one of the two was not published: what comes and goes between two publications
+    /// would otherwise be seen by nobody. What was published is taken as it was.
+    private static func steps(
+        _ type: String, _ own: [(version: Version, schema: BrokerValue)], _ published: [(version: Version, schema: BrokerValue)]
+    ) -> [ContractFinding] {
+        func asPublished(_ version: Version) -> (version: Version, schema: BrokerValue)? { published.first { $0.version == version } }
+        var findings: [ContractFinding] = []
+        for (before, after) in zip(own, own.dropFirst()) {
+            let (old, new) = (asPublished(before.version), asPublished(after.version))
+            if old == nil || new == nil { findings += compare(type, old ?? before, new ?? after) }
+        }
+        // What the newest breaks when it was published, and changed since.
+        if let newest = own.last, let old = asPublished(newest.version) { findings += compare(type, old, newest) }
+        return findings
+    }
+
+    /// Whether a reference of the AsyncAPI document leads to a file of this contract.
+    public func holds(_ reference: String) -> Bool {
+        let file = reference.prefix { $0 != "#" }
+        let parts = file.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }) else { return false }
+        return FileManager.default.fileExists(atPath: URL(fileURLWithPath: path).appendingPathComponent(String(file)).path)
     }
 
     private static func compare(

@@ -59,6 +59,9 @@ public struct ServiceRequestEvent: Sendable {
     /// A message is never larger, in bytes.
     public static let maximumSize = 262_144
 
+    /// Photos and links of one request, whoever added them: `maxItems` of `media` in every published schema.
+    public static let maximumMedia = 15
+
     public let id: EventID
     public let kind: Kind
     public let tenant: TenantKey

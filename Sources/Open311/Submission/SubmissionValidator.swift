@@ -13,6 +13,7 @@ public enum ObjectState: Sendable, Equatable {
 public struct SubmissionValidator: Sendable {
     public static let maximumDescription = 4_000
     public static let maximumText = 1_000
+    /// Of one answer: `maxItems` of its values in every published schema.
     public static let maximumAnswerValues = 100
     public static let maximumAnswers = 100
     public static let maximumMediaURLs = 10
@@ -22,16 +23,19 @@ public struct SubmissionValidator: Sendable {
     private let tenant: Tenant
     private let service: Service
     private let objectState: ObjectState
+    private let photos: Int
     private var faults: [Fault] = []
 
     /// - Parameters:
     ///   - tenant: whose policies hold.
     ///   - service: the one that `service_code` names.
     ///   - object: what is known of the object that the form names.
-    public init(tenant: Tenant, service: Service, object: ObjectState = .foreign) {
+    ///   - photos: how many came with the form.
+    public init(tenant: Tenant, service: Service, object: ObjectState = .foreign, photos: Int = 0) {
         self.tenant = tenant
         self.service = service
         objectState = object
+        self.photos = photos
     }
 
     /// - Parameters:
@@ -143,6 +147,7 @@ public struct SubmissionValidator: Sendable {
     private mutating func mediaURLs(_ fields: FormFields) -> [String] {
         let urls = fields.values("media_url").map(CleanText.singleSpaced)
         if urls.count > Self.maximumMediaURLs { refuse("media_url", .tooMany(maximum: Self.maximumMediaURLs)) }
+        if photos + urls.count > ServiceRequestEvent.maximumMedia { refuse("media", .tooMany(maximum: ServiceRequestEvent.maximumMedia)) }
         for url in urls where !WebAddress.isAbsolute(url) { refuse("media_url", .notAnAbsoluteURL) }
         return urls
     }
@@ -203,12 +208,18 @@ public struct SubmissionValidator: Sendable {
                 refuse(field, .undeclaredAttribute)
                 continue
             }
-            if CleanText.isLonger(answer.code, than: 255) { refuse("attribute", .tooLong(maximum: 255)) }
+            let code = CleanText.withoutControls(answer.code)
+            guard !code.isEmpty else {
+                // Nothing but characters that no message carries.
+                refuse("attribute", .undeclaredAttribute)
+                continue
+            }
+            if CleanText.isLonger(code, than: 255) { refuse("attribute", .tooLong(maximum: 255)) }
             if answer.values.count > Self.maximumAnswerValues { refuse(field, .tooMany(maximum: Self.maximumAnswerValues)) }
             if answer.values.contains(where: { CleanText.isLonger($0, than: Self.maximumDescription) }) {
                 refuse(field, .tooLong(maximum: Self.maximumDescription))
             }
-            kept.append(Answer(code: CleanText.withoutControls(answer.code), values: answer.values.map(CleanText.withoutControls)))
+            kept.append(Answer(code: code, values: answer.values.map(CleanText.withoutControls)))
         }
         let bytes = kept.reduce(0) { $0 + $1.code.utf8.count + $1.values.reduce(0) { $0 + $1.utf8.count } }
         if bytes > Self.maximumAnswerBytes { refuse("attribute", .tooMuchText(maximum: Self.maximumAnswerBytes)) }
@@ -263,6 +274,10 @@ public struct SubmissionValidator: Sendable {
                 }
                 if !chosen.contains(part) { chosen.append(part) }
             }
+        }
+        guard chosen.count <= Self.maximumAnswerValues else {
+            refuse(field, .tooMany(maximum: Self.maximumAnswerValues))
+            return nil
         }
         return chosen
     }

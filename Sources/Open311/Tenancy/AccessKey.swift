@@ -18,6 +18,9 @@ public struct AccessKey: Sendable, Equatable {
     public let publicID: String
     public let kind: AccessSecret.Kind
     public let tenant: TenantID
+    /// Of a label, in Unicode scalars: `maxLength` of `received_via` in every published schema.
+    public static let maximumLabel = 255
+
     /// Who uses it, for people and for the event's `received_via`; never the key.
     public let label: String
     /// Of an API key; a CRM token has none.

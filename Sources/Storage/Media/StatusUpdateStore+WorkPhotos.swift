@@ -19,8 +19,10 @@ public enum AddedPhoto: Sendable, Equatable {
     case repeated(PhotoToken)
     case unknownRequest
     case erasedRequest
-    /// The request has as many as it may.
+    /// The request has as many of the CRM's as it may.
     case full
+    /// With those of the citizen and the links the request has ``ServiceRequestEvent/maximumMedia``.
+    case crowded
 }
 
 extension StatusUpdateStore {
@@ -52,6 +54,7 @@ extension StatusUpdateStore {
                 case ("unknown", _): return .unknownRequest
                 case ("erased", _): return .erasedRequest
                 case ("full", _): return .full
+                case ("crowded", _): return .crowded
                 default: throw PostgresError(.decoding, detail: "an unknown outcome")
                 }
             }

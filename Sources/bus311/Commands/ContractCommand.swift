@@ -19,7 +19,8 @@ struct ContractCommand: AsyncParsableCommand {
             against = published.path
             var breaking = published.changesSincePublication() + contract.findings(against: published)
             if let old = try ContractTopology.read(in: published.path) {
-                breaking += TopologyComparison.findings(from: old, to: try ContractTopology.read(in: contract.path))
+                breaking += TopologyComparison.findings(
+                    from: old, to: try ContractTopology.read(in: contract.path), isThere: contract.holds)
             }
             self.breaking = breaking
             additions = contract.additions(to: published)

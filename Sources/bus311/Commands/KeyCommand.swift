@@ -68,10 +68,18 @@ struct KeyCommand: AsyncParsableCommand {
         )
         @OptionGroup var common: CommonOptions
         @Argument var tenant: String
-        @Option(help: "Who uses it; CRMs see it as received_via.") var label: String
+        @Option(help: "Who uses it, at most 255 characters; CRMs see it as received_via.") var label: String
         @Option(help: "read, write, personal-data or test; may be repeated. Without any: read and write.") var scope: [AccessScope] = []
         @Option(help: "A date to come, as in 2027-03-31, or days from now, as in 365d. Without it the key does not expire.")
         var expires: Expiry?
+
+        func validate() throws {
+            guard !label.isEmpty, !CleanText.isLonger(label, than: AccessKey.maximumLabel) else {
+                throw ValidationError(
+                    "--label has \(label.unicodeScalars.count) characters: give 1 to \(AccessKey.maximumLabel), because CRMs receive it with each "
+                        + "request.")
+            }
+        }
 
         func run() async throws {
             try await common.administer { administration in

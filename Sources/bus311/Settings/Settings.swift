@@ -101,7 +101,7 @@ struct Settings: Sendable {
         ("alerts.interval", 1...15),
         ("retention.hour", 0...23),
         ("media.maximumBytes", 1...Int(Int32.max)),
-        ("media.maximumPhotos", 1...20),
+        ("media.maximumPhotos", 1...ServiceRequestEvent.maximumMedia),
         ("media.maximumPixels", 1...200_000_000),
         ("notices.minuteMilliseconds", 1...60_000),
     ]

@@ -20,6 +20,9 @@ def bus311(city, *arguments, code=0):
 
 def keys(city):
     tenant = city.settings["tenant"]
+    for label in ("", "é" * 256):
+        bus311(city, "key", "create", tenant, "--label", label, code=64)
+    bus311(city, "key", "create", tenant, "--label", "é" * 255)
     made = bus311(city, "key", "create", tenant, "--label", "second app", "--scope", "write", "--expires", "30d")
     assert city.post("avec la seconde clé", api_key=made["api_key"])[0] == 200
 

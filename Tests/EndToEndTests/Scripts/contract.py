@@ -613,6 +613,16 @@ def evolution():
         renamed = json.loads(check("check", "--contract", copied, "--format", "json", code=1))["breaking"]
         assert {finding["rule"] for finding in renamed} == {"topology-changed"}, renamed
         assert "/channels/requests/address" in [finding["path"] for finding in renamed], renamed
+        for old, new, rule, place in (
+                ("service_request.created/1.2.json", "service_request.created/1.7.json", "reference-missing", "/$ref"),
+                ("        delivery-limit: 10\n", "        delivery-limit: 10\n        max-age: 1h\n", "topology-changed",
+                 "/channels/requests/x-o311-policy/definition/max-age")):
+            assert old in text
+            with open(document, "w", encoding="utf-8") as file:
+                file.write(text.replace(old, new))
+            found = json.loads(check("check", "--contract", copied, "--format", "json", code=1))["breaking"]
+            assert {finding["rule"] for finding in found} == {rule}, found
+            assert any(finding["path"].endswith(place) for finding in found), found
         os.remove(document)
         assert "topology-removed" in check("check", "--contract", copied, code=1)
         assert "holds no contract" in check("check", "--contract", folder, code=64)

@@ -17,6 +17,7 @@ import urllib.request
 import pictures
 import pika
 from city import PROGRAM, City, wait_until
+from photobench import multipart
 
 STATES = ["PENDING", "RECEIVED", "IN_PROCESS", "PROCESSED", "REJECTED", "ARCHIVED"]
 RANK = {"PENDING": 0, "RECEIVED": 1, "IN_PROCESS": 2, "PROCESSED": 2, "REJECTED": 2, "ARCHIVED": 3}
@@ -440,6 +441,22 @@ def photos(city, crm):
     # Five at most, and no more of the files that were refused or sent twice.
     codes = [send(pictures.photo(width=641 + number))[0] for number in range(5)]
     assert codes == [202] * 4 + [409], codes
+    # A message holds fifteen photos and links: the citizen's own are counted with those of the CRM.
+    form = multipart(
+        dict(service_code="LAMP", lat="43.6", long="3.2", description="eleven", jurisdiction_id=city.settings["jurisdiction_id"],
+             api_key=city.settings["api_key"]),
+        [("media", "a.jpg", picture)])
+    end = form.rindex(b"--zz9--")
+    for number in range(10):
+        form = form[:end] + b"--zz9\r\nContent-Disposition: form-data; name=\"media_url\"\r\n\r\nhttps://img.example/%d.jpg\r\n" % number + form[end:]
+    sent = urllib.request.Request(
+        city.settings["gateway_url"] + "/requests.json", form, {"Content-Type": "multipart/form-data; boundary=zz9"})
+    with urllib.request.urlopen(sent, timeout=30) as answer:
+        crowded = json.load(answer)[0]["service_request_id"]
+    for number in range(5):
+        code, _, problem = send(pictures.photo(width=641 + number), crowded)
+        assert code == (202 if number < 4 else 409), (number, code, problem)
+    assert problem["code"] == "too-many-photos" and "15 photos and links" in problem["detail"], problem
 
     def settled():
         answer = subprocess.run(["psql", "-qtAX", "-d", city.settings["database_url"], "-c", "select count(*) from photos where state = 'received'"],
