@@ -96,7 +96,7 @@ struct SchemaComparisonTests {
     /// Rules about what is there at all, and about the AsyncAPI document: with the folders and with TopologyComparisonTests.
     private static let ofFolders: Set<Rule> = [
         .typeRemoved, .versionRemoved, .versionChanged, .directionChanged, .topologyRemoved, .topologyChanged,
-        .publicationChanged,
+        .publicationChanged, .referenceMissing,
     ]
 
     @Test("every rule about a schema has a case")
