@@ -204,7 +204,16 @@ extension TenantFileField {
             \.declaration.service.acknowledgeWithinHours, in: 1...2_000),
         .number(
             "delays.progress_days", "Open days within which a request moves; 30 when it is not said.",
-            \.declaration.service.progressWithinDays, in: 1...365),
+            \.declaration.service.progressWithinDays, in: ServiceDelay.dayRange),
+        .texts(
+            "delays.services", "Services whose requests move within another time, in open days, as in LAMP 10.",
+            \.declaration.service.delayList, count: 0...200,
+            parse: { (text) throws(Problem) in
+                guard let delay = ServiceDelay(text) else {
+                    throw Problem(text: "\(YAMLReader.shown(text)) is no service_code with its days, 1 to 365, as in LAMP 10")
+                }
+                return delay
+            }, write: { $0.description }),
     ]
 
     private static let retention: [TenantFileField] = [
@@ -307,6 +316,17 @@ extension RetentionPolicy {
         set {
             let last = Dictionary(newValue.map { ($0.code.rawValue, $0) }, uniquingKeysWith: { _, last in last })
             services = last.sorted { $0.key < $1.key }.map(\.value)
+        }
+    }
+}
+
+extension ServiceTerms {
+    /// By code, each once, as the database has them: the last one counts.
+    fileprivate var delayList: [ServiceDelay] {
+        get { progressOfServices }
+        set {
+            let last = Dictionary(newValue.map { ($0.code.rawValue, $0) }, uniquingKeysWith: { _, last in last })
+            progressOfServices = last.sorted { $0.key < $1.key }.map(\.value)
         }
     }
 }

@@ -63,6 +63,8 @@ extension TenantFile {
             .compactMap { DayRange($0) }
         declared.service.acknowledgeWithinHours = Int.random(in: 1...2_000, using: &random)
         declared.service.progressWithinDays = Int.random(in: 1...365, using: &random)
+        declared.service.progressOfServices = ["LAMP 10", "Noise at night 365"].filter { _ in Bool.random(using: &random) }
+            .compactMap { ServiceDelay($0) }
         declared.service.retention.months = Int.random(in: 1...24, using: &random)
         declared.service.retention.services = ["LAMP 24", "Noise at night 6"].filter { _ in Bool.random(using: &random) }
             .compactMap { RetentionPolicy.ServiceTerm($0) }

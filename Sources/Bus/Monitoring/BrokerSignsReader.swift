@@ -13,6 +13,8 @@ public struct BrokerSignsReader: Sendable {
         var acknowledged: [String: Int] = [:]
         /// Failed logins since each node started: by node and by when they were read, of ten minutes.
         var failedLogins: [String: [(at: Timestamp, count: Int)]] = [:]
+        /// When the day on which the first certificate ends was last looked for.
+        var certificatesAsked: Timestamp?
 
         public init() {}
     }
@@ -21,25 +23,51 @@ public struct BrokerSignsReader: Sendable {
 
     /// - Parameters:
     ///   - isThorough: whether certificates and majorities are asked for too, which costs the broker more.
+    ///   - certificateDays: how far ahead certificates matter.
     ///   - before: what is not asked for is as it was.
     public func signs(
-        at now: Timestamp, isThorough: Bool, before: BrokerSigns?, counters: inout Counters
+        at now: Timestamp, isThorough: Bool, certificateDays: Int, before: BrokerSigns?, counters: inout Counters
     ) async throws(BrokerAdministrationError) -> BrokerSigns {
         let nodes = try await broker.get([NodeState].self, ["nodes"]) ?? []
         var signs = before ?? BrokerSigns()
         signs.nodesDown = nodes.filter { !$0.isRunning }.map(\.name).sorted()
+        signs.hasNoMajority = 2 * signs.nodesDown.count >= max(1, nodes.count)
         signs.nodesShortOfDisk = nodes.filter(\.isShortOfDisk).map(\.name).sorted()
         signs.hasAlarm = try await !broker.check(["health", "checks", "alarms"]).passed
         signs.failedLogins = await failedLogins(of: nodes.filter(\.isRunning).map(\.name), at: now, &counters)
         guard isThorough || before == nil else { return signs }
         signs.isQuorumCritical = try await !broker.check(["health", "checks", "node-is-quorum-critical"]).passed
-        signs.certificateDaysLeft = nil
-        for days in [7, 30] where signs.certificateDaysLeft == nil {
-            if try await !broker.check(["health", "checks", "certificate-expiration", "\(days)", "days"]).passed {
-                signs.certificateDaysLeft = days
-            }
-        }
+        signs.certificateDaysLeft = try await certificateDaysLeft(within: certificateDays, at: now, before: before, &counters)
         return signs
+    }
+
+    /// The broker says whether a certificate ends within so many days, not when: that is searched for by halves, which is ten questions for
+    /// a thousand days, once an hour; otherwise one.
+    private func certificateDaysLeft(
+        within horizon: Int, at now: Timestamp, before: BrokerSigns?, _ counters: inout Counters
+    ) async throws(BrokerAdministrationError) -> Int? {
+        guard try await ends(within: horizon) else {
+            counters.certificatesAsked = nil
+            return nil
+        }
+        if let known = before?.certificateDaysLeft, let asked = counters.certificatesAsked,
+            (0..<Self.certificateInterval).contains(now.seconds - asked.seconds)
+        {
+            return known
+        }
+        var (safe, late) = (-1, horizon)
+        while late - safe > 1 {
+            let middle = (safe + late) / 2
+            if try await ends(within: middle) { late = middle } else { safe = middle }
+        }
+        counters.certificatesAsked = now
+        return late
+    }
+
+    private static let certificateInterval: Int64 = 3_600
+
+    private func ends(within days: Int) async throws(BrokerAdministrationError) -> Bool {
+        try await !broker.check(["health", "checks", "certificate-expiration", "\(days)", "days"]).passed
     }
 
     private func failedLogins(of nodes: [String], at now: Timestamp, _ counters: inout Counters) async -> Int {

@@ -29,17 +29,27 @@ public enum AlertCode: String, Sendable, Hashable, CaseIterable {
     public var runbook: String { rawValue.lowercased().replacing("_", with: "-") + ".md" }
 
     /// While one of these is there, this one follows from it and is not told.
+    ///
+    /// Only what really explains it: the broker as a whole. One node that is down leaves the queues served, so a CRM that is gone then is
+    /// news; so does a majority that hangs by one node (QUORUM_CRITICAL, which two of three nodes always are). An alarm stops whoever
+    /// publishes, relays and CRMs with statuses over AMQP, and nobody who consumes.
     public var inhibitors: [AlertCode] {
         switch self {
-        case .noConsumer, .consumerStuck, .queueFill, .feedEmpty: [.brokerDown, .nodeDown, .brokerAlarm]
-        case .backlogAge, .responseDelayAck, .statusSilent: [.brokerDown, .nodeDown, .brokerAlarm, .relayDown, .noConsumer]
-        case .outboxAge: [.brokerDown, .nodeDown, .brokerAlarm, .relayDown]
-        case .repeatedFailures: [.brokerDown, .nodeDown, .brokerAlarm]
+        case .noConsumer, .consumerStuck, .queueFill: [.brokerDown]
+        case .backlogAge, .responseDelayAck: [.brokerDown, .noConsumer]
+        case .statusSilent: [.brokerDown, .brokerAlarm, .relayDown, .noConsumer]
+        case .outboxAge: [.brokerDown, .brokerAlarm, .relayDown]
+        case .repeatedFailures: [.brokerDown, .brokerAlarm]
         case .responseDelayProgress: [.noConsumer]
         case .nodeDown, .brokerAlarm, .quorumCritical, .certExpiry: [.brokerDown]
+        // What citizens send comes in whatever the broker does.
+        case .feedEmpty: []
         case .deadLetters, .purgeSuspected, .configDrift, .relayDown, .brokerDown, .disk, .deadman: []
         }
     }
+
+    /// What is told again when it has grown, even after somebody took care of it: more than when it was last told is news.
+    var growing: AlertFact? { self == .deadLetters ? .deadLetters : nil }
 
     /// Whether it is the installation's, and no tenant's.
     public var isOfInstallation: Bool {

@@ -18,6 +18,8 @@ public struct AlertEngine: Sendable {
         public var notices: [AlertNotice] = []
         /// Stored ones that were pending and came to nothing.
         public var dropped: [AlertEpisode] = []
+        /// As they stood: acknowledged, and grown since. The acknowledgement no longer holds.
+        public var reopened: [AlertEpisode] = []
     }
 
     /// What nobody could see for longer than this does not count as having lasted.
@@ -40,8 +42,11 @@ public struct AlertEngine: Sendable {
         let known = Dictionary(open.map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
         // Causes first: what follows from one that appears in this very look is held back too.
         let keys = Set(known.keys).union(observations.keys).sorted { Self.order($0) < Self.order($1) }
-        // One that is over, though nobody may say so yet, holds nothing back.
-        var present = Set(open.filter { $0.phase != .resolving }.map(\.key))
+        // One that is over, though nobody may say so yet, holds nothing back; nor does one of which nobody hears.
+        func isQuiet(_ key: AlertKey) -> Bool {
+            context.muted.contains(key) || context.maintenance.contains(key.tenant) || context.maintenance.contains(nil)
+        }
+        var present = Set(open.filter { $0.phase != .resolving && !isQuiet($0.key) }.map(\.key))
         for key in keys {
             let rule = rules[key.code]
             let cause = key.code.inhibitors.first { present.contains(AlertKey($0, key.tenant)) || present.contains(AlertKey($0)) }
@@ -57,15 +62,22 @@ public struct AlertEngine: Sendable {
                 continue
             }
             episode.silence = silence ?? (context.muted.contains(key) ? .muted : nil)
-            if episode.phase == .pending || episode.phase == .firing { present.insert(key) } else { present.remove(key) }
-            outcome.notices += Self.tell(&episode, rule, context.now)
+            if (episode.phase == .pending || episode.phase == .firing) && !isQuiet(key) { present.insert(key) } else { present.remove(key) }
+            let hasGrown = episode.hasGrown(context.now)
+            let told = Self.tell(&episode, rule, hasGrown: hasGrown, context.now)
+            if !told.isEmpty || episode.toldValue == nil { episode.countTold() }
+            if hasGrown, !told.isEmpty, episode.acknowledgedAt != nil, let before = known[key] {
+                outcome.reopened.append(before)
+                episode.acknowledgedAt = nil
+            }
+            outcome.notices += told
             outcome.episodes.append(episode)
         }
         return outcome
     }
 
     private static func order(_ key: AlertKey) -> (Int, Int32, String) {
-        let causes: [AlertCode] = [.brokerDown, .nodeDown, .brokerAlarm, .relayDown, .noConsumer]
+        let causes: [AlertCode] = [.brokerDown, .brokerAlarm, .relayDown, .noConsumer]
         return (causes.firstIndex(of: key.code) ?? causes.count, key.tenant?.rawValue ?? 0, key.code.rawValue)
     }
 
@@ -139,10 +151,12 @@ public struct AlertEngine: Sendable {
 
     // MARK: Words
 
-    private static func tell(_ episode: inout AlertEpisode, _ rule: AlertRule, _ now: Timestamp) -> [AlertNotice] {
+    private static func tell(
+        _ episode: inout AlertEpisode, _ rule: AlertRule, hasGrown: Bool, _ now: Timestamp
+    ) -> [AlertNotice] {
         var notices: [AlertNotice] = []
         for audience in AlertAudience.allCases {
-            guard let kind = episode.kindDue(for: audience, rule, now) else { continue }
+            guard let kind = episode.kindDue(for: audience, rule, hasGrown: hasGrown, now) else { continue }
             let before = episode.told[audience]
             episode.told[audience] = AlertEpisode.Told(at: now, count: (before?.count ?? 0) + 1, severity: episode.severity)
             notices.append(AlertNotice(kind, to: audience, of: episode, at: now))
@@ -162,7 +176,25 @@ extension AlertEpisode {
         self.severity = max(self.severity, severity)
     }
 
-    fileprivate func kindDue(for audience: AlertAudience, _ rule: AlertRule, _ now: Timestamp) -> AlertNotice.Kind? {
+    /// Whether there is more than was ever told: twice as much, or anything more once a reminder would be due. So a thousand more are a
+    /// handful of messages.
+    fileprivate func hasGrown(_ now: Timestamp) -> Bool {
+        guard phase == .firing, let fact = key.code.growing, let value = facts[fact], let before = toldValue, value > before else {
+            return false
+        }
+        guard value < 2 * before else { return true }
+        return told.contains { audience, last in now.seconds - last.at.seconds >= key.code.pause(for: audience, told: last.count) }
+    }
+
+    /// What there was of it when somebody was told.
+    fileprivate mutating func countTold() {
+        guard let fact = key.code.growing, !told.isEmpty else { return }
+        toldValue = max(toldValue ?? 0, facts[fact] ?? 0)
+    }
+
+    fileprivate func kindDue(
+        for audience: AlertAudience, _ rule: AlertRule, hasGrown: Bool, _ now: Timestamp
+    ) -> AlertNotice.Kind? {
         guard phase != .pending else { return nil }
         let last = told[audience]
         // Whoever heard of it hears of its end, whatever else holds.
@@ -173,7 +205,7 @@ extension AlertEpisode {
             guard phase == .firing, now.seconds - since.seconds >= delay else { return nil }
             return isUnstable ? .unstable : .fired
         }
-        if severity > last.severity { return .worsened }
+        if severity > last.severity || hasGrown { return .worsened }
         guard phase == .firing, !isUnstable, acknowledgedAt == nil else { return nil }
         return now.seconds - last.at.seconds >= key.code.pause(for: audience, told: last.count) ? .repeated : nil
     }

@@ -73,6 +73,8 @@ public struct AlertEpisode: Sendable, Equatable {
     public var wasHeld: Bool
     public var acknowledgedAt: Timestamp?
     public var told: [AlertAudience: Told]
+    /// How much there was of what grows when it was last told; nil where nothing grows.
+    public var toldValue: Int64?
 
     public init(_ key: AlertKey, since: Timestamp, severity: AlertSeverity) {
         self.key = key

@@ -25,7 +25,11 @@ public struct AlertJudge: Sendable {
 
     private func installation(_ signs: InstallationSigns) -> [AlertCode: AlertObservation] {
         var found: [AlertCode: AlertObservation] = [:]
-        if let isReachable = signs.isBrokerReachable { found[.brokerDown] = Self.when(!isReachable) }
+        if let isReachable = signs.isBrokerReachable {
+            let hasNoMajority = signs.broker?.hasNoMajority == true
+            found[.brokerDown] = Self.when(
+                !isReachable || hasNoMajority, .critical, names: isReachable && hasNoMajority ? signs.broker?.nodesDown ?? [] : [])
+        }
         if let age = signs.outboxAge {
             found[.outboxAge] = AlertObservation(Double(age), rules[.outboxAge], [.ageSeconds: age, .messages: signs.outboxPending])
         }
@@ -42,8 +46,8 @@ public struct AlertJudge: Sendable {
             days <= rule.critical ? .bad(.critical) : days <= rule.warning ? .bad(.warning) : .clear,
             broker.certificateDaysLeft.map { [.days: Int64($0)] } ?? [:])
         let logins = Int64(broker.failedLogins)
-        found[.repeatedFailures] = Self.when(
-            Double(logins) >= rules[.repeatedFailures].warning, .warning, [.failedLogins: logins])
+        found[.repeatedFailures] = AlertObservation(
+            failing(Double(logins), rules[.repeatedFailures].warning), [.failedLogins: logins])
         return found
     }
 
@@ -70,11 +74,7 @@ public struct AlertJudge: Sendable {
             let fill = max(queue.fill, signs.isRefused ? 100 : 0)
             found[.queueFill] = AlertObservation(Double(fill), rules[.queueFill], [.percent: Int64(fill), .messages: Int64(queue.depth)])
             found[.deadLetters] = deadLetters(queue, signs.deadLetterKinds, since: deadSince, at: now)
-            let age = queue.depth > 0 ? signs.oldestInQueue.map { max(0, now.seconds - $0.seconds) } : 0
-            if let age {
-                found[.backlogAge] = AlertObservation(
-                    Double(age), rules[.backlogAge], [.ageSeconds: age, .messages: Int64(queue.depth), .consumers: Int64(queue.consumers)])
-            }
+            found[.backlogAge] = backlog(queue, signs, at: now)
         }
         found[.repeatedFailures] = failures(signs)
         found[.purgeSuspected] = Self.when(
@@ -111,6 +111,18 @@ public struct AlertJudge: Sendable {
         return AlertObservation(.bad(.critical), facts)
     }
 
+    /// Only the time in which somebody has to be there makes a message late; outside of it nothing becomes bad.
+    private func backlog(_ queue: QueueSigns, _ signs: TenantSigns, at now: Timestamp) -> AlertObservation? {
+        let facts: [AlertFact: Int64] = [.messages: Int64(queue.depth), .consumers: Int64(queue.consumers)]
+        guard queue.depth > 0 else { return AlertObservation(.clear, facts.merging([.ageSeconds: 0]) { $1 }) }
+        guard let oldest = signs.oldestInQueue else { return nil }
+        let late = signs.terms.calendar.serviceSeconds(from: oldest, to: now, in: signs.clock)
+        var observation = AlertObservation(
+            Double(late), rules[.backlogAge], facts.merging([.ageSeconds: max(0, now.seconds - oldest.seconds)]) { $1 })
+        if case .bad = observation.level, !signs.terms.calendar.isInService(at: now, in: signs.clock) { observation.level = .between }
+        return observation
+    }
+
     private func deadLetters(_ queue: QueueSigns, _ kinds: [String], since: Timestamp?, at now: Timestamp) -> AlertObservation {
         guard Double(queue.dead) >= rules[.deadLetters].warning else { return AlertObservation(.clear) }
         let age = since.map { now.seconds - $0.seconds } ?? 0
@@ -122,35 +134,44 @@ public struct AlertJudge: Sendable {
     /// Publishing fails twice as early as refused statuses: five and ten to start with.
     private func failures(_ signs: TenantSigns) -> AlertObservation {
         let limit = rules[.repeatedFailures].warning
-        let isPublishing = Double(signs.publishFailures) >= limit / 2 && !signs.isRefused
-        let isRejecting = Double(signs.rejections) >= limit
+        let publishing = failing(Double(signs.publishFailures), limit / 2)
+        let rejecting = failing(Double(signs.rejections), limit)
+        let level: AlertObservation.Level =
+            [publishing, rejecting].contains(.bad(.warning))
+            ? .bad(.warning) : [publishing, rejecting].contains(.between) ? .between : .clear
         return AlertObservation(
-            isPublishing || isRejecting ? .bad(.warning) : .clear,
-            [.publishFailures: signs.publishFailures, .rejections: signs.rejections], concernsTenant: isRejecting)
+            level, [.publishFailures: signs.publishFailures, .rejections: signs.rejections],
+            concernsTenant: rejecting == .bad(.warning))
+    }
+
+    /// A few failures raise nothing, and are no quiet either.
+    private func failing(_ count: Double, _ limit: Double) -> AlertObservation.Level {
+        count >= limit ? .bad(.warning) : count > 0 ? .between : .clear
     }
 
     /// Acknowledging, and never a status: only when there is something to speak of. Silence counts on open days.
+    ///
+    /// Only a status ends it: that nobody knows any more how often they came is no status.
     private func statusSilent(_ history: TenantHistory, _ signs: TenantSigns, at now: Timestamp) -> AlertObservation {
-        let least = Int64(rules[.statusSilent].warning)
-        guard let since = history.deliveredSince else { return AlertObservation(.clear) }
+        let statuses = history.statuses
+        guard let since = history.deliveredSince else { return AlertObservation(statuses.last == nil ? .between : .clear) }
+        let silence = signs.terms.calendar.openSeconds(from: max(since, statuses.last ?? since), to: now, in: signs.clock)
         // A CRM that has never spoken is expected to within the least; one that speaks now and then, as often as it usually does.
-        let allowed: Int64
-        if history.statuses.last == nil {
-            allowed = least
-        } else if let usual = history.statuses.usualInterval {
-            allowed = max(least, 3 * usual)
-        } else {
-            return AlertObservation(.clear)
-        }
-        let silence = signs.terms.calendar.openSeconds(from: max(since, history.statuses.last ?? since), to: now, in: signs.clock)
-        return Self.when(silence >= allowed, .warning, [.silenceSeconds: silence])
+        let usual = statuses.last == nil ? 0 : statuses.usualInterval
+        return silent(silence, usual: usual, rules[.statusSilent])
     }
 
     /// Our own feed: citizens usually write, and nothing comes.
     private func feedEmpty(_ history: TenantHistory, at now: Timestamp) -> AlertObservation {
-        guard let usual = history.requests.usualInterval, let last = history.requests.last else { return AlertObservation(.clear) }
-        let silence = max(0, now.seconds - last.seconds)
-        return Self.when(
-            silence >= max(Int64(rules[.feedEmpty].warning), 3 * usual), .warning, [.silenceSeconds: silence])
+        guard let last = history.requests.last else { return AlertObservation(.between) }
+        return silent(max(0, now.seconds - last.seconds), usual: history.requests.usualInterval, rules[.feedEmpty])
+    }
+
+    /// - Parameter usual: nil for too few to tell.
+    private func silent(_ silence: Int64, usual: Int64?, _ rule: AlertRule) -> AlertObservation {
+        let least = Int64(rule.warning)
+        let level: AlertObservation.Level =
+            if silence < least { .clear } else if let usual, silence >= 3 * usual { .bad(.warning) } else { .between }
+        return AlertObservation(level, [.silenceSeconds: silence])
     }
 }

@@ -36,6 +36,8 @@ public struct AlertRules: Sendable, Hashable {
     }
 
     private static let hour: Double = 3_600
+    /// Days; no certificate of a public authority lives for longer than a year.
+    private static let longestCertificate: Double = 1_000
 
     static func standard(_ code: AlertCode) -> AlertRule {
         switch code {
@@ -125,6 +127,9 @@ public struct AlertRules: Sendable, Hashable {
         case .deadLetters: break
         // Days that are left: fewer are worse.
         case .certExpiry:
+            guard rule.warning <= Self.longestCertificate else {
+                throw refuse("warning is \(Self.text(rule.warning)) days: \(Self.text(Self.longestCertificate)) at most; write 60, not 60d")
+            }
             guard rule.critical <= rule.warning else {
                 throw refuse(
                     "critical (\(Self.text(rule.critical))) is above warning (\(Self.text(rule.warning))): these are days that are left")

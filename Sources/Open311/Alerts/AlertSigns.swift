@@ -1,11 +1,14 @@
 /// What the broker says of itself.
 public struct BrokerSigns: Sendable, Equatable {
     public var nodesDown: [String]
+    /// Whether so many nodes are down that the rest is no majority: quorum queues serve nobody, whatever the management says.
+    public var hasNoMajority: Bool
     /// Memory or disk: it takes no message from anybody.
     public var hasAlarm: Bool
     /// Some queue would lose its majority with one more node.
     public var isQuorumCritical: Bool
-    /// Of the listeners' certificates; nil when none ends within thirty days.
+    /// Of the listeners' certificates: within so many days the first of them ends, 0 for one that has ended. Nil when none does within the
+    /// days that were asked for.
     public var certificateDaysLeft: Int?
     /// Nodes with less disk above their limit than the limit itself.
     public var nodesShortOfDisk: [String]
@@ -13,10 +16,12 @@ public struct BrokerSigns: Sendable, Equatable {
     public var failedLogins: Int
 
     public init(
-        nodesDown: [String] = [], hasAlarm: Bool = false, isQuorumCritical: Bool = false, certificateDaysLeft: Int? = nil,
+        nodesDown: [String] = [], hasNoMajority: Bool = false, hasAlarm: Bool = false, isQuorumCritical: Bool = false,
+        certificateDaysLeft: Int? = nil,
         nodesShortOfDisk: [String] = [], failedLogins: Int = 0
     ) {
         self.nodesDown = nodesDown
+        self.hasNoMajority = hasNoMajority
         self.hasAlarm = hasAlarm
         self.isQuorumCritical = isQuorumCritical
         self.certificateDaysLeft = certificateDaysLeft
@@ -84,10 +89,10 @@ public struct QueueSigns: Sendable, Equatable {
 
 /// How often something comes, and when it last did.
 public struct Rhythm: Sendable, Equatable {
-    /// Within the last thirty days.
+    /// Hours in which anything came, 25 at most: the newest ones, however long ago that was.
     public var count: Int64
     public var last: Timestamp?
-    /// The first of those thirty days.
+    /// The newest of the first of those hours.
     public var first: Timestamp?
 
     public init(count: Int64 = 0, first: Timestamp? = nil, last: Timestamp? = nil) {
@@ -96,7 +101,7 @@ public struct Rhythm: Sendable, Equatable {
         self.last = last
     }
 
-    /// Seconds between two, on average; nil for too few to tell.
+    /// Seconds between two such hours, on average, before it fell silent; nil for too few to tell.
     public var usualInterval: Int64? {
         guard count >= 5, let first, let last, last > first else { return nil }
         return (last.seconds - first.seconds) / (count - 1)
@@ -111,7 +116,7 @@ public struct TenantHistory: Sendable, Equatable {
     public var unprogressed: Int64 = 0
     public var statuses = Rhythm()
     public var requests = Rhythm()
-    /// The first request that the broker confirmed after the CRM's last status, or of all when there never was one.
+    /// The first request after the CRM's last status, or of all when there never was one.
     public var deliveredSince: Timestamp?
 
     public init() {}
@@ -128,7 +133,8 @@ public struct TenantSigns: Sendable, Equatable {
     public var deadLetterKinds: [String] = []
     /// When the oldest message of the queue was confirmed; nil when it is empty or not known.
     public var oldestInQueue: Timestamp?
-    /// Of events that wait now: how often the broker refused or returned them.
+    /// Within the last ten minutes, of events that were taken afterwards too: how often the broker returned or refused one, or did not
+    /// confirm it in time. Without those that a full queue refused.
     public var publishFailures: Int64 = 0
     /// Whether the broker refused an event that waits because the queue is full.
     public var isRefused = false

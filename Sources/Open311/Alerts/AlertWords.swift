@@ -182,7 +182,8 @@ struct AlertWords {
                 "des partitions sont sans relais", "Personne ne publie pour elles ; rien n'est perdu.", "Démarrer bus311 relay.")
         case .brokerDown:
             return AlertWords(
-                "le courtier ne répond pas", "Ce qui en découle n'est pas annoncé à part ; rien n'est perdu.", "Démarrer RabbitMQ.")
+                "le courtier ne répond pas, ou la plupart de ses nœuds sont arrêtés",
+                "Ce qui en découle n'est pas annoncé à part ; rien n'est perdu.", "Démarrer RabbitMQ.")
         case .brokerAlarm:
             return AlertWords(
                 "alarme de mémoire ou de disque du courtier", "Il ne prend plus de message ; rien n'est perdu.",
@@ -270,7 +271,9 @@ struct AlertWords {
         case .relayDown:
             return AlertWords("shards without a relay", "Nobody publishes for them; nothing is lost.", "Start bus311 relay.")
         case .brokerDown:
-            return AlertWords("the broker does not answer", "What follows from it is not told apart; nothing is lost.", "Start RabbitMQ.")
+            return AlertWords(
+                "the broker does not answer, or most of its nodes are down", "What follows from it is not told apart; nothing is lost.",
+                "Start RabbitMQ.")
         case .brokerAlarm:
             return AlertWords(
                 "memory or disk alarm of the broker", "It takes no message; nothing is lost.",

@@ -26,6 +26,37 @@ public struct ServiceCalendar: Sendable, Equatable {
         return !holidays.isHoliday(day) && hours.contains { $0.days.contains(day.weekday) && $0.minutes.contains(minute) }
     }
 
+    /// Seconds between two moments in which somebody should have been connected; 0 when the second is not after the first.
+    public func serviceSeconds(from start: Timestamp, to end: Timestamp, in zone: LocalClock) -> Int64 {
+        guard start < end else { return 0 }
+        if hours.isEmpty && closures.isEmpty { return end.seconds - start.seconds }
+        var sum: Int64 = 0
+        var day = zone.local(start).day
+        let last = zone.local(end).day
+        while day <= last {
+            let beginning = zone.beginning(of: day)
+            let next = zone.beginning(of: day.adding(1))
+            var until = start
+            for minutes in serviceMinutes(of: day) {
+                // Minutes of the clock on the wall: on the two days on which it is changed the day is an hour longer or shorter.
+                let from = max(until, minutes.lowerBound == 0 ? beginning : zone.moment(of: day, minute: minutes.lowerBound))
+                let to = min(end, minutes.upperBound == 1_440 ? next : zone.moment(of: day, minute: minutes.upperBound))
+                sum += max(0, to.seconds - from.seconds)
+                until = max(until, to)
+            }
+            day = day.adding(1)
+        }
+        return sum
+    }
+
+    /// In their order; they may overlap.
+    private func serviceMinutes(of day: CivilDay) -> [Range<Int>] {
+        guard !closures.contains(where: { $0.contains(day) }) else { return [] }
+        guard !hours.isEmpty else { return [0..<1_440] }
+        guard !holidays.isHoliday(day) else { return [] }
+        return hours.filter { $0.days.contains(day.weekday) }.map(\.minutes).sorted { $0.lowerBound < $1.lowerBound }
+    }
+
     /// Seconds of open days between two moments; 0 when the second is not after the first.
     public func openSeconds(from start: Timestamp, to end: Timestamp, in zone: LocalClock) -> Int64 {
         guard start < end else { return 0 }
@@ -41,6 +72,11 @@ public struct ServiceCalendar: Sendable, Equatable {
             day = day.adding(1)
         }
         return sum
+    }
+
+    /// The latest moment from which so many open days have passed by `end`.
+    public func moment(openDays days: Int, before end: Timestamp, in zone: LocalClock) -> Timestamp {
+        moment(openSeconds: Int64(days) * 86_400, before: end, in: zone)
     }
 
     /// The latest moment from which so many seconds of open days have passed by `end`.
@@ -83,10 +119,13 @@ public struct LocalClock: Sendable, Equatable {
     }
 
     /// Its first moment, on days too on which the clocks are changed.
-    public func beginning(of day: CivilDay) -> Timestamp {
-        let midnight = Int64(day.number) * 86_400
-        var seconds = midnight - offset(midnight)
-        seconds = midnight - offset(seconds)
+    public func beginning(of day: CivilDay) -> Timestamp { moment(of: day, minute: 0) }
+
+    /// When they show that minute of the day.
+    public func moment(of day: CivilDay, minute: Int) -> Timestamp {
+        let wall = Int64(day.number) * 86_400 + Int64(minute) * 60
+        var seconds = wall - offset(wall)
+        seconds = wall - offset(seconds)
         return Timestamp(seconds: seconds)
     }
 }
@@ -96,9 +135,39 @@ public struct ServiceTerms: Sendable, Equatable {
     public var calendar = ServiceCalendar()
     /// Hours of open days from the queue to the CRM's first word.
     public var acknowledgeWithinHours = 24
-    /// Days, open ones, from there to the first progress that a citizen sees.
+    /// Days, open ones, from there to the first progress that a citizen sees, and from each to the next.
     public var progressWithinDays = 30
+    /// Of services that have their own.
+    public var progressOfServices: [ServiceDelay] = []
     public var retention = RetentionPolicy()
 
     public init() {}
+}
+
+/// How many open days a service's requests may stand still, where that differs from the tenant's.
+public struct ServiceDelay: Sendable, Hashable {
+    public static let dayRange = 1...365
+
+    public let code: ServiceCode
+    public let days: Int
+
+    public init(_ code: ServiceCode, days: Int) {
+        self.code = code
+        self.days = days
+    }
+
+    /// Reads `LAMP 10`: the service's code, and days.
+    ///
+    /// - Returns: nil for anything else, and for days out of range.
+    public init?(_ text: String) {
+        // A code may have spaces in it; the days have none.
+        guard let space = text.lastIndex(of: " ") else { return nil }
+        let number = text[text.index(after: space)...]
+        guard (1...3).contains(number.utf8.count), number.utf8.allSatisfy({ (48...57).contains($0) }), let days = Int(number),
+            Self.dayRange.contains(days), let code = try? ServiceCode(validating: String(text[..<space]))
+        else { return nil }
+        self.init(code, days: days)
+    }
+
+    public var description: String { "\(code.rawValue) \(days)" }
 }

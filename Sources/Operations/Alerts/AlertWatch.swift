@@ -98,8 +98,6 @@ public struct AlertWatch: ServiceLifecycle.Service {
         }
     }
 
-    private static let horizonDays: Int64 = 120
-
     private func look(_ board: AlertBoard, _ memory: inout Memory) async throws {
         let now = board.context.now
         var installation = InstallationSigns()
@@ -147,7 +145,8 @@ public struct AlertWatch: ServiceLifecycle.Service {
         guard let broker else { return [:] }
         do throws(BrokerAdministrationError) {
             let signs = try await broker.signs(
-                at: board.context.now, isThorough: memory.looks % 4 == 0, before: memory.broker, counters: &memory.counters)
+                at: board.context.now, isThorough: memory.looks % 4 == 0, certificateDays: Int(rules[.certExpiry].warning),
+                before: memory.broker, counters: &memory.counters)
             memory.broker = signs
             installation.broker = signs
             installation.isBrokerReachable = true
@@ -190,8 +189,8 @@ public struct AlertWatch: ServiceLifecycle.Service {
                 of: tenant.id,
                 acknowledgedBefore: calendar.moment(
                     openSeconds: Int64(tenant.terms.acknowledgeWithinHours) * 3_600, before: now, in: clock),
-                progressedBefore: calendar.moment(openSeconds: Int64(tenant.terms.progressWithinDays) * 86_400, before: now, in: clock),
-                horizon: now.adding(days: -Self.horizonDays))
+                progressedBefore: calendar.moment(openDays: tenant.terms.progressWithinDays, before: now, in: clock),
+                services: tenant.terms.progressOfServices.map { ($0.code, calendar.moment(openDays: $0.days, before: now, in: clock)) })
         }
         memory.histories = histories
         memory.nextHistories = now.adding(seconds: Self.looksPerHistory * max(1, interval.components.seconds))

@@ -7,10 +7,13 @@ enum AlertFactsJSON {
         var now: [String: Int64] = [:]
         var peak: [String: Int64] = [:]
         var names: [String] = []
+        /// What grows, when it was last told.
+        var told: Int64?
     }
 
     static func bytes(_ episode: AlertEpisode) -> [UInt8] {
-        let stored = Stored(now: plain(episode.facts), peak: plain(episode.peaks), names: Array(episode.names.prefix(20)))
+        let stored = Stored(
+            now: plain(episode.facts), peak: plain(episode.peaks), names: Array(episode.names.prefix(20)), told: episode.toldValue)
         return (try? JSONEncoder().encode(stored)).map { Array($0) } ?? Array("{}".utf8)
     }
 
@@ -20,6 +23,7 @@ enum AlertFactsJSON {
         episode.facts = facts(stored.now)
         episode.peaks = facts(stored.peak)
         episode.names = stored.names
+        episode.toldValue = stored.told
     }
 
     static func plain(_ facts: [AlertFact: Int64]) -> [String: Int64] {

@@ -2,7 +2,8 @@ import Postgres
 
 enum AlertSQL {
     static let all = [
-        lead, endOrphans, open, recentFirings, maintenance, mutes, insert, update, drop, sign, deliver, forgetAlerts, forgetDeliveries,
+        lead, endOrphans, open, recentFirings, maintenance, mutes, insert, update, reopen, drop, sign, deliver, forgetAlerts,
+        forgetDeliveries,
         forgetMaintenance, forgetMutes, tenants, failures, rejections, incidents, history, confirmedSince, take, sent, failed, giveUp,
     ]
 
@@ -52,6 +53,11 @@ enum AlertSQL {
         returning number
         """)
 
+    /// It grew after somebody took care of it: what was acknowledged is another matter now. Whoever acknowledges at this moment is heard.
+    static let reopen = Statement(
+        "alerts_reopen",
+        "update alerts set acknowledged_at = null, acknowledged_by = null where number = $1::bigint and acknowledged_at = $2::timestamptz")
+
     /// An acknowledgement is somebody else's word: it is not written here.
     static let update = Statement(
         "alerts_update",
@@ -96,12 +102,16 @@ enum AlertSQL {
         from tenants t order by t.id
         """)
 
-    /// Few events are refused: the index of those is nearly always empty.
+    /// How often publishing failed within the last ten minutes, and who has an event that waits because the queue is full.
     static let failures = Statement(
         "alerts_failures",
         """
-        select tenant_id, coalesce(sum(attempts), 0)::bigint, coalesce(bool_or(last_error = 'nack'), false)
-        from outbox where attempts > 0 and state in ('pending', 'parked') group by tenant_id
+        select tenant_id, sum(failed)::bigint, bool_or(is_refused) from (
+            select tenant_id, unpublished as failed, false as is_refused from refusal_counts
+            where minute >= date_trunc('minute', $1::timestamptz - interval '10 minutes') and unpublished > 0
+            union all
+            select tenant_id, 0, true from outbox where attempts > 0 and state in ('pending', 'parked') and last_error = 'nack'
+        ) both_ways group by tenant_id
         """)
 
     static let rejections = Statement(
@@ -116,7 +126,7 @@ enum AlertSQL {
         "alerts_history",
         """
         select unacknowledged, unprogressed, statuses, first_status, last_status, requests, first_request, last_request, delivered_since
-        from bus311_alert_history($1::integer, $2::timestamptz, $3::timestamptz, $4::timestamptz)
+        from bus311_alert_history($1::integer, $2::timestamptz, $3::timestamptz, $4::text[], $5::timestamptz[])
         """)
 
     /// When the oldest of so many waiting messages was confirmed: the newest that were confirmed are those that wait.

@@ -39,7 +39,7 @@ public final class AlertStore: Sendable {
             let answers = try session.pipeline([
                 (AlertSQL.endOrphans, []), (AlertSQL.open, []), (AlertSQL.recentFirings, moment), (AlertSQL.maintenance, moment),
                 (AlertSQL.mutes, moment), (AlertSQL.tenants, []), (OutboxSQL.statistics, []), (OutboxSQL.locks, []),
-                (AlertSQL.failures, []), (AlertSQL.rejections, moment), (AlertSQL.incidents, []),
+                (AlertSQL.failures, moment), (AlertSQL.rejections, moment), (AlertSQL.incidents, []),
             ])
             var board = AlertBoard(context: AlertEngine.Context(now: now))
             board.open = try answers[1].map(Self.episode).compactMap { $0 }
@@ -85,17 +85,17 @@ public final class AlertStore: Sendable {
     ///
     /// - Parameters:
     ///   - acknowledgedBefore: a request that the broker confirmed before should have been acknowledged by now.
-    ///   - progressedBefore: one that was last changed before should have moved.
+    ///   - progressedBefore: one of which the CRM last said something before should have moved.
+    ///   - services: the same, of services that have their own delay.
     public func history(
-        of tenant: TenantID, acknowledgedBefore: Timestamp, progressedBefore: Timestamp, horizon: Timestamp
+        of tenant: TenantID, acknowledgedBefore: Timestamp, progressedBefore: Timestamp, services: [(code: ServiceCode, before: Timestamp)]
     ) async throws(StorageError) -> TenantHistory {
-        try await run { (session) throws(PostgresError) in
-            let rows = try session.execute(
-                AlertSQL.history,
-                [
-                    .int32(tenant.rawValue), .timestamp(acknowledgedBefore.microseconds), .timestamp(progressedBefore.microseconds),
-                    .timestamp(horizon.microseconds),
-                ])
+        let parameters: [Parameter] = [
+            .int32(tenant.rawValue), .timestamp(acknowledgedBefore.microseconds), .timestamp(progressedBefore.microseconds),
+            .texts(services.map(\.code.rawValue)), .timestamps(services.map(\.before.microseconds)),
+        ]
+        return try await run { (session) throws(PostgresError) in
+            let rows = try session.execute(AlertSQL.history, parameters)
             var history = TenantHistory()
             guard let row = rows.first else { return history }
             func moment(_ column: Int) -> Timestamp? { row.optionalTimestamp(column).map { Timestamp(microseconds: $0) } }
@@ -135,6 +135,9 @@ public final class AlertStore: Sendable {
                     guard let number = episode.number else { continue }
                     numbers[episode.key] = number
                     steps.append((AlertSQL.update, Self.row(episode)))
+                }
+                steps += outcome.reopened.compactMap { known in
+                    known.number.map { (AlertSQL.reopen, [.int64($0), .timestamp(known.acknowledgedAt?.microseconds)]) }
                 }
                 if !steps.isEmpty { _ = try session.pipeline(steps) }
                 for episode in outcome.episodes where episode.number == nil {

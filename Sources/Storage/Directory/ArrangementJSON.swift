@@ -29,6 +29,7 @@ enum ArrangementJSON {
         var closures: [String]?
         var acknowledge_within_hours: Int?
         var progress_within_days: Int?
+        var progress_of_services: [String: Int]?
         // Read by the database too (bus311_retention_term).
         var retention_months: Int?
         var retention_services: [String: Int]?
@@ -50,6 +51,9 @@ enum ArrangementJSON {
         stored.closures = terms.calendar.closures.map(\.description)
         stored.acknowledge_within_hours = terms.acknowledgeWithinHours
         stored.progress_within_days = terms.progressWithinDays
+        stored.progress_of_services =
+            terms.progressOfServices.isEmpty
+            ? nil : Dictionary(terms.progressOfServices.map { ($0.code.rawValue, $0.days) }, uniquingKeysWith: { _, last in last })
         let standard = RetentionPolicy()
         stored.retention_months = terms.retention.months == standard.months ? nil : terms.retention.months
         stored.retention_services =
@@ -86,6 +90,9 @@ enum ArrangementJSON {
         terms.calendar.closures = stored.closures?.compactMap { DayRange($0) } ?? []
         terms.acknowledgeWithinHours = stored.acknowledge_within_hours ?? terms.acknowledgeWithinHours
         terms.progressWithinDays = stored.progress_within_days ?? terms.progressWithinDays
+        terms.progressOfServices = (stored.progress_of_services ?? [:]).sorted { $0.key < $1.key }.compactMap { code, days in
+            (try? ServiceCode(validating: code)).map { ServiceDelay($0, days: days) }
+        }
         terms.retention = retention(stored)
         return terms
     }

@@ -106,9 +106,15 @@ enum OutboxSQL {
         \(audited(objects: "'parked'", why: "$2"))
         """)
 
-    /// What became of `refused`, and by which parameter it is told why.
+    /// What became of `refused`, and by which parameter it is told why. That it failed is counted for the alerts, unless the queue is full.
     private static func audited(objects: String, why: String) -> String {
         """
+        , counted as (
+            insert into refusal_counts as c (tenant_id, minute, refused, unpublished)
+            select tenant_id, date_trunc('minute', now()), 0, count(*) from refused
+            where \(why)::text <> 'nack' group by tenant_id order by tenant_id
+            on conflict (tenant_id, minute) do update set unpublished = c.unpublished + excluded.unpublished
+        )
         insert into audit (tenant_id, at, direction, actor, operation, request_id, objects, result, duration_us, bytes_in, bytes_out,
                            correlation_id, trace_id, body_sha256)
         select tenant_id, now(), 'out.amqp', 'relay', type, request_id, \(objects), \(why)::text, 0, 0,

@@ -28,6 +28,8 @@ struct LifecycleJudge {
         var updatedAt: Timestamp
         var version: Int32
         var acknowledgedAt: Timestamp?
+        /// When the CRM last said something that citizens see.
+        var progressAt: Timestamp?
         /// Only where an older update has come.
         var history: [LifecycleStep]?
         /// Whether its history has updates of the time when only their statuses and notes were kept.
@@ -187,7 +189,8 @@ struct LifecycleJudge {
             traceID: row.isNull(15) ? nil : try row.byteString(15), requestedAt: Timestamp(microseconds: try row.timestamp(16)),
             waitsForID: try row.bool(18), lifecycle: lifecycle, newest: newest, updatedAt: Timestamp(microseconds: try row.timestamp(10)),
             version: try row.int32(13),
-            acknowledgedAt: row.optionalTimestamp(14).map { Timestamp(microseconds: $0) })
+            acknowledgedAt: row.optionalTimestamp(14).map { Timestamp(microseconds: $0) },
+            progressAt: row.optionalTimestamp(19).map { Timestamp(microseconds: $0) })
     }
 
     private static func step(_ row: Row) throws(PostgresError) -> LifecycleStep {
@@ -251,6 +254,7 @@ struct LifecycleJudge {
         }
         // What citizens are not shown is no news to them; that they may know the request now is.
         if update.isPublic || work.waitsForID { work.updatedAt = max(work.updatedAt, update.occurredAt) }
+        if update.isPublic { work.progressAt = now }
         work.waitsForID = false
         work.version += 1
         let firstAfter = work.acknowledgedAt == nil ? work.requestedAt : nil
@@ -390,7 +394,7 @@ struct LifecycleJudge {
             .int64s(works.map { $0.lifecycle.mergedInto?.rawValue ?? 0 }), .timestamps(works.map { $0.newest?.occurredAt.microseconds }),
             .int64s(works.map { $0.newest?.sequence ?? -1 }), .timestamps(works.map(\.updatedAt.microseconds)),
             .timestamps(works.map { $0.acknowledgedAt?.microseconds }), .int32s(works.map(\.version)),
-            .texts(works.map(\.lifecycle.movedBy)),
+            .texts(works.map(\.lifecycle.movedBy)), .timestamps(works.map { $0.progressAt?.microseconds }),
         ]
     }
 }

@@ -18,7 +18,7 @@ enum StatusSQL {
         """
         select id, status, status_notes, agency_responsible, expected_at, service_notice, external_reference, merged_into,
                status_occurred_at, status_sequence, updated_at, erased_at is not null, sequence, status_version, acknowledged_at, trace_id,
-               requested_at, moved_by, token is not null and not listed and hidden_listed is not true
+               requested_at, moved_by, token is not null and not listed and hidden_listed is not true, progress_at
         from service_requests
         where tenant_id = $1::integer and id = any($2::bigint[]) order by id for update
         """)
@@ -100,12 +100,14 @@ enum StatusSQL {
             merged_into = nullif(given.merged_into, 0), status_occurred_at = given.occurred_at,
             status_sequence = nullif(given.source_sequence, -1), updated_at = given.updated_at,
             status_version = given.version, acknowledged_at = given.acknowledged_at, moved_by = given.moved_by,
+            progress_at = given.progress_at,
             listed = r.hidden_listed is null and (r.listed or r.token is not null),
             hidden_listed = case when r.hidden_listed is not null then r.hidden_listed or r.token is not null end
         from unnest($2::bigint[], $3::text[], $4::boolean[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::text[],
-                    $10::bigint[], $11::timestamptz[], $12::bigint[], $13::timestamptz[], $14::timestamptz[], $15::integer[], $16::text[])
+                    $10::bigint[], $11::timestamptz[], $12::bigint[], $13::timestamptz[], $14::timestamptz[], $15::integer[], $16::text[],
+                    $17::timestamptz[])
             as given (id, status, open, status_notes, agency_responsible, expected_at, service_notice, external_reference, merged_into,
-                      occurred_at, source_sequence, updated_at, acknowledged_at, version, moved_by)
+                      occurred_at, source_sequence, updated_at, acknowledged_at, version, moved_by, progress_at)
         where r.tenant_id = $1::integer and r.id = given.id
         """)
 }

@@ -193,7 +193,7 @@ struct Services {
     /// Alerts have clients of their own: a slow receiver must not hold up the other watches.
     private mutating func addAlerts() throws {
         let interval = Duration.seconds(settings.alertInterval)
-        let disks = settings.alertDisks
+        let disks = try settings.alertDisks
         list.append(
             AlertWatch(
                 store: try AlertStore(configuration: try settings.database(.watch)), broker: try settings.alertBroker,

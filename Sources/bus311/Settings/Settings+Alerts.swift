@@ -55,9 +55,26 @@ extension Settings {
         }
     }
 
-    /// Folders whose disks are looked at: where this process works, and where photos stand.
+    /// Folders whose disks are looked at: where this process works, where photos stand, and what the installation names.
     var alertDisks: [String] {
-        [FileManager.default.currentDirectoryPath] + [reader.string(forKey: "media.directory")].compactMap { $0 }
+        get throws {
+            let named = try reader.string(forKey: "alerts.disks", default: "").split(separator: ",").map { entry in
+                let path = entry.trimmingCharacters(in: .whitespaces)
+                guard path.hasPrefix("/") else {
+                    throw ValidationError(
+                        "alerts.disks has \(path): write folders from the root, as in /var/lib/postgresql, /var/lib/rabbitmq. "
+                            + Self.place(of: "alerts.disks"))
+                }
+                guard !DiskProbe.signs(of: [path]).isEmpty else {
+                    throw ValidationError(
+                        "alerts.disks has \(path): there is no such folder, or this user may not look at it. "
+                            + Self.place(of: "alerts.disks"))
+                }
+                return path
+            }
+            let own = [FileManager.default.currentDirectoryPath] + [reader.string(forKey: "media.directory")].compactMap { $0 }
+            return own + named.filter { !own.contains($0) }
+        }
     }
 
     /// Nil where the watch does not look at the broker.

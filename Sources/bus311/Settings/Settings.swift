@@ -28,7 +28,7 @@ struct Settings: Sendable {
         "reference.fetch.allow", "reference.fetch.authorities", "media.fetch.allow", "media.fetch.authorities", "media.directory",
         "media.maximumBytes", "media.maximumPhotos",
         "media.maximumPixels", "database.photos", "database.backup", "events.typePrefix",
-        "alerts.administrator", "alerts.language", "alerts.timeZone", "alerts.interval", "alerts.rules", "alerts.runbooks",
+        "alerts.administrator", "alerts.language", "alerts.timeZone", "alerts.interval", "alerts.rules", "alerts.disks", "alerts.runbooks",
         "alerts.heartbeat", "alerts.webhook.url", "alerts.webhook.secret", "alerts.webhook.allow", "alerts.webhook.authorities",
         "events.schemaBase", "mail.url", "mail.user", "mail.password", "mail.from", "mail.authorities", "mail.allowCleartext",
         "metrics.tenantLabel", "database.mailer", "links.secret", "links.previousSecret", "notices.minuteMilliseconds", "log.level",

@@ -2,6 +2,9 @@
 concerns, acknowledged by link, told again when over. Nothing of a citizen's and no secret is in any of them.
 
 NODE_DOWN and QUORUM_CRITICAL need a cluster: cluster.py. DISK is raised by a limit below what is in use.
+
+A Prometheus beside it, with the rules of docs/monitoring, sees the same faults: which of them fired, and after which fault, is looked at in
+the end.
 """
 import json
 import os
@@ -14,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 
+import monitoring
 import pika
 from bus_faults import Operator
 from city import PROGRAM, City, wait_until
@@ -28,6 +32,24 @@ RULES = ("NO_CONSUMER.after=3s, NO_CONSUMER.clear_after=2s, NO_CONSUMER.manager_
          "BACKLOG_AGE.clear=2s, REPEATED_FAILURES.warning=2, REPEATED_FAILURES.clear_after=2s, OUTBOX_AGE.warning=3s, OUTBOX_AGE.clear=2s,"
          "OUTBOX_AGE.clear_after=1s, RELAY_DOWN.after=1s, BROKER_DOWN.after=2s, BROKER_DOWN.clear_after=2s, BROKER_ALARM.after=1s,"
          "BROKER_ALARM.clear_after=1s, DEADMAN.after=2s, DISK.warning=100, DISK.critical=100, DISK.clear=100, DISK.after=0s")
+
+
+# The same for Prometheus's rules.
+LIMITS = [("Bus311Restarts", "> 3", "> 0"), ("Bus311OutboxOld", "> 60", "> 2"), ("Bus311OutboxVeryOld", "> 300", "> 4"),
+          ("Bus311RelayFailures", ">= 5", ">= 1"), ("Bus311ConsumerStuck", "> 900", "> 2"), ("Bus311BacklogOld", "> 1800", "> 3"),
+          ("Bus311StatusesRefused", "offset 10m) >= 10", "offset 10m) >= 2")]
+# The scene in which each begins to fire.
+FIRED_BY = {
+    "start": ["Bus311NoConsumer", "Bus311Down"],
+    "before": ["Bus311OutboxOld", "Bus311OutboxVeryOld", "Bus311RelayFailures", "Bus311ConfigDrift", "Bus311BacklogOld"],
+    "nobody_connected": ["Bus311Restarts", "Bus311ShardWithoutLeader"],
+    "time_passes": ["Bus311QueueIncident"],
+    "hangs": ["Bus311ConsumerStuck", "Bus311DeadLetters", "Bus311DeadLettersLeft"],
+    "status_is_refused": ["Bus311StatusesRefused"],
+    "repaired": ["Bus311SlowFirstWord"],
+    "broker_stops": ["Bus311BrokerBlocked", "Bus311DependencyDown"],
+    "tests_arrive": ["Bus311AlertsNotDelivered"],
+}
 
 
 class Scene(Operator):
@@ -208,9 +230,10 @@ class Play:
         self.hears("fired", "QUEUE_FILL", self.other)
         self.hears("fired", "DEADMAN")
         self.hook.hears_beats = True
-        assert self.hears("fired", "CERT_EXPIRY")["severity"] == "critical"
+        ends = self.hears("fired", "CERT_EXPIRY")
+        assert ends["severity"] == "critical" and ends["facts"]["days"] == 5, ends
         self.certificate(None)
-        self.hears("fired", "DISK")
+        assert "/" in self.hears("fired", "DISK")["objects"], "a folder that the settings name"
         self.hears("recovered", "RELAY_DOWN")
         second.stop()
         step("nobody connected: told, once, over a change of watches; no relay, a full queue, no heartbeat: told")
@@ -263,11 +286,13 @@ class Play:
     def time_passes(self):
         """What lasts for days: requests made old, as if the CRM had fallen silent two weeks ago."""
         *spoken, still, late = self.old
-        for place, request in enumerate(spoken):
-            self.scene.sql(f"update service_requests set requested_at = now() - interval '30 days', status = 'IN_PROCESS', status_occurred_at = now(),"
-                           f" updated_at = now() - interval '{29 - 3 * place} days' where id = {request}")
-        self.scene.sql(f"update service_requests set requested_at = now() - interval '50 days', status = 'IN_PROCESS', status_occurred_at = now(),"
-                       f" updated_at = now() - interval '40 days' where id = {still}")
+        for request in [*spoken, still]:
+            self.scene.status(request, "IN_PROCESS")
+        # Of what they said nothing is younger than two weeks; photos, moderation and the like have touched the rows since.
+        for days, request in [*((29 - 3 * place, request) for place, request in enumerate(spoken)), (40, still)]:
+            said = f"now() - interval '{days} days'"
+            self.scene.sql(f"update service_requests set requested_at = {said} - interval '1 day', acknowledged_at = {said}, progress_at = {said},"
+                           f" updated_at = now() where id = {request}; update status_updates set received_at = {said} where request_id = {request}")
         self.scene.sql(f"update service_requests set requested_at = now() - interval '13 days' where id = {late}; update outbox o set"
                        f" created_at = r.requested_at, confirmed_at = r.requested_at from service_requests r where r.id = {late} and o.request_id = r.id")
         self.still, self.late, self.spoken = still, late, spoken
@@ -298,10 +323,15 @@ class Play:
             assert ["rejected", "service_request.created.v1"] in [kind[:2] for kind in kinds], told
             assert "rejected" in told["text"] and "service_request.created.v1" in told["text"], told
         wait_until(lambda: any("refusé par le logiciel" in text for _, text in self.mail.to(MANAGER, "a refusé des demandes")), 60, "the manager reads why")
-        self.crm.holds = self.crm.refuses = False
         self.scene.run("alert", "ack", str(self.scene.open("DEAD_LETTERS")[0]["number"]))
-        letters = self.scene.run("dead-letters", "show", self.tenant)
-        self.scene.run("dead-letters", "discard", self.tenant, "--event", letters[0]["event"], "--because", "entered by hand")
+        assert "acknowledged" in self.scene.open("DEAD_LETTERS")[0]
+        # Twice as many, after somebody took care of it: that is told, and to be taken care of.
+        self.post(1)
+        more = self.hears("worsened", "DEAD_LETTERS", self.tenant)
+        assert more["facts"]["dead_letters"] == 2 and "acknowledged" not in self.scene.open("DEAD_LETTERS")[0], more
+        self.crm.holds = self.crm.refuses = False
+        for letter in self.scene.run("dead-letters", "show", self.tenant):
+            self.scene.run("dead-letters", "discard", self.tenant, "--event", letter["event"], "--because", "entered by hand")
         self.hears("recovered", "DEAD_LETTERS", self.tenant)
         step("connected and acknowledging nothing, late, a dead letter: told, and over")
 
@@ -340,6 +370,10 @@ class Play:
         self.scene.run("tenant", "apply", self.other)
         self.scene.lift(f"o311.{self.other}.requests")
         self.post(1, neighbour=True)
+        wait_until(lambda: self.scene.sql("select count(*) from outbox where state = 'pending'") == "0", 30, "everything is in the queues again")
+        # What failed counts for ten minutes, though it was taken in the end.
+        assert not self.hook.told("REPEATED_FAILURES", "recovered", self.other), "over while it is ten minutes young"
+        self.scene.sql("update refusal_counts set minute = minute - interval '20 minutes'")
         for code, tenant in (("REPEATED_FAILURES", self.other), ("OUTBOX_AGE", None), ("QUEUE_FILL", self.other), ("PURGE_SUSPECTED", self.other),
                              ("FEED_EMPTY", self.other), ("STATUS_SILENT", self.tenant), ("RESPONSE_DELAY_ACK", self.tenant),
                              ("CONFIG_DRIFT", self.other)):
@@ -366,6 +400,10 @@ class Play:
         """An alarm; then it is gone altogether. What follows from that is not told: one alert, and one end."""
         self.scene.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1MB")
         self.hears("fired", "BROKER_ALARM")
+        self.post(1)
+        wait_until(lambda: "o311_relay_connection_state{" in self.metrics() and re.search(r"^o311_relay_connection_state\{.*\} 2$", self.metrics(), re.M),
+                   20, "a relay is blocked")
+        time.sleep(2)
         self.scene.rabbitmqctl("set_vm_memory_high_watermark", "0.6")
         self.hears("recovered", "BROKER_ALARM")
         late = len(self.hook.told("OUTBOX_AGE", "fired"))
@@ -398,7 +436,32 @@ class Play:
         wait_until(
             lambda: self.scene.sql("select bool_and(sent_at is not null) and max(attempts) > 1 from alert_deliveries where kind <> 'recovered'") == "t",
             60, "everything was sent, some of it not at once")
-        step("a test reaches everybody; what was put off has arrived")
+        self.mail.refused.add(ADMINISTRATOR)
+        refused = subprocess.run([PROGRAM, "alert", "test", self.tenant, "--code", "QUEUE_FILL", "--wait", "30", "--format", "json", "--config",
+                                  self.scene.config], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        assert refused.returncode == 1, refused
+        step("a test reaches everybody; what was put off has arrived; what is refused for good is given up, and the command says so")
+
+    def metrics(self):
+        with urllib.request.urlopen(self.city.settings["health_url"] + "/metrics", timeout=10) as answer:
+            return answer.read().decode()
+
+    def prometheus_saw(self, prometheus, begun):
+        """Each of these fired, and not before what it is fired by."""
+        wanted = {name: begun[scene] for scene, names in FIRED_BY.items() for name in names}
+
+        assert set(wanted) == monitoring.fired_for_real(), set(wanted) ^ monitoring.fired_for_real()
+
+        def silent():
+            fired = prometheus.fired()
+            return sorted(name for name, since in wanted.items() if not any(moment >= since for moment in fired.get(name, [])))
+
+        try:
+            wait_until(lambda: not silent(), 20, "each rule fired by its fault")
+        except AssertionError as error:
+            raise AssertionError(f"{error}, but {silent()}: {prometheus.fired()}, {begun}") from None
+        fired = prometheus.fired()
+        step(f"{len(wanted)} rules of Prometheus fired by these faults; besides: {sorted(set(fired) - set(wanted))}")
 
     def nothing_personal(self):
         said = "\n".join(alert["raw"] for alert in self.hook.alerts) + "\n".join(
@@ -431,16 +494,16 @@ def main():
     mail, hook = MailServer(), Hook(SECRET)
     mail.postponed.add(MANAGER)
     os.environ.update({
-        "BUS311_ALERTS_INTERVAL": "1", "BUS311_ALERTS_RULES": RULES, "BUS311_ALERTS_ADMINISTRATOR": OPERATOR,
+        "BUS311_ALERTS_INTERVAL": "1", "BUS311_ALERTS_RULES": RULES, "BUS311_ALERTS_DISKS": "/", "BUS311_ALERTS_ADMINISTRATOR": OPERATOR,
         "BUS311_ALERTS_WEBHOOK_URL": f"http://127.0.0.1:{hook.port}/hook", "BUS311_ALERTS_WEBHOOK_SECRET": SECRET,
         "BUS311_ALERTS_WEBHOOK_ALLOW": f"127.0.0.1:{hook.port}", "BUS311_ALERTS_HEARTBEAT": f"http://127.0.0.1:{hook.port}/beat",
         "BUS311_MAIL_URL": f"smtp://127.0.0.1:{mail.port}", "BUS311_MAIL_FROM": "alertes@bus.example", "BUS311_MAIL_ALLOW_CLEARTEXT": "true",
     })
-    with City() as city:
+    with City() as city, monitoring.Prometheus(city, LIMITS) as prometheus:
         play = Play(city, mail, hook)
         step("a city and its neighbour")
         try:
-            told(play)
+            told(play, prometheus)
         except AssertionError:
             # What the product says of it, for whoever reads the failure.
             print(json.dumps(play.scene.run("alert", "list"), indent=1))
@@ -451,20 +514,13 @@ def main():
     return 0
 
 
-def told(play):
-    play.before()
-    play.nobody_connected()
-    play.acknowledged()
-    play.somebody_comes()
-    play.time_passes()
-    play.hangs()
-    play.status_is_refused()
-    play.days_are_told()
-    play.repaired()
-    play.announced()
-    play.broker_stops()
-    play.tests_arrive()
-    play.nothing_personal()
+def told(play, prometheus):
+    begun = {"start": 0.0}
+    for scene in (play.before, play.nobody_connected, play.acknowledged, play.somebody_comes, play.time_passes, play.hangs, play.status_is_refused,
+                  play.days_are_told, play.repaired, play.announced, play.broker_stops, play.tests_arrive, play.nothing_personal):
+        begun[scene.__name__] = time.time()
+        scene()
+    play.prometheus_saw(prometheus, begun)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from email import message_from_bytes, policy
 
 
 class MailServer:
-    """Takes every mail; those to `postponed` not the first time."""
+    """Takes every mail; those to `postponed` not the first time, those to `refused` never."""
 
     def __init__(self):
-        self.mails, self.postponed, self.seen = [], set(), set()
+        self.mails, self.postponed, self.refused, self.seen = [], set(), set(), set()
         owner = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -34,6 +34,8 @@ class MailServer:
                         if recipient in owner.postponed:
                             owner.postponed.discard(recipient)
                             self.say("451 4.7.1 later")
+                        elif recipient in owner.refused:
+                            self.say("550 5.1.1 nobody")
                         else:
                             self.say("250 2.1.5 well")
                     elif word == b"QUIT":

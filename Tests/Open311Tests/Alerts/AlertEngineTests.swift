@@ -9,6 +9,7 @@ private struct Simulation {
     var notices: [AlertNotice] = []
     var context = AlertEngine.Context(now: Timestamp(seconds: 0))
     var ended: [AlertEpisode] = []
+    var reopened: [AlertEpisode] = []
 
     /// One look; what the database would keep is kept.
     @discardableResult
@@ -18,6 +19,7 @@ private struct Simulation {
         open = outcome.episodes.filter { $0.phase != .ended }
         for index in open.indices where open[index].number == nil { open[index].number = Int64(index + 1) }
         ended += outcome.episodes.filter { $0.phase == .ended }
+        reopened += outcome.reopened
         notices += outcome.notices
         return outcome.notices
     }
@@ -135,8 +137,106 @@ struct AlertEngineTests {
     func causesFirst() {
         var time = Simulation()
         for code in AlertCode.allCases { time.rules[code].after = 0 }
-        time.look([AlertKey(.nodeDown): AlertObservation(.bad(.critical)), AlertKey(.outboxAge): AlertObservation(.bad(.critical))])
-        #expect(time.notices.map(\.episode.key.code) == [.nodeDown])
+        time.look([AlertKey(.brokerAlarm): AlertObservation(.bad(.critical)), AlertKey(.outboxAge): AlertObservation(.bad(.critical))])
+        #expect(time.notices.map(\.episode.key.code) == [.brokerAlarm])
+    }
+
+    @Test("one node that is down, or a majority that hangs by one, explains nothing: a CRM that is gone then is told")
+    func oneNodeExplainsNothing() {
+        for cause in [AlertCode.nodeDown, .quorumCritical] {
+            for code in AlertCode.allCases where code != cause {
+                let key = AlertKey(code, code.isOfInstallation ? nil : tenant)
+                var time = Simulation()
+                for every in AlertCode.allCases { time.rules[every].after = 0 }
+                time.look([AlertKey(cause): AlertObservation(.bad(.critical)), key: AlertObservation(.bad(.critical))])
+                #expect(time.open.first { $0.key == key }?.silence == nil, "\(code) is held back by \(cause)")
+            }
+        }
+    }
+
+    @Test("an alarm stops whoever publishes, and nobody who consumes or writes: that much is held back by it")
+    func alarmsExplainPublishing() {
+        let held = AlertCode.allCases.filter { $0.inhibitors.contains(.brokerAlarm) }
+        #expect(Set(held) == [.outboxAge, .repeatedFailures, .statusSilent])
+        #expect(AlertCode.feedEmpty.inhibitors.isEmpty, "what citizens send comes in whatever the broker does")
+    }
+
+    @Test("what nobody hears of holds nothing back: a cause that is muted, or whose maintenance is announced")
+    func quietCauses() {
+        let down = AlertKey(.brokerDown)
+        let both = gone.merging([down: AlertObservation(.bad(.critical))]) { $1 }
+        var time = Simulation()
+        time.context.muted = [down]
+        time.look(both)
+        time.pass(600, both)
+        #expect(time.notices.map(\.episode.key) == [noConsumer])
+        #expect(time.open.first { $0.key == down }?.silence == .muted)
+        // Muted while it holds something back: that is told after its time.
+        var later = Simulation()
+        later.look(both)
+        later.pass(900, both)
+        #expect(Set(later.notices.map(\.episode.key)) == [down])
+        later.context.muted = [down]
+        later.notices = []
+        later.pass(615, both)
+        #expect(Set(later.notices.map(\.episode.key)) == [noConsumer])
+        // A tenant's own cause, in its own announced work: both are quiet, and nothing follows from what is quiet.
+        var work = Simulation()
+        work.context.maintenance = [tenant]
+        let backlog = AlertKey(.backlogAge, tenant)
+        let late = gone.merging([backlog: AlertObservation(.bad(.critical))]) { $1 }
+        work.look(late)
+        work.pass(900, late)
+        #expect(work.notices.isEmpty && work.open.first { $0.key == backlog }?.silence == .maintenance)
+    }
+
+    @Test(
+        "dead letters that grow are told again, acknowledged or not: at twice as many, or when a reminder would be due; a thousand are a few messages"
+    )
+    func growth() throws {
+        let dead = AlertKey(.deadLetters, tenant)
+        func letters(_ count: Int64) -> [AlertKey: AlertObservation] { [dead: AlertObservation(.bad(.warning), [.deadLetters: count])] }
+        func heard(_ notices: [AlertNotice]) -> [AlertNotice.Kind] { notices.filter { $0.audience == .manager }.map(\.kind) }
+        var time = Simulation()
+        #expect(heard(time.look(letters(4))) == [.fired])
+        let acknowledged = time.now
+        time.open[0].acknowledgedAt = acknowledged
+        #expect(time.pass(600, letters(7)).isEmpty)
+        #expect(heard(time.pass(15, letters(8))) == [.worsened])
+        #expect(time.reopened.map(\.acknowledgedAt) == [acknowledged] && time.open[0].acknowledgedAt == nil)
+        #expect(time.notices.last?.episode.facts[.deadLetters] == 8)
+        // A few more: no news before a reminder is due, and then they are.
+        time.open[0].acknowledgedAt = time.now
+        #expect(time.pass(4 * 3_600 - 60, letters(9)).filter { $0.kind != .repeated }.isEmpty)
+        time.pass(86_400, letters(9))
+        #expect(heard(time.notices).filter { $0 == .worsened }.count == 2 && time.open[0].acknowledgedAt == nil)
+        // As many as were told are no growth, nor are fewer.
+        time.open[0].acknowledgedAt = time.now
+        time.notices = []
+        time.pass(3 * 86_400, letters(9))
+        time.pass(3 * 86_400, letters(2))
+        time.pass(3 * 86_400, letters(9))
+        #expect(time.notices.isEmpty)
+        for count in stride(from: Int64(10), through: 5_000, by: 10) { time.pass(15, letters(count)) }
+        #expect((8...11).contains(heard(time.notices).count), "\(heard(time.notices).count)")
+        // Muted, it is told when that is over.
+        time.notices = []
+        time.context.muted = [dead]
+        time.pass(600, letters(50_000))
+        #expect(time.notices.isEmpty)
+        time.context.muted = []
+        #expect(heard(time.pass(15, letters(50_000))) == [.worsened])
+    }
+
+    @Test("a dead letter that an earlier version told of is no growth")
+    func growthOfBefore() {
+        let dead = AlertKey(.deadLetters, tenant)
+        var time = Simulation()
+        time.look([dead: AlertObservation(.bad(.warning), [.deadLetters: 300])])
+        time.open[0].toldValue = nil
+        time.notices = []
+        time.pass(60, [dead: AlertObservation(.bad(.warning), [.deadLetters: 300])])
+        #expect(time.notices.isEmpty && time.open[0].toldValue == 300)
     }
 
     @Test("a cause that is over but not yet told as over holds nothing back: of a CRM that comes and goes, delays are told")

@@ -65,8 +65,8 @@ struct AlertRow: Sendable, CustomTestStringConvertible {
         AlertRow(
             .deadLetters, .warning, tenantBad: { $0.queue = QueueSigns(consumers: 1, dead: 1) },
             good: { $0.queue = QueueSigns(consumers: 1) }),
-        AlertRow(.repeatedFailures, .warning, tenantBad: { $0.publishFailures = 5 }, good: { $0.publishFailures = 4 }),
-        AlertRow(.repeatedFailures, .warning, tenantBad: { $0.rejections = 10 }, good: { $0.rejections = 9 }),
+        AlertRow(.repeatedFailures, .warning, tenantBad: { $0.publishFailures = 5 }, good: { $0.publishFailures = 0 }),
+        AlertRow(.repeatedFailures, .warning, tenantBad: { $0.rejections = 10 }, good: { $0.rejections = 0 }),
         AlertRow(
             .responseDelayAck, .warning, tenantBad: { $0.history = TenantHistory.with { $0.unacknowledged = 1 } },
             good: { $0.history = TenantHistory() }),
@@ -85,12 +85,12 @@ struct AlertRow: Sendable, CustomTestStringConvertible {
             .feedEmpty, .warning,
             tenantBad: {
                 $0.history = TenantHistory.with {
-                    $0.requests = Rhythm(count: 200, first: now.adding(days: -30), last: now.adding(days: -3))
+                    $0.requests = Rhythm(count: 25, first: now.adding(days: -20), last: now.adding(days: -3))
                 }
             },
             good: {
                 $0.history = TenantHistory.with {
-                    $0.requests = Rhythm(count: 200, first: now.adding(days: -30), last: now.adding(days: -1))
+                    $0.requests = Rhythm(count: 25, first: now.adding(days: -20), last: now.adding(days: -1))
                 }
             }),
         AlertRow(.purgeSuspected, tenantBad: { $0.lossIncident = 7 }, good: { $0.lossIncident = nil }),
@@ -98,6 +98,16 @@ struct AlertRow: Sendable, CustomTestStringConvertible {
         AlertRow(.outboxAge, .warning, bad: { $0.outboxAge = 60 }, good: { $0.outboxAge = 9 }),
         AlertRow(.relayDown, bad: { $0.shardsWithoutLeader = 1 }, good: { $0.shardsWithoutLeader = 0 }),
         AlertRow(.brokerDown, bad: { $0.isBrokerReachable = false }, good: { $0.isBrokerReachable = true }),
+        AlertRow(
+            .brokerDown,
+            bad: {
+                $0.isBrokerReachable = true
+                $0.broker = BrokerSigns(nodesDown: ["rabbit@b", "rabbit@c"], hasNoMajority: true)
+            },
+            good: {
+                $0.isBrokerReachable = true
+                $0.broker = BrokerSigns(nodesDown: ["rabbit@c"])
+            }),
         AlertRow(.brokerAlarm, bad: { $0.broker = BrokerSigns(hasAlarm: true) }, good: { $0.broker = BrokerSigns() }),
         AlertRow(.nodeDown, bad: { $0.broker = BrokerSigns(nodesDown: ["rabbit@b"]) }, good: { $0.broker = BrokerSigns() }),
         AlertRow(.quorumCritical, bad: { $0.broker = BrokerSigns(isQuorumCritical: true) }, good: { $0.broker = BrokerSigns() }),
@@ -105,7 +115,7 @@ struct AlertRow: Sendable, CustomTestStringConvertible {
         AlertRow(.certExpiry, bad: { $0.broker = BrokerSigns(certificateDaysLeft: 7) }, good: { $0.broker = BrokerSigns() }),
         AlertRow(
             .repeatedFailures, .warning, bad: { $0.broker = BrokerSigns(failedLogins: 10) },
-            good: { $0.broker = BrokerSigns(failedLogins: 9) }),
+            good: { $0.broker = BrokerSigns(failedLogins: 0) }),
         AlertRow(
             .disk, .warning, bad: { $0.disks = [DiskSign(path: "/var", used: 90)] }, good: { $0.disks = [DiskSign(path: "/var", used: 87)] }
         ),
@@ -187,9 +197,9 @@ struct AlertJudgeTests {
     func noCommunication() {
         func codes(_ change: @escaping (inout TenantSigns) -> Void) -> [AlertCode: AlertObservation] {
             Dictionary(
-                uniqueKeysWithValues: observations(InstallationSigns(), signs(change)).filter { $0.value.level != .clear }.map {
-                    ($0.key.code, $0.value)
-                })
+                uniqueKeysWithValues: observations(InstallationSigns(), signs(change)).filter {
+                    $0.value.level != .clear && $0.value.level != .between
+                }.map { ($0.key.code, $0.value) })
         }
         // Nobody connected; connected and not consuming.
         let nobody = codes { $0.queue = QueueSigns(depth: 2) }
@@ -208,8 +218,8 @@ struct AlertJudgeTests {
         let empty = codes {
             $0.queue = QueueSigns(consumers: 1, connections: 1, acknowledged: 0)
             $0.history = .with {
-                $0.requests = Rhythm(count: 300, first: now.adding(days: -30), last: now.adding(days: -6))
-                $0.statuses = Rhythm(count: 300, first: now.adding(days: -30), last: now.adding(days: -5))
+                $0.requests = Rhythm(count: 25, first: now.adding(days: -30), last: now.adding(days: -6))
+                $0.statuses = Rhythm(count: 25, first: now.adding(days: -30), last: now.adding(days: -5))
             }
         }
         #expect(Set(empty.keys) == [.feedEmpty])
@@ -234,24 +244,152 @@ struct AlertJudgeTests {
         #expect(try look("2026-11-28T10:00:00Z", QueueSigns(consumers: 1))?.level == .clear)
     }
 
-    @Test("a silence counts open days only, and three of the CRM's usual intervals where those are longer")
-    func silence() throws {
-        func level(_ last: Int64, _ first: Int64, _ count: Int64) -> AlertObservation.Level? {
-            let sign = signs {
-                $0.history = .with {
-                    $0.statuses = Rhythm(count: count, first: now.adding(days: first), last: now.adding(seconds: last))
-                    $0.deliveredSince = now.adding(seconds: last + 1)
-                }
-                $0.terms.calendar.holidays = .none
+    /// Of a CRM that spoke in so many hours from `first` to `last` days ago, and has had something to speak of since.
+    private func statusSilent(_ last: Double, _ first: Double, _ count: Int64) -> AlertObservation.Level? {
+        let sign = signs {
+            $0.history = .with {
+                let moment = now.adding(seconds: -Int64(last * 86_400))
+                $0.statuses = Rhythm(count: count, first: now.adding(seconds: -Int64(first * 86_400)), last: moment)
+                $0.deliveredSince = moment.adding(seconds: 1)
             }
-            return observations(InstallationSigns(), sign)[AlertKey(.statusSilent, tenant)]?.level
+            $0.terms.calendar.holidays = .none
         }
-        #expect(level(-49 * 3_600, -29, 300) == .bad(.warning) && level(-47 * 3_600, -29, 300) == .clear)
-        // Once in five days: three days of silence are usual.
-        #expect(
-            level(-72 * 3_600, -28, 6) == .clear && level(-16 * 86_400, -28, 6) == .bad(.warning) || level(-72 * 3_600, -28, 6) == .clear)
-        // Four statuses in a month say nothing of a rhythm.
-        #expect(level(-20 * 86_400, -29, 4) == .clear)
+        return observations(InstallationSigns(), sign)[AlertKey(.statusSilent, tenant)]?.level
+    }
+
+    @Test("a CRM is silent after 48 hours, and after three of its usual intervals where those are longer")
+    func silence() {
+        #expect(statusSilent(1.9, 4, 25) == .clear)
+        #expect(statusSilent(2.1, 4, 25) == .bad(.warning))
+        // Once in five days: three days of silence are usual, fifteen are not. Between the two nothing begins and nothing ends.
+        #expect(statusSilent(1, 26, 6) == .clear)
+        #expect(statusSilent(3, 28, 6) == .between)
+        #expect(statusSilent(14.9, 39.9, 6) == .between)
+        #expect(statusSilent(15.1, 40.1, 6) == .bad(.warning))
+        // Once in twelve days.
+        #expect(statusSilent(35, 83, 5) == .between)
+        #expect(statusSilent(37, 85, 5) == .bad(.warning))
+    }
+
+    @Test("a silence ends by a word only: neither by lasting for longer than a month, nor because nobody knows any more how it was before")
+    func silenceLasts() throws {
+        for code in [AlertCode.statusSilent, .feedEmpty] {
+            let key = AlertKey(code, tenant)
+            var open: [AlertEpisode] = []
+            var told: [AlertNotice.Kind] = []
+            var context = AlertEngine.Context(now: now)
+            /// A look, so many days after the last word; `count` is what is known of the rhythm.
+            func look(_ silentDays: Int64, count: Int64) {
+                context.now = now.adding(days: silentDays)
+                let rhythm = Rhythm(count: count, first: count > 0 ? now.adding(days: -20) : nil, last: count > 0 ? now : nil)
+                let sign = signs {
+                    $0.history = .with {
+                        $0.statuses = code == .statusSilent ? rhythm : Rhythm()
+                        $0.requests = code == .feedEmpty ? rhythm : Rhythm()
+                        $0.deliveredSince = code == .statusSilent ? now.adding(seconds: 60) : nil
+                    }
+                    $0.terms.calendar.holidays = .none
+                }
+                let seen = AlertJudge().observations(InstallationSigns(), [sign], at: context.now)
+                let outcome = AlertEngine().step(open, seen.filter { $0.key == key }, context)
+                open = outcome.episodes.filter { $0.phase != .ended }
+                told += outcome.notices.filter { $0.audience == .administrator }.map(\.kind)
+            }
+            look(1, count: 25)
+            #expect(told.isEmpty)
+            for days in stride(from: Int64(3), through: 400, by: 1) { look(days, count: 25) }
+            // Of the year before nothing is left.
+            for days in stride(from: Int64(401), through: 420, by: 1) { look(days, count: 2) }
+            if code == .feedEmpty { for days in stride(from: Int64(421), through: 430, by: 1) { look(days, count: 0) } }
+            #expect(told.first == .fired && !told.contains(.recovered) && open.first?.phase == .firing, "\(code)")
+            // The next word: one alone says nothing of a rhythm, and ends it all the same.
+            context.now = now.adding(days: 431)
+            let word = signs {
+                $0.history = .with {
+                    $0.statuses = Rhythm(count: 3, first: now, last: context.now)
+                    $0.requests = Rhythm(count: 3, first: now, last: context.now)
+                }
+            }
+            let seen = AlertJudge().observations(InstallationSigns(), [word], at: context.now).filter { $0.key == key }
+            #expect(AlertEngine().step(open, seen, context).notices.contains { $0.kind == .recovered }, "\(code)")
+        }
+    }
+
+    @Test("too few to tell: nothing is raised, however long the silence")
+    func tooFew() {
+        #expect(statusSilent(20, 29, 4) == .between)
+        #expect(statusSilent(1, 29, 4) == .clear)
+        let sign = signs {
+            $0.history = .with { $0.requests = Rhythm(count: 4, first: now.adding(days: -60), last: now.adding(days: -50)) }
+        }
+        #expect(observations(InstallationSigns(), sign)[AlertKey(.feedEmpty, tenant)]?.level == .between)
+    }
+
+    @Test("a message ages while somebody has to be there: what came in the evening is not late at night, and is in the morning")
+    func lateInServiceHours() throws {
+        var terms = ServiceTerms()
+        terms.calendar.hours = [try #require(ServiceHours("mon-fri 08:00-18:00"))]
+        func look(_ text: String, since: String, depth: Int = 2) throws -> AlertObservation? {
+            var sign = TenantSigns(tenant: tenant, terms: terms, clock: LocalClock("Europe/Paris"))
+            sign.queue = QueueSigns(depth: depth)
+            sign.oldestInQueue = try #require(Timestamp(parsing: since))
+            let moment = try #require(Timestamp(parsing: text))
+            return AlertJudge().observations(InstallationSigns(), [sign], at: moment)[AlertKey(.backlogAge, tenant)]
+        }
+        // Thursday, 17:50 in Paris.
+        let evening = "2026-11-26T16:50:00Z"
+        #expect(try look("2026-11-26T16:59:00Z", since: evening)?.level == .clear)
+        for night in ["2026-11-26T17:30:00Z", "2026-11-26T23:00:00Z", "2026-11-27T06:59:00Z"] {
+            #expect(try look(night, since: evening)?.level == .between)
+        }
+        #expect(try look("2026-11-27T07:19:00Z", since: evening)?.level == .between)
+        let morning = try #require(try look("2026-11-27T07:21:00Z", since: evening))
+        #expect(morning.level == .bad(.warning) && morning.facts[.ageSeconds] == 14 * 3_600 + 31 * 60)
+        #expect(try look("2026-11-27T10:51:00Z", since: evening)?.level == .bad(.critical))
+        // Late when the day ends: it stays as it is over night, and is over when the queue is empty.
+        #expect(try look("2026-11-27T18:00:00Z", since: evening)?.level == .between)
+        #expect(try look("2026-11-27T18:00:00Z", since: evening, depth: 0)?.level == .clear)
+    }
+
+    @Test("a certificate is judged by the days that are left and the rule's own numbers")
+    func certificates() throws {
+        func level(_ days: Int?, _ rules: String = "") throws -> AlertObservation.Level? {
+            let signs = installation { $0.broker = BrokerSigns(certificateDaysLeft: days) }
+            return AlertJudge(rules: try AlertRules(parsing: rules)).observations(signs, [], at: now)[AlertKey(.certExpiry)]?.level
+        }
+        #expect(try level(nil) == .clear)
+        #expect(try level(30) == .bad(.warning))
+        #expect(try level(8) == .bad(.warning))
+        #expect(try level(7) == .bad(.critical))
+        #expect(try level(0) == .bad(.critical))
+        #expect(try level(20, "CERT_EXPIRY.warning=14") == .clear)
+        #expect(try level(14, "CERT_EXPIRY.warning=14") == .bad(.warning))
+        #expect(try level(55, "CERT_EXPIRY.warning=60") == .bad(.warning))
+        #expect(try level(20, "CERT_EXPIRY.critical=21") == .bad(.critical))
+    }
+
+    @Test("a few failures are no quiet: they raise nothing, and what was raised goes on")
+    func fewFailures() {
+        func level(_ publishing: Int64, _ rejections: Int64) -> AlertObservation.Level? {
+            let sign = signs {
+                $0.publishFailures = publishing
+                $0.rejections = rejections
+            }
+            return observations(InstallationSigns(), sign)[AlertKey(.repeatedFailures, tenant)]?.level
+        }
+        #expect(level(0, 0) == .clear)
+        for (publishing, rejections) in [(4, 0), (0, 9), (4, 9)] as [(Int64, Int64)] { #expect(level(publishing, rejections) == .between) }
+        for (publishing, rejections) in [(5, 0), (0, 10), (1, 10)] as [(Int64, Int64)] {
+            #expect(level(publishing, rejections) == .bad(.warning))
+        }
+        let logins = installation { $0.broker = BrokerSigns(failedLogins: 9) }
+        #expect(observations(logins, nil)[AlertKey(.repeatedFailures)]?.level == .between)
+        // A full queue has its alert; what failed besides is told all the same.
+        let sign = signs {
+            $0.isRefused = true
+            $0.publishFailures = 5
+        }
+        #expect(observations(InstallationSigns(), sign)[AlertKey(.repeatedFailures, tenant)]?.level == .bad(.warning))
     }
 
     @Test("what cannot be told is not judged")

@@ -28,7 +28,7 @@ struct AlertRulesTests {
             "QUEUE_FILL.clear=90", "DISK.warning=200", "BACKLOG_AGE.critical=1m", "NO_CONSUMER.warning=3",
             "CONSUMER_STUCK.manager_after=3m",
             "CERT_EXPIRY.critical=40", "DEAD_LETTERS.clear=1", "RELAY_DOWN.critical=2", "OUTBOX_AGE.warning=0", "OUTBOX_AGE.warning=10m",
-            "DISK.critical=101",
+            "DISK.critical=101", "CERT_EXPIRY.warning=60d",
         ])
     func impossible(text: String) { #expect(throws: InvalidValue.self) { try AlertRules(parsing: text) } }
 
@@ -37,7 +37,8 @@ struct AlertRulesTests {
         arguments: [
             "BACKLOG_AGE.warning=5h, BACKLOG_AGE.critical=9h", "QUEUE_FILL.clear=60,QUEUE_FILL.warning=70",
             "DISK.warning=100,DISK.critical=100",
-            "CERT_EXPIRY.warning=5, CERT_EXPIRY.critical=2", "DEAD_LETTERS.warning=10", "REPEATED_FAILURES.warning=2",
+            "CERT_EXPIRY.warning=5, CERT_EXPIRY.critical=2", "DEAD_LETTERS.warning=10", "CERT_EXPIRY.warning=60",
+            "REPEATED_FAILURES.warning=2",
         ])
     func possible(text: String) throws { _ = try AlertRules(parsing: text) }
 

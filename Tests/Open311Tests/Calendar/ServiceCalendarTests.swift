@@ -72,6 +72,53 @@ struct ServiceCalendarTests {
         }
     }
 
+    @Test("service time is that of the hours: over nights, ends of weeks, holidays, closures and changes of the clock, whole or in pieces")
+    func serviceSeconds() throws {
+        let paris = LocalClock("Europe/Paris")
+        let office = try office()
+        func seconds(_ from: String, _ to: String, _ calendar: ServiceCalendar) throws -> Int64 {
+            calendar.serviceSeconds(from: try moment(from), to: try moment(to), in: paris)
+        }
+        #expect(try seconds("2026-11-26T16:50:00Z", "2026-11-26T17:00:00Z", office) == 600)
+        #expect(try seconds("2026-11-26T17:00:00Z", "2026-11-27T07:00:00Z", office) == 0)
+        // From Friday at 17:00 to Monday at 9:00; over the 11th of November; over the closure at the end of the year.
+        #expect(try seconds("2026-11-27T16:00:00Z", "2026-11-30T08:00:00Z", office) == 7_200)
+        #expect(try seconds("2026-11-10T00:00:00Z", "2026-11-13T00:00:00Z", office) == 2 * 36_000)
+        #expect(try seconds("2026-12-23T00:00:00Z", "2027-01-05T00:00:00Z", office) == 2 * 36_000)
+        #expect(try seconds("2026-11-27T10:00:00Z", "2026-11-27T09:00:00Z", office) == 0)
+        // The days on which the clocks change have 23 and 25 hours; without hours, every one of them counts, holidays too.
+        var open = ServiceCalendar()
+        #expect(try seconds("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z", open) == 25 * 3_600)
+        open.closures = [try #require(DayRange("2026-12-24"))]
+        #expect(try seconds("2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z", open) == 25 * 3_600)
+        #expect(try seconds("2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z", open) == 23 * 3_600)
+        #expect(try seconds("2026-12-23T23:00:00Z", "2026-12-25T23:00:00Z", open) == 86_400)
+        var overlapping = ServiceCalendar()
+        overlapping.hours = [try #require(ServiceHours("sat 10:00-14:00")), try #require(ServiceHours("mon-sun 09:00-12:00"))]
+        #expect(try seconds("2026-11-28T00:00:00Z", "2026-11-28T23:00:00Z", overlapping) == 5 * 3_600)
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<200 {
+            let start = Timestamp(seconds: Int64.random(in: 1_780_000_000...1_800_000_000, using: &random))
+            let middle = start.adding(seconds: Int64.random(in: 0...2_000_000, using: &random))
+            let end = middle.adding(seconds: Int64.random(in: 0...2_000_000, using: &random))
+            for calendar in [office, open, overlapping] {
+                let whole = calendar.serviceSeconds(from: start, to: end, in: paris)
+                let pieces =
+                    calendar.serviceSeconds(from: start, to: middle, in: paris)
+                    + calendar.serviceSeconds(from: middle, to: end, in: paris)
+                #expect(whole == pieces && (0...(end.seconds - start.seconds)).contains(whole))
+            }
+        }
+    }
+
+    @Test("a service's delay is read and written the same; nonsense is refused")
+    func serviceDelays() {
+        for text in ["LAMP 10", "Noise at night 365", "A 1"] { #expect(ServiceDelay(text)?.description == text) }
+        for text in ["LAMP", "LAMP 0", "LAMP 366", "LAMP -1", "LAMP 1.5", "LAMP ten", " 10", "", "LAMP 0010"] {
+            #expect(ServiceDelay(text) == nil, "\(text)")
+        }
+    }
+
     private func office() throws -> ServiceCalendar {
         var calendar = ServiceCalendar()
         calendar.hours = [try #require(ServiceHours("mon-fri 08:00-18:00"))]
