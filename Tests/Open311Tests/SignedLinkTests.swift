@@ -39,6 +39,30 @@ struct SignedLinkTests {
         #expect(refusal(token, try LinkSecret(String(repeating: "t", count: 32)), at: now) == .unknown)
     }
 
+    @Test("an unsubscribing link says whose it is, in a hash that is signed with the rest; those of before are read as they were")
+    func addressed() throws {
+        let hash = secret.hash(address: "ada@mail.example")
+        let made = SignedLink(
+            .unsubscribe, tenant: TenantID(7), request: ServiceRequestID(stored: 2_611_000_004_217), expiresAt: now.adding(days: 1),
+            address: hash)
+        let token = made.token(secret)
+        #expect(token.utf8.count == 115)
+        let read = try SignedLink(token, for: .unsubscribe, secret, at: now)
+        #expect(read == made && read.address == hash)
+        #expect(try SignedLink(link(.unsubscribe).token(secret), for: .unsubscribe, secret, at: now).address == nil)
+        #expect(refusal(token, for: .unsubscribe, secret, at: now.adding(days: 1)) == .expired)
+        #expect(refusal(token, secret, at: now) == .otherPurpose)
+        for (index, character) in token.enumerated() {
+            var changed = Array(token)
+            changed[index] = character == "A" ? "B" : "A"
+            #expect(refusal(String(changed), for: .unsubscribe, secret, at: now) == .unknown)
+        }
+        // Nothing else carries one.
+        let person = SignedLink(
+            .person, tenant: TenantID(7), request: ServiceRequestID(stored: 1), expiresAt: now.adding(days: 1), address: hash)
+        #expect(person.address == nil && person.token(secret).utf8.count == 72)
+    }
+
     @Test("no changed character opens anything, and a forged one tells nothing of purpose or time")
     func tampering() throws {
         let token = Array(link().token(secret))

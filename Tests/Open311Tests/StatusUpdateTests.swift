@@ -17,6 +17,23 @@ struct StatusUpdateTests {
         #expect(!StatusUpdateForm.isUpdateID(String(repeating: accented, count: 65)) && !StatusUpdateForm.isUpdateID(""))
     }
 
+    @Test("beside its path it names no other request by accident: what is no id is a fault, null and absent are not")
+    func named() throws {
+        func named(_ value: String) throws(StatusUpdateFault) -> RequestAddress? {
+            try StatusUpdateForm(parsing: Array("{\"service_request_id\": \(value), \"status\": \"closed\"}".utf8)).namedRequest()
+        }
+        #expect(try named("null") == nil)
+        #expect(try StatusUpdateForm(parsing: Array("{\"status\": \"closed\"}".utf8)).namedRequest() == nil)
+        let number = try #require(ServiceRequestID(parsing: "2611000001002"))
+        #expect(try named("\"2611000001002\"") == .number(number))
+        #expect(try named("2611000001002") == .number(number))
+        #expect(try named("\"VAL-42\"") == .given(GivenID(validating: "VAL-42")))
+        for wrong in ["\"\"", "\"a b\"", "\"../x\"", "true", "[]", "{}", "[\"2611000001002\"]", "1.5", "1e300"] {
+            let fault = #expect(throws: StatusUpdateFault.self) { try named(wrong) }
+            #expect(fault?.code == "invalid-update" && fault?.members.map(\.pointer) == ["/service_request_id"], "\(wrong)")
+        }
+    }
+
     @Test("that names no moment is the same when it is repeated later")
     func repeatedLater() {
         #expect(update(at: 1, namesItsMoment: false).fingerprint == update(at: 2, namesItsMoment: false).fingerprint)

@@ -138,6 +138,16 @@ struct NoticeComposerTests {
         #expect(first.text.contains("https://bus.example/report/") && first.text.contains(first.unsubscribe?.url ?? "-"))
     }
 
+    @Test("the link to unsubscribe carries the keyed hash of whom the mail goes to, and nothing else of the person")
+    func unsubscribing() throws {
+        let content = try content()
+        let url = try #require(try composer().message(notice(content), content, at: Timestamp(seconds: 1_772_360_000)).unsubscribe?.url)
+        let secret = try LinkSecret(String(repeating: "s", count: 32))
+        let token = try #require(url.split(separator: "/").last.map(String.init))
+        let link = try SignedLink(token, for: .unsubscribe, secret, at: Timestamp(seconds: 1_772_360_000))
+        #expect(link.address == secret.hash(address: "ada@mail.example") && !url.contains("ada"))
+    }
+
     @Test("no word of a citizen, a city or a CRM becomes a header", arguments: ["x\r\nBcc: c@d.example", "x\nX: y", "x\u{85}X: y", "x\0"])
     func injection(text: String) throws {
         let content = try content(city: text, service: text)

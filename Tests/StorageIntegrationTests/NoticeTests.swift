@@ -199,6 +199,35 @@ struct NoticeTests {
         await decisions.close()
     }
 
+    @Test("whose report is erased, is unsubscribed by the hash in the link; without it nothing is done, and that is said")
+    func unsubscribedWhenErased() async throws {
+        let secret = try LinkSecret(String(repeating: "s", count: 32))
+        let hash = secret.hash(address: "ada@mail.example")
+        let (erased, other) = (try await submit(), try await submit())
+        _ = try await updates.erase(erased, because: .dataSubjectRequest, by: "link", of: city.tenant, origin: Fixtures.origin)
+        let people = try PersonStore(configuration: city.addresses.role("bus311_gateway"))
+        let outbox = try NoticeOutbox(configuration: city.addresses.role("bus311_mailer"))
+        #expect(try await !people.refuseNotices(ofAuthorOf: erased, tenant: city.tenant.id, secret: secret, orOf: nil))
+        #expect(try await !outbox.standing(of: [hash], tenant: city.tenant.id).isRefused)
+        #expect(try await people.refuseNotices(ofAuthorOf: erased, tenant: city.tenant.id, secret: secret, orOf: hash))
+        #expect(try await outbox.standing(of: [hash], tenant: city.tenant.id).isRefused)
+        #expect(try await people.requests(ofAuthorOf: other, tenant: city.tenant.id) == [other])
+        await people.close()
+        await outbox.close()
+    }
+
+    @Test("of many, what is held stays and is told, and the others go")
+    func held() async throws {
+        let (kept, gone) = (try await submit(), try await submit())
+        #expect(try await administration.hold(kept, because: "case 17", by: "anna") == .held)
+        for (request, isChange) in [(kept, nil), (gone, true), (gone, false)] as [(ServiceRequestID, Bool?)] {
+            let applied = try await updates.eraseUnlessHeld(
+                request, because: .dataSubjectRequest, by: "link", of: city.tenant, origin: Fixtures.origin)
+            #expect(applied?.isChange == isChange)
+        }
+        #expect(try await texts("select request_id::text from erasures") == ["\(gone)"])
+    }
+
     @Test("who was unsubscribed under a secret that is being given up stays so, and beyond its end")
     func rotation() async throws {
         try await administration.setNoticePolicy(try NoticePolicy(kinds: [.received]), of: city.tenant.id)
@@ -206,7 +235,7 @@ struct NoticeTests {
         let old = try LinkSecret(String(repeating: "s", count: 32))
         let rotated = try LinkSecret(String(repeating: "n", count: 32), previous: String(repeating: "s", count: 32))
         let people = try PersonStore(configuration: city.addresses.role("bus311_gateway"))
-        #expect(try await people.refuseNotices(ofAuthorOf: request, tenant: city.tenant.id, secret: old))
+        #expect(try await people.refuseNotices(ofAuthorOf: request, tenant: city.tenant.id, secret: old, orOf: nil))
         await people.close()
         let outbox = try NoticeOutbox(configuration: city.addresses.role("bus311_mailer"))
         let held = try #require(try await outbox.take(lease: .seconds(60)))

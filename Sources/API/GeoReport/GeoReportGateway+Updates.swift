@@ -35,7 +35,13 @@ extension GeoReportGateway {
         } catch {
             throw GeoReportError(error, language: language)
         }
-        guard let id = ServiceRequestID(parsing: posting.fields["service_request_id"] ?? "") else { throw Self.unknownRequest(language) }
+        guard let address = RequestAddress(serviceRequestID: posting.fields["service_request_id"] ?? "") else {
+            throw Self.unknownRequest(language)
+        }
+        let found = try await read(language) { () async throws(StorageError) in
+            try await reader.number(of: address, tenant: posting.tenant.id)
+        }
+        guard let id = found else { throw Self.unknownRequest(language) }
         trail.request = id
         let number: Int64
         do {

@@ -51,12 +51,14 @@ struct LinkAnswers: Sendable {
         trail.actor = "link"
         trail.request = link.request
         do {
-            guard let subject = try await people.subject(link.request, of: tenant.id) else {
-                return LinkPage.message(early, early.unknown).response(404)
+            let subject = try await people.subject(link.request, of: tenant.id)
+            let texts = LinkTexts(preferences, subject?.language, tenant.language)
+            // Of a report that is gone altogether too: it is the address that is not written to any more.
+            if isUnsubscribing, subject != nil || link.address != nil {
+                return try await unsubscribe(request, link, tenant, texts, trail)
             }
-            let visit = Visit(
-                link: link, tenant: tenant, subject: subject, texts: LinkTexts(preferences, subject.language, tenant.language))
-            return isUnsubscribing ? try await unsubscribe(request, visit, trail) : try await report(request, visit, trail)
+            guard !isUnsubscribing, let subject else { return LinkPage.message(early, early.unknown).response(404) }
+            return try await report(request, Visit(link: link, tenant: tenant, subject: subject, texts: texts), trail)
         } catch {
             logger.error("link not answered", metadata: ["tenant": "\(tenant.key)", "error": "\(error)"])
             var response = LinkPage.message(early, early.unavailable).response(503)
@@ -68,13 +70,17 @@ struct LinkAnswers: Sendable {
     // MARK: Notices
 
     /// RFC 8058: whatever the body says, a POST unsubscribes, without a cookie and without a second question.
-    private func unsubscribe(_ request: Request, _ visit: Visit, _ trail: RequestTrail) async throws -> Response {
+    private func unsubscribe(
+        _ request: Request, _ link: SignedLink, _ tenant: Tenant, _ texts: LinkTexts, _ trail: RequestTrail
+    ) async throws -> Response {
         trail.objects = "notices"
-        guard request.method == .post else { return LinkPage.unsubscribe(visit.texts, visit.tenant.name).response(200) }
-        guard try await body(of: request) != nil else { return LinkPage.message(visit.texts, visit.texts.unreadable).response(413) }
-        // Nobody to write to is nobody who is written to.
-        _ = try await people.refuseNotices(ofAuthorOf: visit.link.request, tenant: visit.tenant.id, secret: secret)
-        return LinkPage.message(visit.texts, visit.texts.unsubscribed(visit.tenant.name)).response(200)
+        guard request.method == .post else { return LinkPage.unsubscribe(texts, tenant.name).response(200) }
+        guard try await body(of: request) != nil else { return LinkPage.message(texts, texts.unreadable).response(413) }
+        let isDone = try await people.refuseNotices(
+            ofAuthorOf: link.request, tenant: tenant.id, secret: secret, orOf: link.address)
+        // An older link does not say whose it was, and the report does not any more.
+        guard isDone else { return LinkPage.message(texts, texts.nobodyToUnsubscribe).response(410) }
+        return LinkPage.message(texts, texts.unsubscribed(tenant.name)).response(200)
     }
 
     // MARK: The report and its author
@@ -132,21 +138,27 @@ struct LinkAnswers: Sendable {
         return try await again(visit, saying: visit.texts.withdrawn)
     }
 
-    /// The link's own request last: by it the others are found, should something come between.
+    /// The link's own request last: by it the others are found, should something come between. What a legal hold keeps stays, and the
+    /// others go.
     private func erase(_ visit: Visit, all: Bool) async throws -> Response {
         var requests = [visit.link.request]
-        var isMore = false
         if all {
-            let others = try await people.requests(ofAuthorOf: visit.link.request, tenant: visit.tenant.id).filter {
-                $0 != visit.link.request
-            }
-            isMore = others.count >= Self.maximumErasures
-            requests = Array(others.prefix(Self.maximumErasures)) + (isMore ? [] : requests)
+            let others = try await people.requests(ofAuthorOf: visit.link.request, tenant: visit.tenant.id)
+            // Of more than are looked through at once, those that are not seen yet are found by this one.
+            let isCut = others.count >= Int(PersonStore.maximumRequests)
+            requests = others.filter { $0 != visit.link.request } + (isCut ? [] : requests)
         }
+        var (erased, held, isMore) = (0, 0, false)
         for request in requests {
-            _ = try await decisions.erase(request, because: .dataSubjectRequest, by: "link", of: visit.tenant, origin: origin)
+            guard erased < Self.maximumErasures else {
+                isMore = true
+                break
+            }
+            let applied = try await decisions.eraseUnlessHeld(
+                request, because: .dataSubjectRequest, by: "link", of: visit.tenant, origin: origin)
+            if let applied { erased += applied.isChange ? 1 : 0 } else { held += 1 }
         }
-        return try await again(visit, saying: isMore ? visit.texts.erasedSome(requests.count) : visit.texts.erased(requests.count))
+        return try await again(visit, saying: visit.texts.erased(erased, held: held, isMore: isMore))
     }
 
     /// - Returns: nil when it is longer than a form of these can be.

@@ -42,21 +42,36 @@ struct LinkTexts: Sendable {
             "C’est fait : \(city) ne vous enverra plus de messages sur vos signalements.",
             "Done: \(city) will send you no more messages about your reports.")
     }
+    var nobodyToUnsubscribe: String {
+        said(
+            "Rien n’a été fait : les données de ce signalement sont effacées, et avec elles l’adresse. Vous recevez encore des messages ? Utilisez le lien du plus récent.",
+            "Nothing was done: the data of this report are erased, and the address with them. Do you still get messages? Use the link in the newest one."
+        )
+    }
     var withdrawn: String {
         said(
             "Votre signalement est retiré : il n’est plus visible du public, et la ville en est informée.",
             "Your report is withdrawn: the public does not see it any more, and the city is told.")
     }
     var erasedBefore: String { said("Vos données sont déjà effacées.", "Your data are erased already.") }
-    func erased(_ count: Int) -> String {
-        said(
-            "Vos données sont effacées (signalements : \(count)). L’application de la ville est priée de les effacer aussi.",
-            "Your data are erased (reports: \(count)). The city’s own application is told to erase them too.")
-    }
-    func erasedSome(_ count: Int) -> String {
-        said(
-            "\(count) signalements sont effacés, il en reste : recommencez.",
-            "\(count) reports are erased, and there are more: do it again.")
+    /// - Parameters:
+    ///   - count: erased just now.
+    ///   - held: kept by a legal hold.
+    ///   - isMore: whether some were not looked at yet.
+    func erased(_ count: Int, held: Int, isMore: Bool) -> String {
+        if count == 0, held == 0 { return erasedBefore }
+        if held == 0, !isMore {
+            return said(
+                "Vos données sont effacées (signalements : \(count)). L’application de la ville est priée de les effacer aussi.",
+                "Your data are erased (reports: \(count)). The city’s own application is told to erase them too.")
+        }
+        let kept =
+            held == 0
+            ? ""
+            : said(
+                " Conservés comme la loi l’exige : \(held). Adressez-vous à la ville.", " Kept by law: \(held). Turn to the city.")
+        let more = isMore ? said(" Il en reste : recommencez.", " There are more: do it again.") : ""
+        return said("Signalements effacés : \(count).", "Reports erased: \(count).") + kept + more
     }
 
     // MARK: The page of a report

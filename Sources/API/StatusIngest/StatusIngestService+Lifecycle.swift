@@ -102,7 +102,7 @@ extension StatusIngestService {
         let (update, named): (StatusUpdate, RequestAddress?)
         do {
             let form = try StatusUpdateForm(parsing: body)
-            named = form.namedRequest
+            named = try form.namedRequest()
             update = try await read(tenant, isMapped: { $0.unmapped == nil }) { (mapping) throws(StatusUpdateFault) in
                 try form.update(id: updateID, receivedAt: .now, mapping: mapping)
             }

@@ -47,12 +47,12 @@ extension StatusIngestService {
         case .full:
             throw Problem(
                 409, "too-many-photos", "Too many photos",
-                "A request takes \(limits.maximumCount) photos of yours at most: revoke one first.")
+                "A request takes \(limits.maximumCount) photos of yours at most. Ask the operator to revoke one.")
         case .crowded:
             throw Problem(
                 409, "too-many-photos", "Too many photos",
                 "A request takes \(ServiceRequestEvent.maximumMedia) photos and links at most, the citizen's own among them, and this one has "
-                    + "them: revoke one first.")
+                    + "them. Ask the operator to revoke one.")
         }
     }
 

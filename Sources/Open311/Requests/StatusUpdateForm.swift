@@ -50,9 +50,21 @@ public struct StatusUpdateForm {
         ])
     }
 
-    /// The request that the body names beside a path that names one; nil when it names none.
-    public var namedRequest: RequestAddress? {
-        members.value("service_request_id")?.string.flatMap { RequestAddress(serviceRequestID: $0) }
+    /// The request that the body names beside a path that names one; nil when it names none. A whole number is taken for its digits:
+    /// many a serialiser makes one of a number of ours.
+    ///
+    /// - Throws: ``StatusUpdateFault`` when it is neither absent, nor null, nor an id.
+    public func namedRequest() throws(StatusUpdateFault) -> RequestAddress? {
+        guard let named = members.value("service_request_id") else { return nil }
+        let digits = named.number.flatMap { Int64(exactly: $0) }.map { String($0) }
+        guard let address = (named.string ?? digits).flatMap({ RequestAddress(serviceRequestID: $0) }) else {
+            throw .invalid([
+                StatusUpdateFault.Member(
+                    pointer: "/service_request_id",
+                    text: "service_request_id is no id: send that of the path, as a string, or leave it out.")
+            ])
+        }
+        return address
     }
 
     /// The id of an update in a batch, which has no path to name it in.

@@ -59,24 +59,33 @@ public struct SignedLink: Sendable, Equatable {
     public let request: ServiceRequestID
     /// Whole seconds.
     public let expiresAt: Timestamp
+    /// ``LinkSecret/hash(address:)`` of whom an unsubscribing link is sent to: so it works when the request has forgotten its person,
+    /// and nothing of the person is kept here for it. Nil in links of other purposes, and in those of before.
+    public let address: [UInt8]?
 
-    public init(_ purpose: Purpose, tenant: TenantID, request: ServiceRequestID, expiresAt: Timestamp) {
+    /// - Parameter address: 32 bytes, for ``Purpose/unsubscribe`` only.
+    public init(
+        _ purpose: Purpose, tenant: TenantID, request: ServiceRequestID, expiresAt: Timestamp, address: [UInt8]? = nil
+    ) {
         self.purpose = purpose
         self.tenant = tenant
         self.request = request
         self.expiresAt = Timestamp(seconds: expiresAt.seconds)
+        self.address = purpose == .unsubscribe && address?.count == Self.addressLength ? address : nil
     }
 
     private static let payloadLength = 22
+    private static let addressLength = 32
     private static let signatureLength = 32
 
-    /// 72 characters that a URL takes as they are.
+    /// 72 characters that a URL takes as they are; 115 with an address.
     public func token(_ secret: LinkSecret) -> String {
         Base64URL.text(payload + secret.signature(payload, secret.keys[0]))
     }
 
     private var payload: [UInt8] {
-        [1, purpose.rawValue] + Self.bytes(tenant.rawValue) + Self.bytes(request.rawValue) + Self.bytes(expiresAt.seconds)
+        [address == nil ? 1 : 2, purpose.rawValue] + Self.bytes(tenant.rawValue) + Self.bytes(request.rawValue)
+            + Self.bytes(expiresAt.seconds) + (address ?? [])
     }
 
     /// Why a link opens nothing.
@@ -90,15 +99,17 @@ public struct SignedLink: Sendable, Equatable {
 
     /// Reads what somebody presents; the signature first, so that nothing is learnt of a forged one.
     public init(_ token: String, for purpose: Purpose, _ secret: LinkSecret, at now: Timestamp) throws(Refusal) {
-        guard token.utf8.count == 72, let bytes = Base64URL.bytes(token), bytes.count == Self.payloadLength + Self.signatureLength else {
-            throw .unknown
-        }
-        let payload = Array(bytes.prefix(Self.payloadLength))
-        guard secret.isSignature(Array(bytes.dropFirst(Self.payloadLength)), of: payload), payload[0] == 1 else { throw .unknown }
+        guard token.utf8.count == 72 || token.utf8.count == 115, let bytes = Base64URL.bytes(token) else { throw .unknown }
+        let payload = Array(bytes.dropLast(Self.signatureLength))
+        let hasAddress = payload.count == Self.payloadLength + Self.addressLength
+        guard hasAddress || payload.count == Self.payloadLength,
+            secret.isSignature(Array(bytes.suffix(Self.signatureLength)), of: payload), payload[0] == (hasAddress ? 2 : 1)
+        else { throw .unknown }
         guard payload[1] == purpose.rawValue else { throw .otherPurpose }
         self.init(
             purpose, tenant: TenantID(Self.number(payload[2..<6])), request: ServiceRequestID(stored: Self.number(payload[6..<14])),
-            expiresAt: Timestamp(seconds: Self.number(payload[14..<22])))
+            expiresAt: Timestamp(seconds: Self.number(payload[14..<22])),
+            address: hasAddress ? Array(payload.dropFirst(Self.payloadLength)) : nil)
         guard expiresAt > now else { throw .expired }
     }
 

@@ -20,9 +20,13 @@ public struct NoticeComposer: Sendable {
         self.rootURL = rootURL
     }
 
-    public func links(_ request: ServiceRequestID, of tenant: TenantID, from now: Timestamp) -> NoticeWording.Links {
+    /// - Parameter address: whom they are sent to; the link to unsubscribe carries its keyed hash.
+    func links(
+        _ request: ServiceRequestID, of tenant: TenantID, to address: String, from now: Timestamp
+    ) -> NoticeWording.Links {
         func url(_ purpose: SignedLink.Purpose, _ path: String, _ days: Int64) -> String {
-            let link = SignedLink(purpose, tenant: tenant, request: request, expiresAt: now.adding(days: days))
+            let link = SignedLink(
+                purpose, tenant: tenant, request: request, expiresAt: now.adding(days: days), address: secret.hash(address: address))
             return "\(rootURL)/\(path)/\(link.token(secret))"
         }
         return NoticeWording.Links(
@@ -59,7 +63,7 @@ public struct NoticeComposer: Sendable {
     func message(_ notice: WaitingNotice, _ content: WaitingNotice.Content, at now: Timestamp) throws(MailValueError) -> MailMessage {
         let to = try MailAddress(validating: content.email)
         // Of the day of the event, so that a second attempt has the same text and the same name.
-        let links = links(notice.request, of: notice.tenant, from: notice.createdAt)
+        let links = links(notice.request, of: notice.tenant, to: content.email, from: notice.createdAt)
         let text = Self.text(notice.kind, content, note: notice.note, links: links)
         return MailMessage(
             from: sender, fromName: HeaderText(cleaning: text.fromName), to: to,

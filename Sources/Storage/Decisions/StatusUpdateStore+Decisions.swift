@@ -82,6 +82,20 @@ extension StatusUpdateStore {
         }
     }
 
+    /// For one of many, where one that is held is no reason to stop.
+    ///
+    /// - Returns: nil when a legal hold keeps it.
+    public func eraseUnlessHeld(
+        _ request: ServiceRequestID, because reason: ErasureReason, by who: String, of tenant: Tenant, origin: ServiceRequestEvent.Origin
+    ) async throws(StatusUpdateRefusal) -> AppliedErasure? {
+        do {
+            return try await erase(request, because: reason, by: who, of: tenant, origin: origin)
+        } catch {
+            guard case .heldRequest = error else { throw error }
+            return nil
+        }
+    }
+
     private static func own(_ request: ServiceRequestID, _ tenant: Tenant) -> [Parameter] {
         [.int32(tenant.id.rawValue), .int64(request.rawValue)]
     }

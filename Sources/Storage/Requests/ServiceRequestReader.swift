@@ -39,13 +39,24 @@ public final class ServiceRequestReader: Sendable {
         let given: [String?] = addresses.compactMap { if case .given(let id) = $0 { id.text } else { nil } }
         let ids = addresses.compactMap(\.number)
         guard !given.isEmpty else { return try await find(ids, of: tenant) }
-        let named = try await run { (session) throws(PostgresError) in
+        let named = try await named(given, of: tenant)
+        return ids.isEmpty && named.isEmpty ? [] : try await find(ids + named, of: tenant)
+    }
+
+    /// Our number for a request that may be named by the id that its CRM gave; nil when no request of the tenant has that. Of a number
+    /// of ours nothing is looked up.
+    public func number(of address: RequestAddress, tenant: TenantID) async throws(StorageError) -> ServiceRequestID? {
+        guard case .given(let id) = address else { return address.number }
+        return try await named([id.text], of: tenant).first
+    }
+
+    private func named(_ given: [String?], of tenant: TenantID) async throws(StorageError) -> [ServiceRequestID] {
+        try await run { (session) throws(PostgresError) in
             let answers = try session.pipeline([
                 RequestSQL.tenant(tenant), (RequestSQL.named, [.int32(tenant.rawValue), .texts(given)]),
             ])
             return try answers[1].map { (row) throws(PostgresError) in ServiceRequestID(stored: try row.int64(0)) }
         }
-        return ids.isEmpty && named.isEmpty ? [] : try await find(ids + named, of: tenant)
     }
 
     /// One page of the tenant's requests that match, in the filter's order.

@@ -17,11 +17,13 @@ struct PersonSource: ParsableArguments {
         }
     }
 
-    /// - Returns: the tenant and the person's requests, newest first.
-    func found(_ administration: Administration, _ people: PersonStore) async throws -> (tenant: Tenant, requests: [ServiceRequestID]) {
+    /// - Returns: the tenant, the person's requests, newest first, and the one that was named.
+    func found(
+        _ administration: Administration, _ people: PersonStore
+    ) async throws -> (tenant: Tenant, requests: [ServiceRequestID], named: ServiceRequestID?) {
         if let request {
             let (id, tenant) = try await administration.owned(request)
-            return (tenant, try await people.requests(ofAuthorOf: id, tenant: tenant.id))
+            return (tenant, try await people.requests(ofAuthorOf: id, tenant: tenant.id), id)
         }
         let tenant = try await administration.tenant(tenant ?? "")
         let data = email == "-" ? FileHandle.standardInput.availableData : FileManager.default.contents(atPath: email ?? "")
@@ -31,7 +33,7 @@ struct PersonSource: ParsableArguments {
         else {
             throw ValidationError("--email: no address could be read there. Write it into a file, or into standard input with --email -.")
         }
-        return (tenant, try await people.requests(naming: text, tenant: tenant.id, reader: Operator.name))
+        return (tenant, try await people.requests(naming: text, tenant: tenant.id, reader: Operator.name), nil)
     }
 }
 
@@ -54,7 +56,7 @@ struct PersonCommand: AsyncParsableCommand {
         func run() async throws {
             try await common.administer { administration in
                 try await administration.people { people in
-                    let (tenant, requests) = try await person.found(administration, people)
+                    let (tenant, requests, _) = try await person.found(administration, people)
                     let lines = try await people.export(requests, tenant: tenant.id, reader: Operator.name)
                     FileHandle.standardOutput.write(Data(PersonDocument.text(city: tenant.name, lines, at: .now).utf8))
                 }
@@ -66,7 +68,8 @@ struct PersonCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Forget a person in all of his requests, for good; the CRM is told of each.",
             discussion: """
-                As bus311 erase does for one request. Interrupted, the same command does the rest.
+                As bus311 erase does for one request. What a legal hold keeps is named and stays, all others go: exit code 1 then, 0 when
+                nothing is left. Interrupted, the same command does the rest.
                 Example: bus311 person erase --tenant valmont-7f3a9c --email address.txt --reason data_subject_request
                 """)
         @OptionGroup var common: CommonOptions
@@ -77,31 +80,47 @@ struct PersonCommand: AsyncParsableCommand {
         struct View: Encodable {
             let erased: Int
             let service_request_ids: [String]
+            let held: Int
+            let held_service_request_ids: [String]
         }
 
         func run() async throws {
             try await common.administer { administration in
                 try await administration.people { people in
-                    let (tenant, requests) = try await person.found(administration, people)
+                    let (tenant, found, named) = try await person.found(administration, people)
+                    let isCut = found.count >= Int(PersonStore.maximumRequests)
+                    // By the one that was named the others are found again, should something come between: it goes last.
+                    let requests = found.filter { $0 != named } + (isCut ? [] : [named].compactMap { $0 })
                     let updates = try StatusUpdateStore(configuration: try administration.settings.database(.status), connections: 1)
                     let pace = Pace(perSecond: .max, total: Int64(requests.count))
                     var erased: [String] = []
+                    var held: [String] = []
                     try await using(updates) { updates in
-                        // By the oldest, should it be the one that was named, the others are found again.
                         for (done, request) in requests.enumerated() {
-                            let applied = try await updates.erase(
+                            let applied = try await updates.eraseUnlessHeld(
                                 request, because: reason, by: Operator.name, of: tenant, origin: administration.settings.origin)
-                            if applied.isChange { erased.append(request.description) }
+                            if applied == nil { held.append(request.description) }
+                            if applied?.isChange == true { erased.append(request.description) }
                             try await pace.wait(after: Int64(done + 1))
                         }
                     }
                     pace.finish(Int64(requests.count))
                     try common.show(
-                        text: requests.isEmpty
-                            ? "Nothing is held on that person." : "\(erased.count) requests are erased; the CRM is told.",
-                        json: View(erased: erased.count, service_request_ids: erased))
+                        text: requests.isEmpty ? "Nothing is held on that person." : Self.text(erased.count, held, isCut),
+                        json: View(
+                            erased: erased.count, service_request_ids: erased, held: held.count, held_service_request_ids: held))
+                    if !held.isEmpty { throw ExitCode(1) }
                 }
             }
+        }
+
+        private static func text(_ erased: Int, _ held: [String], _ isCut: Bool) -> String {
+            var text = "\(erased) requests are erased; the CRM is told."
+            if !held.isEmpty {
+                let list = held.prefix(20).joined(separator: ", ") + (held.count > 20 ? " and \(held.count - 20) more" : "")
+                text += " \(held.count) stay, for a legal hold keeps them: \(list). See: bus311 retention hold list"
+            }
+            return isCut ? text + " There may be more: give the same command again." : text
         }
     }
 

@@ -218,6 +218,15 @@ def notes(city, crm):
     assert json.loads(city.get("/requests.json?updated_after=" + since)) == []
     crm.put(request, "loud", {"agency_responsible": "canary-agency: Mme Durand", "updated_datetime": at(6)})
     assert [one["service_request_id"] for one in json.loads(city.get("/requests.json?updated_after=" + since))] == [request]
+    # What the city tells late is found by when it came; what is shown of it is when it happened.
+    (late,) = made(city)
+    shown = seen(city, late)["updated_datetime"]
+    time.sleep(1.1)
+    polled = at(0)
+    news = lambda: {one["service_request_id"]: one for one in json.loads(city.get("/requests.json?updated_after=" + polled + "&updated_before=" + at(1)))}
+    assert late not in news()
+    crm.put(late, "1", {"status": "closed", "updated_datetime": at(-3600)})
+    assert (news()[late]["status"], news()[late]["updated_datetime"]) == ("closed", shown), (polled, news())
     # Erased with the person.
     code, _, _ = crm.call("DELETE", f"/v1/service-requests/{request}/personal-data")
     assert code == 200 and "canary" not in json.dumps(crm.updates(request)) and "canary" not in json.dumps(crm.show(request))
@@ -301,9 +310,18 @@ def duplicates(city, crm):
 
 def refused(city, crm):
     """What was refused can be read back with its reason, by request and all together, from both doors; what another tenant has is not there."""
-    (request,), bus = made(city), Bus(city)
+    (request, another), bus = made(city, 2), Bus(city)
     listed = lambda: crm.call("GET", f"/v1/service-requests/{request}/updates")[2]["refused"]
     assert listed() == []
+    # A body that names another request than its path, in whatever type, or none at all.
+    for number, named in enumerate([int(another), another, "", "a b", True, [request], {}, 1.5]):
+        problem = crm.refuse(another if number > 1 else request, f"wrong-{number}", {"service_request_id": named, "status": "closed"}, 400, "invalid-update")
+        assert [error["pointer"] for error in problem["errors"]] == ["/service_request_id"], (named, problem)
+    bus.send("amqp-number", {"service_request_id": int(another), "status": "closed"})
+    assert bus.answer("amqp-number")["data"]["reason"] == "invalid-update"
+    assert crm.show(another)["detailed_status"] == crm.show(request)["detailed_status"] == "RECEIVED"
+    for number, named in enumerate([int(another), another, None]):
+        crm.put(another, f"right-{number}", {"service_request_id": named, "ack": True})
     crm.refuse(request, "bad", {"status": "SOLVED", "expected_datetime": "soon"}, 400, "invalid-update")
     crm.put(request, "1", {"status": "ARCHIVED"})
     crm.refuse(request, "late", {"status": "IN_PROCESS"}, 409, "illegal-transition")
@@ -324,7 +342,7 @@ def refused(city, crm):
     receipts = {name: bus.answer(name)["id"] for name in ("amqp-bad", "amqp-late")}
     kept = {one["update_id"]: one for one in listed()}
     assert {name: one["error"]["code"] for name, one in kept.items()} == {
-        "bad": "invalid-update", "late": "illegal-transition", "1": "conflicting-update", "batch-1": "invalid-update",
+        "wrong-0": "invalid-update", "wrong-1": "invalid-update", "bad": "invalid-update", "late": "illegal-transition", "1": "conflicting-update", "batch-1": "invalid-update",
         "batch-2": "illegal-transition", "amqp-bad": "invalid-update", "amqp-late": "illegal-transition"}, kept
     assert [one["pointer"] for one in kept["bad"]["error"]["errors"]] == ["/status", "/expected_datetime"], kept["bad"]
     assert [one["pointer"] for one in kept["batch-1"]["error"]["errors"]] == ["/status"], "kept as of the update alone"
@@ -597,6 +615,25 @@ def tokens(city, crm):
     shown = subprocess.run(["psql", "-qtAX", "-d", city.settings["database_url"], "-c",
                             f"select external_reference from service_requests where id = {number}"], check=True, timeout=30, text=True, capture_output=True)
     assert shown.stdout.strip() == "dossier 4711", shown.stdout
+    # It is an address everywhere.
+    code, _, service = crm.call("GET", "/v1/service-requests/CRM-4711/service")
+    assert code == 200 and service == crm.call("GET", f"/v1/service-requests/{number}/service")[2], service
+    assert crm.call("GET", "/v1/service-requests/CRM-4799/service")[2]["code"] == "unknown-request"
+
+    def said(request, update):
+        fields = dict(jurisdiction_id=city.settings["jurisdiction_id"], api_key=city.settings["api_key"], service_request_id=request, update_id=update,
+                      updated_datetime=at(-60), status="OPEN", description="It is still dark", email="x@mail.example", first_name="Ada")
+        asked = urllib.request.Request(city.settings["gateway_url"] + "/servicerequestupdates.json", data=urllib.parse.urlencode(fields).encode())
+        try:
+            with urllib.request.urlopen(asked, timeout=20) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    assert said("CRM-4711", "7") in (200, 201) and said(number, "7") in (200, 201) and said("CRM-4799", "7") == said("a/b", "7") == 404
+    kept = subprocess.run(["psql", "-qtAX", "-d", city.settings["database_url"], "-c", f"select count(*) from citizen_updates where request_id = {number}"],
+                          check=True, timeout=30, text=True, capture_output=True)
+    assert kept.stdout.strip() == "1", "by either name it is the same update"
     # Updates by the id that was given, by both doors; citizens read them under it.
     crm.put("CRM-4711", "1", {"status": "IN_PROCESS"})
     bus.send("t-1", {"service_request_id": "CRM-4711", "status": "closed"})

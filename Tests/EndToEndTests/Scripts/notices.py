@@ -1,4 +1,6 @@
 """Citizens are written to by a real mail server, once for each event whatever fails; and they have their rights by a signed link."""
+import base64
+import hmac
 import html
 import json
 import os
@@ -419,6 +421,30 @@ def leaving(bench):
     assert len(bench.server.to("gone@mail.example")) == 2 and not bench.server.to("Gone@Mail.example")
 
 
+    # The report is forgotten, another one goes on: the link in the first one's mail works for both.
+    first, second = bench.post("two@mail.example"), bench.post("two@mail.example")
+    mail = next(mail for mail in bench.mails("two@mail.example", 2) if first in mail.get_content())
+    assert "erased" in bench.page(bench.link(mail), action="erase", confirm="yes")[1][0]
+    url = mail["List-Unsubscribe"].strip("<> ")
+    # As links were before they said whose they are: nothing can be done, and nothing else is said.
+    token = base64.urlsafe_b64decode(url.rsplit("/", 1)[1] + "=")
+    payload = b"\1" + token[1:22]
+    with open(os.path.join(bench.city.home, "settings.json")) as file:
+        secret = json.load(file)["bus311"]["links"]["secret"].encode()
+    signed = payload + hmac.digest(secret, b"bus311 link\n" + payload, "sha256")
+    older = bench.root + "/unsubscribe/" + base64.urlsafe_b64encode(signed).decode().rstrip("=")
+    for language, word in (("fr", "Rien n’a été fait"), ("en", "Nothing was done")):
+        code, (text, _) = bench.page(older, language, **{"List-Unsubscribe": "One-Click"})
+        assert code == 410 and word in text, (code, text)
+    bench.status(second, "IN_PROCESS")
+    bench.mails("two@mail.example", 3)
+    code, (text, _) = bench.page(url, **{"List-Unsubscribe": "One-Click"})
+    assert code == 200 and "no more messages" in text, text
+    bench.status(second, "PROCESSED")
+    wait_until(lambda: bench.states(second)[-1] == ("done", "dropped", "unsubscribed"), 10, f"no more mails, {bench.states(second)}")
+    assert len(bench.server.to("two@mail.example")) == 3
+
+
 def everywhere(bench, *words):
     """In which tables any of these words stands, as text or as bytes."""
     tables = bench.sql("select quote_ident(c.relname) from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'").splitlines()
@@ -522,6 +548,39 @@ def rights(bench):
     assert bench.page(given["url"], "en")[0] == 200 and given["expires_datetime"] > time.strftime("%Y-%m-%d")
     assert "--days" in bench.run("person", "link", neighbour, "--days", "0", code=64)
     assert "No tenant" in bench.run("person", "link", "2601999999999", code=64)
+
+
+    # What a legal hold keeps stays, the others go, and the person is told where to turn.
+    def many(email):
+        numbers = [bench.post(email) for _ in range(3)]
+        bench.run("retention", "hold", "add", numbers[0], "--because", "case 26/0417")
+        return numbers, bench.link(bench.mails(email, 3)[0])
+
+    def left(numbers):
+        return bench.sql(f"select string_agg(id::text, ',') from service_requests where id in ({','.join(numbers)}) and erased_at is null")
+    for email, language, words in (("held@mail.example", "fr", ("Signalements effacés : 2.", "la loi l’exige : 1", "Adressez-vous à la ville")),
+                                   ("held2@mail.example", "en", ("Reports erased: 2.", "Kept by law: 1", "Turn to the city"))):
+        numbers, url = many(email)
+        code, (text, _) = bench.page(url, language, action="erase_all", confirm="yes")
+        assert code == 200 and all(word in html.unescape(text) for word in words), text
+        assert left(numbers) == numbers[0]
+        held = bench.run("person", "link", numbers[0])["url"]
+        code, (text, _) = bench.page(held, "en", action="erase", confirm="yes")
+        assert code == 200 and "Reports erased: 0. Kept by law: 1" in text, (code, text)
+    bench.run("retention", "hold", "remove", numbers[0])
+    assert "reports: 1" in bench.page(held, "en", action="erase_all", confirm="yes")[1][0]
+    assert "erased already" in bench.page(held, "en", action="erase_all", confirm="yes")[1][0]
+    numbers, _ = many("held3@mail.example")
+    done = bench.run("person", "erase", "--request", numbers[2], "--reason", "data_subject_request", code=1)
+    assert (done["erased"], done["held"], done["held_service_request_ids"]) == (2, 1, [numbers[0]]), done
+    assert sorted(done["service_request_ids"]) == sorted(numbers[1:]) and left(numbers) == numbers[0]
+    said = subprocess.run(
+        [PROGRAM, "person", "erase", "--request", numbers[0], "--reason", "data_subject_request", "--config", os.path.join(bench.city.home, "settings.json")],
+        text=True, capture_output=True, timeout=60)
+    assert said.returncode == 1 and "0 requests are erased" in said.stdout and numbers[0] in said.stdout and "legal hold" in said.stdout, said
+    bench.run("retention", "hold", "remove", numbers[0])
+    done = bench.run("person", "erase", "--request", numbers[0], "--reason", "data_subject_request")
+    assert (done["erased"], done["held"]) == (1, 0), done
 
 
 def update(bench, number):

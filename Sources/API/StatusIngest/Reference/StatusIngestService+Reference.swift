@@ -169,9 +169,10 @@ extension StatusIngestService {
         guard request.method == .get else { throw Self.notAllowed("GET") }
         trail.route = "service"
         let tenant = try await identified(request, trail).tenant
-        guard let id = FormReader.pathSegment(segment).flatMap({ ServiceRequestID(parsing: $0) }),
-            let service = try await stored({ () async throws(StorageError) in try await references.service(of: id, tenant: tenant.id) })
-        else { throw Problem(404, .unknownRequest) }
+        let id = try await number(segment, tenant)
+        trail.request = id
+        let service = try await stored { () async throws(StorageError) in try await references.service(of: id, tenant: tenant.id) }
+        guard let service else { throw Problem(404, .unknownRequest) }
         return ReferenceDocuments.answer { writer in
             writer.name("service_request_id")
             writer.quoted(id.rawValue)
