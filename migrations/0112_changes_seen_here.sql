@@ -7,16 +7,16 @@ create index service_requests_changed_here on service_requests (tenant_id, chang
 
 create function bus311_note_change() returns trigger language plpgsql as $$
 begin
-    -- Never before what is shown.
-    new.changed_at := greatest(clock_timestamp(), new.updated_at);
+    -- Never before what is shown. Whoever moves requested_at writes history: of that nothing happened here.
+    new.changed_at := case when new.requested_at = old.requested_at then greatest(clock_timestamp(), new.updated_at) end;
     return new;
 end $$;
 -- Whatever an answer shows. What citizens do not see, an acknowledgement or an internal note, is no news to them.
 create trigger note_change before update on service_requests for each row
-    when ((old.updated_at, old.listed, old.status, old.media_urls, old.status_notes, old.agency_responsible, old.expected_at,
+    when ((old.requested_at, old.updated_at, old.listed, old.status, old.media_urls, old.status_notes, old.agency_responsible, old.expected_at,
            old.service_notice, old.merged_into, old.given_id, old.description, old.title, old.address, old.lat, old.long, old.erased_at)
           is distinct from
-          (new.updated_at, new.listed, new.status, new.media_urls, new.status_notes, new.agency_responsible, new.expected_at,
+          (new.requested_at, new.updated_at, new.listed, new.status, new.media_urls, new.status_notes, new.agency_responsible, new.expected_at,
            new.service_notice, new.merged_into, new.given_id, new.description, new.title, new.address, new.lat, new.long, new.erased_at))
     execute function bus311_note_change();
 

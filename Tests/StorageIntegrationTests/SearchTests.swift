@@ -353,7 +353,8 @@ struct SearchTests {
         #expect(changed.plan.contains("_changed_at_updated_at_idx"), "\(changed.plan)")
         let counted = try await rowsRead(
             "count_changed",
-            general([20: "now() - interval '2 hours'", 21: "'2200-01-01'"]).components(separatedBy: ", ").prefix(23).joined(separator: ", "),
+            general([20: "now() - interval '2 hours'", 21: "'2200-01-01'"]).components(separatedBy: ", ").prefix(23).joined(
+                separator: ", "),
             mode: "force_custom_plan")
         #expect(counted.plan.contains("_changed_at_updated_at_idx") && counted.blocks < 1_500, "\(counted.plan)")
         let object = try await rowsRead("search_requested_down", general([9: "'urn:lamps'", 10: "'lamp-3'"]), mode: "force_custom_plan")
