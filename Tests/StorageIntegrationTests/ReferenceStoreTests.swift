@@ -61,13 +61,15 @@ struct ReferenceStoreTests {
                     return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
                 }
             }
+            let waiters = """
+                select count(*) from pg_locks where locktype = 'advisory' and classid = 3113 and objid = \(tenant.rawValue) and not granted
+                  and database = (select oid from pg_database where datname = current_database())
+                """
             // Both of its connections wait in the database.
             var waiting: Int64 = 0
             for _ in 0..<200 where waiting < 2 {
                 waiting = try await blocker.run { (session) throws(PostgresError) in
-                    try session.execute(
-                        Statement("waiting", "select count(*) from pg_locks where locktype = 'advisory' and classid = 3113 and not granted")
-                    ).first?.int64(0) ?? 0
+                    try session.execute(Statement("waiting", waiters)).first?.int64(0) ?? 0
                 }
                 if waiting < 2 { try await Task.sleep(for: .milliseconds(20)) }
             }
@@ -75,8 +77,7 @@ struct ReferenceStoreTests {
             for _ in 0..<8 { #expect(try await store.live(.placeCategories, of: other)?.version.number == 1) }
             #expect(try await store.tenant(other)?.key == office.other.key)
             try await blocker.run { (session) throws(PostgresError) in
-                let still = try session.execute(
-                    Statement("still", "select count(*) from pg_locks where locktype = 'advisory' and classid = 3113 and not granted"))
+                let still = try session.execute(Statement("still", waiters))
                 #expect(try still.first?.int64(0) == 2, "and no more than two")
                 try session.script("commit")
             }

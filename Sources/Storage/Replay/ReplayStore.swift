@@ -80,8 +80,8 @@ public final class ReplayStore: Sendable {
         }
     }
 
-    /// Takes the right to hold a tenant's dead letters, or with nil those of the installation's own queues, until the store is closed. The watch has it for a moment now and then: it is
-    /// waited for three seconds.
+    /// Takes the right to hold a tenant's dead letters, or with nil those of the installation's own queues, until the store is closed. The
+    /// watch has it for a moment now and then: it is waited for three seconds.
     ///
     /// - Returns: false while somebody else has it.
     public func takeDeadLetters(of tenant: TenantID?) async throws(StorageError) -> Bool {
