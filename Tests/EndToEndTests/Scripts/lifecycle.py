@@ -622,7 +622,7 @@ def tokens(city, crm):
 
     def said(request, update):
         fields = dict(jurisdiction_id=city.settings["jurisdiction_id"], api_key=city.settings["api_key"], service_request_id=request, update_id=update,
-                      updated_datetime=at(-60), status="OPEN", description="It is still dark", email="x@mail.example", first_name="Ada")
+                      updated_datetime="2026-01-02T10:00:00Z", status="OPEN", description="It is still dark", email="x@mail.example", first_name="Ada")
         asked = urllib.request.Request(city.settings["gateway_url"] + "/servicerequestupdates.json", data=urllib.parse.urlencode(fields).encode())
         try:
             with urllib.request.urlopen(asked, timeout=20) as answer:
@@ -630,7 +630,8 @@ def tokens(city, crm):
         except urllib.error.HTTPError as error:
             return error.code
 
-    assert said("CRM-4711", "7") in (200, 201) and said(number, "7") in (200, 201) and said("CRM-4799", "7") == said("a/b", "7") == 404
+    answers = [said(name, "7") for name in ("CRM-4711", number, "CRM-4799", "a/b")]
+    assert answers[0] in (200, 201) and answers[1] == answers[0] and answers[2:] == [404, 404], answers
     kept = subprocess.run(["psql", "-qtAX", "-d", city.settings["database_url"], "-c", f"select count(*) from citizen_updates where request_id = {number}"],
                           check=True, timeout=30, text=True, capture_output=True)
     assert kept.stdout.strip() == "1", "by either name it is the same update"
