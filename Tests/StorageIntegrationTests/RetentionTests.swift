@@ -237,7 +237,7 @@ struct RetentionTests {
             ServiceRequestID(stored: ids[0]), because: .retention, by: "t", of: past.city.tenant, origin: Fixtures.origin)
         try await past.retain()
         let own =
-            "'{id,request_id,requested_at,updated_at,changed_at,erased_at,number,seq,token,event_id,created_at,confirmed_at,occurred_at,received_at,decided_at,stored_at,cell,update_id}'::text[]"
+            "'{id,request_id,requested_at,updated_at,erased_at,number,seq,token,event_id,created_at,confirmed_at,occurred_at,received_at,decided_at,stored_at,cell,update_id}'::text[]"
         for (table, key) in [
             ("service_requests", "id"), ("status_updates", "request_id"), ("citizen_updates", "request_id"), ("moderations", "request_id"),
             ("photos", "request_id"), ("outbox", "request_id"),

@@ -9,8 +9,6 @@ import Testing
 private struct Filled {
     let city: City
     let all: [ServiceRequest]
-    /// When they last changed here, those that ever did.
-    let changed: [ServiceRequestID: Timestamp]
 
     /// - Parameter count: of the city's requests, a third as many again belong to another city.
     init(count: Int, key: String = "valmont-7f3a9c") async throws {
@@ -24,14 +22,6 @@ private struct Filled {
                 _ = try session.execute(Self.fill, [.int32(id), .int32(Int32(rows)), .int64(Int64(from))])
             }
             try session.script("analyze service_requests", within: .seconds(120))
-        }
-        changed = try await owner.run { (session) throws(PostgresError) in
-            let changes = try session.execute(
-                Statement("changes", "select id, changed_at from service_requests where changed_at is not null"))
-            return Dictionary(
-                uniqueKeysWithValues: try changes.map { (row) throws(PostgresError) in
-                    (ServiceRequestID(stored: try row.int64(0)), Timestamp(microseconds: try row.timestamp(1)))
-                })
         }
         await owner.close()
         let reader = city.reader
@@ -68,30 +58,28 @@ private struct Filled {
         """
         insert into service_requests (id, tenant_id, service_code, service_name, description, status, open, agency_responsible,
                                       requested_at, updated_at, lat, long, address, media_urls, received_via, language, title,
-                                      service_object_type, service_object_id, listed, changed_at)
+                                      service_object_type, service_object_id, listed)
         select to_char(moment at time zone 'UTC', 'YYMM')::bigint * 1000000000 + $3::bigint + n, $1::integer, 'S' || n % 7, 'Service',
                case n % 5 when 0 then 'Lampadaire n° ' || n else 'Trou 100% profond_' || n end,
                (array['RECEIVED', 'IN_PROCESS,PUBLIC_WORKS_NEW', 'PROCESSED', 'REJECTED'])[1 + n % 4], n % 4 < 2,
                (array['Voirie', 'Propreté', null])[1 + n % 3], moment,
-               told,
+               case when n % 3 = 0 then moment else least(now(), moment + make_interval(hours => n % 500)) end,
                case when n % 11 > 0 then 43.6 + (n::bigint * 7919 % 10007) / 100070.0 end,
                case when n % 11 > 0 then 3.2 + (n::bigint * 104729 % 10007) / 100070.0 end,
                'rue ' || n % 50, case when n % 2 = 0 then array['https://img.example/' || n] else '{}' end, 'app', 'fr',
                case when n % 6 = 0 then 'Titre ' || n % 9 end, case when n % 4 = 0 then 'urn:lamps' end,
-               case when n % 4 = 0 then 'lamp-' || n % 13 end, n % 97 > 0,
-               case when n % 5 < 2 then least(now(), told + make_interval(hours => n % 700)) end
-        from (select n, moment, case when n % 3 = 0 then moment else least(now(), moment + make_interval(hours => n % 500)) end as told
-              from (select n, date_trunc('second', now() - make_interval(secs => (n::bigint * 7873 % 400) * 86400 + n % 4000)) as moment
-              from generate_series(1, $2::integer) as n) as moments) as numbers
+               case when n % 4 = 0 then 'lamp-' || n % 13 end, n % 97 > 0
+        from (select n, date_trunc('second', now() - make_interval(secs => (n::bigint * 7873 % 400) * 86400 + n % 4000)) as moment
+              from generate_series(1, $2::integer) as n) as numbers
         """)
 }
 
 /// What the filter means, without a database.
-private func isWanted(_ request: ServiceRequest, _ changedAt: Timestamp?, _ filter: ServiceRequestFilter) -> Bool {
+private func isWanted(_ request: ServiceRequest, _ filter: ServiceRequestFilter) -> Bool {
     let point = request.location.coordinate
     func has(_ text: String, _ field: String?) -> Bool { field?.lowercased().contains(text.lowercased()) ?? false }
     return (filter.requestedFrom...filter.requestedTo).contains(request.requestedAt)
-        && filter.updated.map { $0.contains(request.updatedAt) || changedAt.map($0.contains) == true } != false
+        && filter.updated.map { $0.contains(request.updatedAt) } != false
         && filter.statuses.contains(request.status.publicStatus)
         && filter.serviceCodes.map { $0.contains(request.serviceCode) } != false
         && filter.detailedStatuses.map { !Set($0).isDisjoint(with: request.status.description.split(separator: ",").map(String.init)) }
@@ -145,7 +133,7 @@ struct SearchTests {
         #expect(filled.all.count == 3_000 - 3_000 / 97)
         for _ in 0..<150 {
             var filter = randomFilter()
-            let wanted = Set(filled.all.filter { isWanted($0, filled.changed[$0.id], filter) }.map(\.id))
+            let wanted = Set(filled.all.filter { isWanted($0, filter) }.map(\.id))
             filter.limit = Int.random(in: 1...1_000)
             let field = try #require(ServiceRequestOrder.Field.allCases.randomElement())
             if field != .distance || filter.circle != nil { filter.order = ServiceRequestOrder(field, isDescending: .random()) }
@@ -161,51 +149,6 @@ struct SearchTests {
                 #expect(try await Self.walk(filter, reader, tenant).sorted() == wanted.sorted(), "\(filter)")
             }
         }
-    }
-
-    @Test("what the city tells late is found by when it came, its duplicates with it; what nobody sees is no news")
-    func late() async throws {
-        let addresses = try await TestDatabase.shared.fresh()
-        let city = try await City(addresses, key: "valmont-7f3a9c", jurisdiction: "valmont.example")
-        let updates = try StatusUpdateStore(configuration: addresses.role("bus311_status"))
-        func made() async throws -> ServiceRequestID {
-            try await city.recorder.record(try Fixtures.submission(for: city.tenant), tenant: city.tenant).id
-        }
-        func tell(_ request: ServiceRequestID, _ id: String, _ change: (inout StatusUpdate) -> Void) async throws {
-            var update = StatusUpdate(
-                id: id, occurredAt: Timestamp.now.adding(seconds: -3_600), status: nil, statusNotes: nil, agencyResponsible: nil,
-                expectedAt: nil, serviceNotice: nil, externalReference: nil)
-            change(&update)
-            _ = try await updates.apply(update, to: request, of: city.tenant.id)
-        }
-        func found(since moment: Timestamp, until end: Timestamp = .distantFuture) async throws -> [ServiceRequest] {
-            let filter = ServiceRequestFilter(
-                requestedFrom: .distantPast, requestedTo: .distantFuture, updated: moment...end)
-            return try await city.reader.search(filter, of: city.tenant.id).requests
-        }
-        let (parent, child, other) = (try await made(), try await made(), try await made())
-        let shown = try #require(try await city.reader.find([parent], of: city.tenant.id).first?.updatedAt)
-        let first = Timestamp.now
-        #expect(try await found(since: first).map(\.id) == [])
-        try await tell(parent, "1") { $0.status = .general(.closed) }
-        let changed = try await found(since: first)
-        #expect(changed.map(\.id) == [parent] && changed.map(\.updatedAt) == [shown], "what is shown is what the city said")
-        #expect(try await found(since: shown, until: shown).map(\.id) == [parent], "by what is shown, too")
-        try await tell(child, "1") {
-            $0.status = .detailed(DetailedStatus(.rejected, refinements: ["DUPLICATE"]))
-            $0.mergedInto = .number(parent)
-        }
-        try await tell(child, "2") {
-            $0.statusNotes = "n"
-            $0.occurredAt = .now
-        }
-        let second = Timestamp.now
-        try await tell(parent, "2") { $0.statusNotes = "late" }
-        #expect(Set(try await found(since: second).map(\.id)) == [parent, child])
-        let third = Timestamp.now
-        try await tell(other, "1") { $0.internalNotes = "for the city" }
-        #expect(try await found(since: third).map(\.id) == [])
-        await updates.close()
     }
 
     private static func key(_ request: ServiceRequest, _ filter: ServiceRequestFilter) -> String {
@@ -349,14 +292,7 @@ struct SearchTests {
         #expect(near.plan.contains("Index Cond: ((tenant_id = \(tenant)) AND (cell = ANY"), "\(near.plan)")
         let changed = try await rowsRead(
             "search_requested_down_changed", general([20: "now() - interval '2 hours'", 21: "now()"]), mode: "force_custom_plan")
-        #expect(changed.plan.contains("_tenant_id_updated_at_idx") && changed.blocks < 1_500, "\(changed.plan)")
-        #expect(changed.plan.contains("_changed_at_updated_at_idx"), "\(changed.plan)")
-        let counted = try await rowsRead(
-            "count_changed",
-            general([20: "now() - interval '2 hours'", 21: "'2200-01-01'"]).components(separatedBy: ", ").prefix(23).joined(
-                separator: ", "),
-            mode: "force_custom_plan")
-        #expect(counted.plan.contains("_changed_at_updated_at_idx") && counted.blocks < 1_500, "\(counted.plan)")
+        #expect(changed.plan.contains("_updated_at_idx") && changed.blocks < 1_500, "\(changed.plan)")
         let object = try await rowsRead("search_requested_down", general([9: "'urn:lamps'", 10: "'lamp-3'"]), mode: "force_custom_plan")
         #expect(object.blocks < 4_000, "\(object.plan)")
         await gateway.close()

@@ -52,17 +52,13 @@ enum SearchSQL {
     private static func matching(isByUpdate: Bool, _ columns: String, _ more: String, limit: String) -> String {
         let rest = filters + more
         guard isByUpdate else { return "select \(columns) from service_requests where \(rest) \(limit)" }
-        // Each part has an index of its own; what never changed was updated when it was made. What an update of before changed within,
-        // for it came late, is the third: it was made before, too.
+        // Each half has an index of its own; what never changed was updated when it was made.
         return """
             (select \(columns) from service_requests
              where updated_at > requested_at and updated_at >= $20::timestamptz and updated_at <= $21::timestamptz and \(rest) \(limit))
             union all
             (select \(columns) from service_requests
              where updated_at = requested_at and requested_at >= $20 and requested_at <= $21 and \(rest) \(limit))
-            union all
-            (select \(columns) from service_requests
-             where changed_at is not null and changed_at >= $20 and changed_at <= $21 and updated_at < $20 and \(rest) \(limit))
             """
     }
 

@@ -218,15 +218,6 @@ def notes(city, crm):
     assert json.loads(city.get("/requests.json?updated_after=" + since)) == []
     crm.put(request, "loud", {"agency_responsible": "canary-agency: Mme Durand", "updated_datetime": at(6)})
     assert [one["service_request_id"] for one in json.loads(city.get("/requests.json?updated_after=" + since))] == [request]
-    # What the city tells late is found by when it came; what is shown of it is when it happened.
-    (late,) = made(city)
-    shown = seen(city, late)["updated_datetime"]
-    time.sleep(1.1)
-    polled = at(0)
-    news = lambda: {one["service_request_id"]: one for one in json.loads(city.get("/requests.json?updated_after=" + polled + "&updated_before=" + at(1)))}
-    assert late not in news()
-    crm.put(late, "1", {"status": "closed", "updated_datetime": at(-3600)})
-    assert (news()[late]["status"], news()[late]["updated_datetime"]) == ("closed", shown), (polled, news())
     # Erased with the person.
     code, _, _ = crm.call("DELETE", f"/v1/service-requests/{request}/personal-data")
     assert code == 200 and "canary" not in json.dumps(crm.updates(request)) and "canary" not in json.dumps(crm.show(request))
