@@ -33,6 +33,13 @@ public actor TestDatabase {
             PostgresConfiguration(
                 connectionString: "postgresql://\(role):\(TestDatabase.rolePassword)@127.0.0.1:\(port)/\(name)", applicationName: role)
         }
+
+        /// Runs statements as the owner, for what no service does: making rows old, taking rows away.
+        public func script(_ sql: String) async throws {
+            let connection = try PostgresConnection(configuration: owner)
+            try await connection.run { (session) throws(PostgresError) in try session.script(sql, within: .seconds(30)) }
+            await connection.close()
+        }
     }
 
     /// Makes a database, migrates it, lets the services' roles log in.

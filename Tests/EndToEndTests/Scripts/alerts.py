@@ -173,8 +173,8 @@ def step(text, start=[time.monotonic()]):
 
 
 class Play:
-    def __init__(self, city, mail, hook):
-        self.city, self.mail, self.hook, self.scene = city, mail, hook, Scene(city)
+    def __init__(self, city, mail, hook, prometheus):
+        self.city, self.mail, self.hook, self.prometheus, self.scene = city, mail, hook, prometheus, Scene(city)
         self.tenant = self.scene.tenant
         self.scene.contacts()
         self.neighbour = Neighbour(city)
@@ -408,9 +408,7 @@ class Play:
         self.scene.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1MB")
         self.hears("fired", "BROKER_ALARM")
         self.post(1)
-        wait_until(lambda: "o311_relay_connection_state{" in self.metrics() and re.search(r"^o311_relay_connection_state\{.*\} 2$", self.metrics(), re.M),
-                   20, "a relay is blocked")
-        time.sleep(2)
+        self.prometheus.fires("Bus311BrokerBlocked")
         self.scene.rabbitmqctl("set_vm_memory_high_watermark", "0.6")
         self.hears("recovered", "BROKER_ALARM")
         late = len(self.hook.told("OUTBOX_AGE", "fired"))
@@ -449,25 +447,21 @@ class Play:
         assert refused.returncode == 1, refused
         step("a test reaches everybody; what was put off has arrived; what is refused for good is given up, and the command says so")
 
-    def metrics(self):
-        with urllib.request.urlopen(self.city.settings["health_url"] + "/metrics", timeout=10) as answer:
-            return answer.read().decode()
-
-    def prometheus_saw(self, prometheus, begun):
+    def prometheus_saw(self, begun):
         """Each of these fired, and not before what it is fired by."""
         wanted = {name: begun[scene] for scene, names in FIRED_BY.items() for name in names}
 
         assert set(wanted) == monitoring.fired_for_real(), set(wanted) ^ monitoring.fired_for_real()
 
         def silent():
-            fired = prometheus.fired()
+            fired = self.prometheus.fired()
             return sorted(name for name, since in wanted.items() if not any(moment >= since for moment in fired.get(name, [])))
 
         try:
             wait_until(lambda: not silent(), 20, "each rule fired by its fault")
         except AssertionError as error:
-            raise AssertionError(f"{error}, but {silent()}: {prometheus.fired()}, {begun}") from None
-        fired = prometheus.fired()
+            raise AssertionError(f"{error}, but {silent()}: {self.prometheus.fired()}, {begun}") from None
+        fired = self.prometheus.fired()
         step(f"{len(wanted)} rules of Prometheus fired by these faults; besides: {sorted(set(fired) - set(wanted))}")
 
     def nothing_personal(self):
@@ -507,10 +501,10 @@ def main():
         "BUS311_MAIL_URL": f"smtp://127.0.0.1:{mail.port}", "BUS311_MAIL_FROM": "alertes@bus.example", "BUS311_MAIL_ALLOW_CLEARTEXT": "true",
     })
     with City() as city, monitoring.Prometheus(city, LIMITS) as prometheus:
-        play = Play(city, mail, hook)
+        play = Play(city, mail, hook, prometheus)
         step("a city and its neighbour")
         try:
-            told(play, prometheus)
+            told(play)
         except AssertionError:
             # What the product says of it, for whoever reads the failure.
             print(json.dumps(play.scene.run("alert", "list"), indent=1))
@@ -521,13 +515,13 @@ def main():
     return 0
 
 
-def told(play, prometheus):
+def told(play):
     begun = {"start": 0.0}
     for scene in (play.before, play.nobody_connected, play.acknowledged, play.somebody_comes, play.time_passes, play.hangs, play.status_is_refused,
                   play.days_are_told, play.repaired, play.dead_letters_grow, play.announced, play.broker_stops, play.tests_arrive, play.nothing_personal):
         begun[scene.__name__] = time.time()
         scene()
-    play.prometheus_saw(prometheus, begun)
+    play.prometheus_saw(begun)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,6 @@ import Testing
 private let now = Timestamp(seconds: 1_790_000_000)
 private let tenant = TenantID(1)
 
-private func signs(_ change: (inout TenantSigns) -> Void) -> TenantSigns {
-    var signs = TenantSigns(tenant: tenant, terms: ServiceTerms(), clock: LocalClock("Europe/Paris"))
-    change(&signs)
-    return signs
-}
-
 private func installation(_ change: (inout InstallationSigns) -> Void) -> InstallationSigns {
     var signs = InstallationSigns()
     change(&signs)
@@ -41,7 +35,7 @@ struct AlertRow: Sendable, CustomTestStringConvertible {
     ) {
         self.code = code
         self.severity = severity
-        tenant = (signs(tenantBad), signs(good))
+        tenant = (TenantSigns.with(tenantBad), TenantSigns.with(good))
     }
 
     static let all: [AlertRow] = [
@@ -124,8 +118,17 @@ struct AlertRow: Sendable, CustomTestStringConvertible {
     ]
 }
 
+extension TenantSigns {
+    /// Of the tests' tenant.
+    static func with(_ change: (inout TenantSigns) -> Void) -> TenantSigns {
+        var signs = TenantSigns(tenant: TenantID(1), terms: ServiceTerms(), clock: LocalClock("Europe/Paris"))
+        change(&signs)
+        return signs
+    }
+}
+
 extension TenantHistory {
-    fileprivate static func with(_ change: (inout TenantHistory) -> Void) -> TenantHistory {
+    static func with(_ change: (inout TenantHistory) -> Void) -> TenantHistory {
         var history = TenantHistory()
         change(&history)
         return history
@@ -197,7 +200,7 @@ struct AlertJudgeTests {
     func noCommunication() {
         func codes(_ change: @escaping (inout TenantSigns) -> Void) -> [AlertCode: AlertObservation] {
             Dictionary(
-                uniqueKeysWithValues: observations(InstallationSigns(), signs(change)).filter {
+                uniqueKeysWithValues: observations(InstallationSigns(), .with(change)).filter {
                     $0.value.level != .clear && $0.value.level != .between
                 }.map { ($0.key.code, $0.value) })
         }
@@ -242,87 +245,6 @@ struct AlertJudgeTests {
             #expect(try look(text, QueueSigns()) == nil)
         }
         #expect(try look("2026-11-28T10:00:00Z", QueueSigns(consumers: 1))?.level == .clear)
-    }
-
-    /// Of a CRM that spoke in so many hours from `first` to `last` days ago, and has had something to speak of since.
-    private func statusSilent(_ last: Double, _ first: Double, _ count: Int64) -> AlertObservation.Level? {
-        let sign = signs {
-            $0.history = .with {
-                let moment = now.adding(seconds: -Int64(last * 86_400))
-                $0.statuses = Rhythm(count: count, first: now.adding(seconds: -Int64(first * 86_400)), last: moment)
-                $0.deliveredSince = moment.adding(seconds: 1)
-            }
-            $0.terms.calendar.holidays = .none
-        }
-        return observations(InstallationSigns(), sign)[AlertKey(.statusSilent, tenant)]?.level
-    }
-
-    @Test("a CRM is silent after 48 hours, and after three of its usual intervals where those are longer")
-    func silence() {
-        #expect(statusSilent(1.9, 4, 25) == .clear)
-        #expect(statusSilent(2.1, 4, 25) == .bad(.warning))
-        // Once in five days: three days of silence are usual, fifteen are not. Between the two nothing begins and nothing ends.
-        #expect(statusSilent(1, 26, 6) == .clear)
-        #expect(statusSilent(3, 28, 6) == .between)
-        #expect(statusSilent(14.9, 39.9, 6) == .between)
-        #expect(statusSilent(15.1, 40.1, 6) == .bad(.warning))
-        // Once in twelve days.
-        #expect(statusSilent(35, 83, 5) == .between)
-        #expect(statusSilent(37, 85, 5) == .bad(.warning))
-    }
-
-    @Test("a silence ends by a word only: neither by lasting for longer than a month, nor because nobody knows any more how it was before")
-    func silenceLasts() throws {
-        for code in [AlertCode.statusSilent, .feedEmpty] {
-            let key = AlertKey(code, tenant)
-            var open: [AlertEpisode] = []
-            var told: [AlertNotice.Kind] = []
-            var context = AlertEngine.Context(now: now)
-            /// A look, so many days after the last word; `count` is what is known of the rhythm.
-            func look(_ silentDays: Int64, count: Int64) {
-                context.now = now.adding(days: silentDays)
-                let rhythm = Rhythm(count: count, first: count > 0 ? now.adding(days: -20) : nil, last: count > 0 ? now : nil)
-                let sign = signs {
-                    $0.history = .with {
-                        $0.statuses = code == .statusSilent ? rhythm : Rhythm()
-                        $0.requests = code == .feedEmpty ? rhythm : Rhythm()
-                        $0.deliveredSince = code == .statusSilent ? now.adding(seconds: 60) : nil
-                    }
-                    $0.terms.calendar.holidays = .none
-                }
-                let seen = AlertJudge().observations(InstallationSigns(), [sign], at: context.now)
-                let outcome = AlertEngine().step(open, seen.filter { $0.key == key }, context)
-                open = outcome.episodes.filter { $0.phase != .ended }
-                told += outcome.notices.filter { $0.audience == .administrator }.map(\.kind)
-            }
-            look(1, count: 25)
-            #expect(told.isEmpty)
-            for days in stride(from: Int64(3), through: 400, by: 1) { look(days, count: 25) }
-            // Of the year before nothing is left.
-            for days in stride(from: Int64(401), through: 420, by: 1) { look(days, count: 2) }
-            if code == .feedEmpty { for days in stride(from: Int64(421), through: 430, by: 1) { look(days, count: 0) } }
-            #expect(told.first == .fired && !told.contains(.recovered) && open.first?.phase == .firing, "\(code)")
-            // The next word: one alone says nothing of a rhythm, and ends it all the same.
-            context.now = now.adding(days: 431)
-            let word = signs {
-                $0.history = .with {
-                    $0.statuses = Rhythm(count: 3, first: now, last: context.now)
-                    $0.requests = Rhythm(count: 3, first: now, last: context.now)
-                }
-            }
-            let seen = AlertJudge().observations(InstallationSigns(), [word], at: context.now).filter { $0.key == key }
-            #expect(AlertEngine().step(open, seen, context).notices.contains { $0.kind == .recovered }, "\(code)")
-        }
-    }
-
-    @Test("too few to tell: nothing is raised, however long the silence")
-    func tooFew() {
-        #expect(statusSilent(20, 29, 4) == .between)
-        #expect(statusSilent(1, 29, 4) == .clear)
-        let sign = signs {
-            $0.history = .with { $0.requests = Rhythm(count: 4, first: now.adding(days: -60), last: now.adding(days: -50)) }
-        }
-        #expect(observations(InstallationSigns(), sign)[AlertKey(.feedEmpty, tenant)]?.level == .between)
     }
 
     @Test("a message ages while somebody has to be there: what came in the evening is not late at night, and is in the morning")
@@ -371,7 +293,7 @@ struct AlertJudgeTests {
     @Test("a few failures are no quiet: they raise nothing, and what was raised goes on")
     func fewFailures() {
         func level(_ publishing: Int64, _ rejections: Int64) -> AlertObservation.Level? {
-            let sign = signs {
+            let sign = TenantSigns.with {
                 $0.publishFailures = publishing
                 $0.rejections = rejections
             }
@@ -385,7 +307,7 @@ struct AlertJudgeTests {
         let logins = installation { $0.broker = BrokerSigns(failedLogins: 9) }
         #expect(observations(logins, nil)[AlertKey(.repeatedFailures)]?.level == .between)
         // A full queue has its alert; what failed besides is told all the same.
-        let sign = signs {
+        let sign = TenantSigns.with {
             $0.isRefused = true
             $0.publishFailures = 5
         }
@@ -395,7 +317,7 @@ struct AlertJudgeTests {
     @Test("what cannot be told is not judged")
     func unknown() {
         #expect(observations(InstallationSigns(), nil).isEmpty)
-        let keys = Set(observations(InstallationSigns(), signs { _ in }).keys.map(\.code))
+        let keys = Set(observations(InstallationSigns(), .with { _ in }).keys.map(\.code))
         #expect(keys == [.repeatedFailures, .purgeSuspected, .configDrift])
     }
 }

@@ -84,6 +84,14 @@ def read(message):
     return event_id, number, (int(epoch[1]) if epoch else 1, sequence), snapshot
 
 
+async def within(stopping, seconds):
+    """Whether this program is told to stop within so many seconds; returns at once when it is."""
+    try:
+        return await asyncio.wait_for(stopping.wait(), seconds)
+    except asyncio.TimeoutError:
+        return False
+
+
 async def handle(store, message, stopping):
     """One message: stored then acknowledged, ignored, or rejected for good."""
     async def reject(error):
@@ -105,8 +113,7 @@ async def handle(store, message, stopping):
             print(f"the database is away, waiting: {error}", flush=True)
         except Exception as error:
             return await reject(error)
-        await asyncio.sleep(1)
-        if stopping.is_set():
+        if await within(stopping, 1):
             return None  # not stored, not acknowledged: it goes back to the queue
     return await message.ack()
 
@@ -185,10 +192,7 @@ async def main():
             attempts += 1
             pause = random.uniform(shortest, longest)
             print(f"connection lost ({error!r}); again in {pause:.1f} s", flush=True)
-            try:
-                await asyncio.wait_for(stopping.wait(), pause)
-            except asyncio.TimeoutError:
-                pass
+            await within(stopping, pause)
 
 
 if __name__ == "__main__":
