@@ -220,7 +220,7 @@ def database_away(run):
     process = run.consumer.process
     with run.consumer.locked():
         run.bus.publish(message)
-        # That it does nothing is no event: longer than an attempt and the pause behind it, and it would have given it back.
+        # That it keeps a message is no event. Noticed is one that it leaves in the queue, and one that dies of being given back.
         time.sleep(3.5)
         assert run.bus.ready() == 0, "it gave the message back"
     run.consumer.wait_for(number)

@@ -2,17 +2,21 @@ import Open311
 
 extension Provisioner {
     /// What is nobody's of ours in a virtual host: users that may do something there, for whoever may read reads every tenant's messages
-    /// (administrators of the broker are left out, who may do anything anywhere); objects that bear our names and belong to no tenant; and
-    /// tags that our own accounts do not need. Changes nothing.
+    /// (administrators of the broker are left out, who may do anything anywhere); and objects that bear our names and belong to no tenant.
+    /// Changes nothing.
     ///
     /// - Parameter tenants: of this virtual host, all of them.
     public func strangers(in virtualHost: String, beside tenants: [BusTenant]) async throws(ProvisioningError) -> [ProvisioningChange] {
         do { return try await found(in: virtualHost, beside: tenants) } catch { throw .broker(error) }
     }
 
+    /// Tags that our own accounts do not need, in any virtual host. Changes nothing.
+    public func needlessTags() async throws(ProvisioningError) -> [ProvisioningChange] {
+        do { return try await foundTags() } catch { throw .broker(error) }
+    }
+
     func found(in virtualHost: String, beside tenants: [BusTenant]) async throws(BrokerAdministrationError) -> [ProvisioningChange] {
-        try await foreignUsers(in: virtualHost, beside: tenants) + (try await needlessTags())
-            + (try await foreignObjects(in: virtualHost, beside: tenants))
+        try await foreignUsers(in: virtualHost, beside: tenants) + (try await foreignObjects(in: virtualHost, beside: tenants))
     }
 
     private func foreignUsers(
@@ -41,7 +45,7 @@ extension Provisioner {
     }
 
     /// Operators make the accounts of our services, and may have given one more than it works with.
-    private func needlessTags() async throws(BrokerAdministrationError) -> [ProvisioningChange] {
+    func foundTags() async throws(BrokerAdministrationError) -> [ProvisioningChange] {
         var notices: [ProvisioningChange] = []
         for account in ServiceAccount.allCases {
             guard let found = try await broker.user(account.rawValue)?.user.foreignTags(beside: account.tags), !found.isEmpty else {

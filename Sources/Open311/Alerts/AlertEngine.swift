@@ -43,26 +43,25 @@ public struct AlertEngine: Sendable {
         // Causes first: what follows from one that appears in this very look is held back too.
         let keys = Set(known.keys).union(observations.keys).sorted { Self.order($0) < Self.order($1) }
         // One that is over, though nobody may say so yet, holds nothing back; nor does one of which nobody hears.
-        func isQuiet(_ key: AlertKey) -> Bool {
-            context.muted.contains(key) || context.maintenance.contains(key.tenant) || context.maintenance.contains(nil)
+        func quiet(_ key: AlertKey) -> AlertEpisode.Silence? {
+            if context.maintenance.contains(key.tenant) || context.maintenance.contains(nil) { return .maintenance }
+            return context.muted.contains(key) ? .muted : nil
         }
-        var present = Set(open.filter { $0.phase != .resolving && !isQuiet($0.key) }.map(\.key))
+        var present = Set(open.filter { $0.phase != .resolving && quiet($0.key) == nil }.map(\.key))
         for key in keys {
             let rule = rules[key.code]
             let cause = key.code.inhibitors.first { present.contains(AlertKey($0, key.tenant)) || present.contains(AlertKey($0)) }
-            let silence: AlertEpisode.Silence? =
-                cause.map { .follows($0) }
-                ?? (context.maintenance.contains(key.tenant) || context.maintenance.contains(nil) ? .maintenance : nil)
+            let own = quiet(key)
             guard
                 var episode = Self.moved(
-                    known[key], key, observations[key], rule, isHeld: silence != nil, recent: context.recentFirings[key] ?? 0, context.now)
+                    known[key], key, observations[key], rule, isHeld: cause != nil || own == .maintenance, recent: context.recentFirings[key] ?? 0, context.now)
             else {
                 present.remove(key)
                 if let gone = known[key], gone.number != nil { outcome.dropped.append(gone) }
                 continue
             }
-            episode.silence = silence ?? (context.muted.contains(key) ? .muted : nil)
-            if (episode.phase == .pending || episode.phase == .firing) && !isQuiet(key) { present.insert(key) } else { present.remove(key) }
+            episode.silence = cause.map { .follows($0) } ?? own
+            if (episode.phase == .pending || episode.phase == .firing) && own == nil { present.insert(key) } else { present.remove(key) }
             let hasGrown = episode.hasGrown(context.now)
             let told = Self.tell(&episode, rule, hasGrown: hasGrown, context.now)
             if !told.isEmpty || episode.toldValue == nil { episode.countTold() }

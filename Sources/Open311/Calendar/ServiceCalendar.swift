@@ -28,8 +28,20 @@ public struct ServiceCalendar: Sendable, Equatable {
 
     /// Seconds between two moments in which somebody should have been connected; 0 when the second is not after the first.
     public func serviceSeconds(from start: Timestamp, to end: Timestamp, in zone: LocalClock) -> Int64 {
+        if hours.isEmpty && closures.isEmpty { return max(0, end.seconds - start.seconds) }
+        return seconds(from: start, to: end, in: zone, serviceMinutes)
+    }
+
+    /// Seconds of open days between two moments; 0 when the second is not after the first.
+    public func openSeconds(from start: Timestamp, to end: Timestamp, in zone: LocalClock) -> Int64 {
+        seconds(from: start, to: end, in: zone) { isOpen(on: $0) ? [Self.wholeDay] : [] }
+    }
+
+    private static let wholeDay = 0..<1_440
+
+    /// - Parameter minutes: those of a day that count, in their order; they may overlap.
+    private func seconds(from start: Timestamp, to end: Timestamp, in zone: LocalClock, _ minutes: (CivilDay) -> [Range<Int>]) -> Int64 {
         guard start < end else { return 0 }
-        if hours.isEmpty && closures.isEmpty { return end.seconds - start.seconds }
         var sum: Int64 = 0
         var day = zone.local(start).day
         let last = zone.local(end).day
@@ -37,10 +49,10 @@ public struct ServiceCalendar: Sendable, Equatable {
             let beginning = zone.beginning(of: day)
             let next = zone.beginning(of: day.adding(1))
             var until = start
-            for minutes in serviceMinutes(of: day) {
+            for part in minutes(day) {
                 // Minutes of the clock on the wall: on the two days on which it is changed the day is an hour longer or shorter.
-                let from = max(until, minutes.lowerBound == 0 ? beginning : zone.moment(of: day, minute: minutes.lowerBound))
-                let to = min(end, minutes.upperBound == 1_440 ? next : zone.moment(of: day, minute: minutes.upperBound))
+                let from = max(until, part.lowerBound == 0 ? beginning : zone.moment(of: day, minute: part.lowerBound))
+                let to = min(end, part.upperBound == Self.wholeDay.upperBound ? next : zone.moment(of: day, minute: part.upperBound))
                 sum += max(0, to.seconds - from.seconds)
                 until = max(until, to)
             }
@@ -49,29 +61,11 @@ public struct ServiceCalendar: Sendable, Equatable {
         return sum
     }
 
-    /// In their order; they may overlap.
     private func serviceMinutes(of day: CivilDay) -> [Range<Int>] {
         guard !closures.contains(where: { $0.contains(day) }) else { return [] }
-        guard !hours.isEmpty else { return [0..<1_440] }
+        guard !hours.isEmpty else { return [Self.wholeDay] }
         guard !holidays.isHoliday(day) else { return [] }
         return hours.filter { $0.days.contains(day.weekday) }.map(\.minutes).sorted { $0.lowerBound < $1.lowerBound }
-    }
-
-    /// Seconds of open days between two moments; 0 when the second is not after the first.
-    public func openSeconds(from start: Timestamp, to end: Timestamp, in zone: LocalClock) -> Int64 {
-        guard start < end else { return 0 }
-        var sum: Int64 = 0
-        var day = zone.local(start).day
-        let last = zone.local(end).day
-        while day <= last {
-            if isOpen(on: day) {
-                let from = max(start, zone.beginning(of: day))
-                let to = min(end, zone.beginning(of: day.adding(1)))
-                sum += max(0, to.seconds - from.seconds)
-            }
-            day = day.adding(1)
-        }
-        return sum
     }
 
     /// The latest moment from which so many open days have passed by `end`.

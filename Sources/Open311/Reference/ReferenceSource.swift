@@ -55,7 +55,7 @@ public struct ReferenceSource: Sendable {
     /// The document as a whole.
     public func whole() -> ReferenceCandidate {
         guard let tree, let key = kind.entryKey else { return ReferenceCandidate(document: value, rules: rules) }
-        return ReferenceCandidate(document: tree.document(key: key), rules: rules, tree: tree, paths: KeyedPath(key: key))
+        return ReferenceCandidate(document: tree.document(key: key), rules: rules, tree: tree, keys: (key, nil, nil))
     }
 
     /// What is live, changed by the document as a part of it.
@@ -75,15 +75,7 @@ public struct ReferenceSource: Sendable {
         }
         return ReferenceCandidate(
             document: ReferencePatch.merge(live ?? .array([]), with: value, key: key), rules: rules, tree: tree,
-            paths: tree == nil ? KeyedPath(key: key, part: value, live: live) : KeyedPath(key: key))
-    }
-
-    /// The document as a whole, checked.
-    public func whole(of tenant: Tenant) throws(ReferenceFaults) -> CheckedReference { try whole().checked(of: tenant) }
-
-    /// What is live, changed by the document and checked as a whole.
-    public func patched(_ live: JSONValue?, of tenant: Tenant) throws(ReferenceFaults) -> CheckedReference {
-        try patched(live).checked(of: tenant)
+            keys: tree == nil ? (key, value, live) : (key, nil, nil))
     }
 }
 
@@ -93,35 +85,26 @@ public struct ReferenceCandidate: Sendable {
     fileprivate let rules: any ReferenceRules.Type
     fileprivate var tree: PlacedTree?
     /// Nil where what was sent is the document itself: a pointer into the one is a pointer into the other.
-    fileprivate var paths: KeyedPath?
+    fileprivate var keys: (key: String, part: JSONValue?, live: JSONValue?)?
 
     /// - Parameter others: what other documents say against it, with pointers into ``document``.
     /// - Throws: ``ReferenceFaults`` with every fault that the document itself has, and those.
-    public func checked(of tenant: Tenant, with others: [ReferenceFault]) throws(ReferenceFaults) -> CheckedReference {
-        let others = placed(others)
-        let checked: CheckedReference
-        do { checked = try self.checked(of: tenant) } catch {
-            throw ReferenceFaults(error.listed + others, of: error.count + others.count)
-        }
-        guard others.isEmpty else { throw ReferenceFaults(others) }
-        return checked
-    }
-
-    /// - Throws: ``ReferenceFaults`` with every fault that the document itself has.
-    public func checked(of tenant: Tenant) throws(ReferenceFaults) -> CheckedReference {
-        let unread = tree?.faults ?? []
+    public func checked(of tenant: Tenant, with others: [ReferenceFault] = []) throws(ReferenceFaults) -> CheckedReference {
+        let (unread, others) = (tree?.faults ?? [], placed(others))
         let checked: CheckedReference
         do { checked = try rules.check(document, of: tenant) } catch {
-            let placed = placed(error.listed)
-            throw ReferenceFaults(unread + placed, of: unread.count + error.count - error.listed.count + placed.count)
+            let own = placed(error.listed)
+            throw ReferenceFaults(
+                unread + own + others, of: unread.count + error.count - error.listed.count + own.count + others.count)
         }
-        guard unread.isEmpty else { throw ReferenceFaults(unread) }
+        guard unread.isEmpty, others.isEmpty else { throw ReferenceFaults(unread + others) }
         return CheckedReference(value: checked.value, advice: placed(checked.advice))
     }
 
     /// Faults of the document with their places in what was sent: the cell of a table, the path by keys of a part.
     public func placed(_ faults: [ReferenceFault]) -> [ReferenceFault] {
-        guard let paths else { return faults }
+        guard let keys, !faults.isEmpty else { return faults }
+        let paths = KeyedPath(key: keys.key, part: keys.part, live: keys.live)
         guard let tree else { return faults.map { ReferenceFault(paths.path($0.pointer, in: document), $0.text) } }
         return faults.compactMap { tree.placed($0, in: document, paths) }
     }

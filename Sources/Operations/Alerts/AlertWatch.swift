@@ -82,21 +82,6 @@ public struct AlertWatch: ServiceLifecycle.Service {
     /// Looks from one look at what changes slowly to the next: two and a half minutes' worth.
     private static let looksPerHistory: Int64 = 10
     private static let oldestInterval: Int64 = 60
-    /// Without them an alert tells the number only.
-    private func letters(of tenant: AlertTenant, dead: Int, _ memory: inout Memory, _ now: Timestamp) async -> [String] {
-        guard let deadLetters else { return [] }
-        let known = memory.deadLetters.found[tenant.id]
-        do {
-            let kinds = try await deadLetters.look(at: tenant, dead: dead, &memory.deadLetters, now: now) { work in
-                try await store.alone(withDeadLettersOf: tenant.id, work)
-            }
-            if memory.deadLetters.found[tenant.id]?.asked == now { report("alerts-dead-letters", true, "") }
-            return kinds
-        } catch {
-            report("alerts-dead-letters", false, "\(error)")
-            return known?.kinds ?? []
-        }
-    }
 
     private func look(_ board: AlertBoard, _ memory: inout Memory) async throws {
         let now = board.context.now
@@ -112,7 +97,7 @@ public struct AlertWatch: ServiceLifecycle.Service {
         for tenant in board.tenants {
             var sign = TenantSigns(tenant: tenant.id, terms: tenant.terms, clock: LocalClock(tenant.timeZone))
             sign.queue = queues[tenant.key]
-            sign.deadLetterKinds = await letters(of: tenant, dead: sign.queue?.dead ?? 0, &memory, now)
+            if let queue = sign.queue { sign.deadLetterKinds = await letters(of: tenant, dead: queue.dead, &memory, now) }
             sign.oldestInQueue = try await oldest(of: tenant.id, depth: sign.queue?.depth ?? 0, &memory, now)
             sign.publishFailures = board.failures[tenant.id]?.count ?? 0
             sign.isRefused = board.failures[tenant.id]?.isRefused ?? false
@@ -123,6 +108,7 @@ public struct AlertWatch: ServiceLifecycle.Service {
             sign.history = memory.histories[tenant.id]
             signs.append(sign)
         }
+        if deadLetters != nil, memory.deadLetters.restsUntil.map({ $0 <= now }) ?? true { report("alerts-dead-letters", true, "") }
         let dead = Dictionary(
             board.open.filter { $0.key.code == .deadLetters }.compactMap { episode in episode.key.tenant.map { ($0, episode.since) } },
             uniquingKeysWith: { first, _ in first })
@@ -162,6 +148,19 @@ public struct AlertWatch: ServiceLifecycle.Service {
             if case .unreachable = error { installation.isBrokerReachable = false } else { installation.isBrokerReachable = true }
             report("alerts-management", false, "\(error)")
             return [:]
+        }
+    }
+
+    /// Without them an alert tells the number only.
+    private func letters(of tenant: AlertTenant, dead: Int, _ memory: inout Memory, _ now: Timestamp) async -> [String] {
+        guard let deadLetters else { return [] }
+        do {
+            return try await deadLetters.look(at: tenant, dead: dead, &memory.deadLetters, now: now) { work in
+                try await store.alone(withDeadLettersOf: tenant.id, work)
+            }
+        } catch {
+            report("alerts-dead-letters", false, "\(error)")
+            return memory.deadLetters.found[tenant.id]?.kinds ?? []
         }
     }
 

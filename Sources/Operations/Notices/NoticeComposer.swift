@@ -26,7 +26,8 @@ public struct NoticeComposer: Sendable {
     ) -> NoticeWording.Links {
         func url(_ purpose: SignedLink.Purpose, _ path: String, _ days: Int64) -> String {
             let link = SignedLink(
-                purpose, tenant: tenant, request: request, expiresAt: now.adding(days: days), address: secret.hash(address: address))
+                purpose, tenant: tenant, request: request, expiresAt: now.adding(days: days),
+                address: purpose == .unsubscribe ? secret.hash(address: address) : nil)
             return "\(rootURL)/\(path)/\(link.token(secret))"
         }
         return NoticeWording.Links(

@@ -121,18 +121,6 @@ public struct ReferencePuller: ServiceLifecycle.Service {
         return "\(count) \(word)\(count == 1 ? "" : "s"): \(first)"
     }
 
-    /// Away from the threads on which everything else waits.
-    private static func aside<Value: Sendable>(
-        _ work: @escaping @Sendable () throws(ReferenceFaults) -> Value
-    ) async throws(ReferenceFaults) -> Value {
-        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<Value, ReferenceFaults>, Never>) in
-            DispatchQueue.global(qos: .utility).async {
-                continuation.resume(returning: Result { () throws(ReferenceFaults) in try work() })
-            }
-        }
-        return try result.get()
-    }
-
     private func publish(
         _ bytes: [UInt8], _ format: ReferenceSource.Format, _ pull: ReferencePull, _ tenant: Tenant, from url: String, _ etag: String?,
         _ lastModified: String?
@@ -141,11 +129,11 @@ public struct ReferencePuller: ServiceLifecycle.Service {
         let body: [UInt8]
         let advice: [ReferenceFault]
         do {
-            let candidate = try await Self.aside { () throws(ReferenceFaults) in
+            let candidate = try await ReferenceStore.aside { () throws(ReferenceFaults) in
                 try ReferenceSource(bytes, format, kind: kind, tenant: tenant).whole()
             }
             let findings = try await store.findings(on: candidate.document, of: kind, tenant: tenant.id)
-            (body, advice) = try await Self.aside { () throws(ReferenceFaults) in
+            (body, advice) = try await ReferenceStore.aside { () throws(ReferenceFaults) in
                 let checked = try candidate.checked(of: tenant, with: findings.faults)
                 return (checked.value.canonicalBytes, checked.advice + candidate.placed(findings.advice))
             }

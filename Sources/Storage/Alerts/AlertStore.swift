@@ -24,7 +24,8 @@ public final class AlertStore: Sendable {
         guard isOurs else { return nil }
         let outcome: Result<Value, any Error>
         do { outcome = .success(try await work()) } catch { outcome = .failure(error) }
-        _ = try await run { (session) throws(PostgresError) in try session.execute(ReplaySQL.leaveDeadLetters, own).count }
+        // With a connection that is gone the lock is gone too: what was found stays found.
+        _ = try? await run { (session) throws(PostgresError) in try session.execute(ReplaySQL.leaveDeadLetters, own).count }
         return try outcome.get()
     }
 

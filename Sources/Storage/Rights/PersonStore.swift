@@ -3,7 +3,7 @@ import Open311
 import Postgres
 
 enum PersonSQL {
-    static let all = [subject, requests, export, find, email, refuse, refuseAddress]
+    static let all = [subject, requests, export, find, email, refuse]
 
     static let subject = Statement("person_subject", "select * from bus311_link_subject($1::bigint)")
     static let requests = Statement(
@@ -11,8 +11,7 @@ enum PersonSQL {
     static let export = Statement("person_export", "select * from bus311_person_export($1::bigint[], $2::text)")
     static let find = Statement("person_find", "select request_id from bus311_find_person($1::text, $2::text, $3::integer)")
     static let email = Statement("person_email", "select bus311_reporter_email($1::bigint)")
-    static let refuse = Statement("person_refuse_notices", "select bus311_refuse_notices($1::bigint, $2::bytea)")
-    static let refuseAddress = Statement("person_refuse_address", "select bus311_refuse_notices($1::bytea)")
+    static let refuse = Statement("person_refuse_notices", "select bus311_refuse_notices($1::bytea)")
 }
 
 /// What the page behind a signed link shows of its request.
@@ -107,13 +106,9 @@ public final class PersonStore: Sendable {
     public func refuseNotices(
         ofAuthorOf request: ServiceRequestID, tenant: TenantID, secret: LinkSecret, orOf address: [UInt8]?
     ) async throws(StorageError) -> Bool {
-        let isDone: @Sendable (Rows) throws(PostgresError) -> Bool = { (rows) throws(PostgresError) in try rows.first?.bool(0) ?? false }
         let email = try await ask(tenant, PersonSQL.email, [.int64(request.rawValue)]) { $0.first?.optionalText(0) }
-        if let email {
-            let known: [Parameter] = [.int64(request.rawValue), .bytes(secret.hash(address: email))]
-            if try await ask(tenant, PersonSQL.refuse, known, isDone) { return true }
-        }
-        guard let address else { return false }
-        return try await ask(tenant, PersonSQL.refuseAddress, [.bytes(address)], isDone)
+        // What is known here first: the link may have been made with a secret of before.
+        guard let hash = email.map({ secret.hash(address: $0) }) ?? address else { return false }
+        return try await ask(tenant, PersonSQL.refuse, [.bytes(hash)]) { (rows) throws(PostgresError) in try rows.first?.bool(0) ?? false }
     }
 }

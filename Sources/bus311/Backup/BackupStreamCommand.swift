@@ -63,21 +63,22 @@ struct BackupStreamCommand: AsyncParsableCommand {
     private static func photos(_ media: any MediaStore, _ folder: BackupFolder, _ seconds: Int, _ say: (String) -> Void) async {
         var shelves = MediaShelves()
         var isFailing = false
-        var damaged = 0
+        var damaged: [MediaKey] = []
         while !Task.isCancelled {
             do {
                 let copy = MediaCopy(from: media, to: try MediaFolder(path: folder.media.path))
                 let outcome: MediaCopy.Outcome
                 if let disk = media as? MediaFolder {
                     var seen = shelves
-                    outcome = try await copy.run(try await disk.changed(since: &seen))
-                    // What could not be copied is looked for again.
-                    if outcome.damaged.isEmpty { shelves = seen }
+                    let changed = try await disk.changed(since: &seen)
+                    // What could not be copied is tried again.
+                    outcome = try await copy.run(Array(Set(changed + damaged)))
+                    shelves = seen
                 } else {
                     outcome = try await copy.run()
                 }
-                if outcome.damaged.count > damaged { say("\(outcome.damaged.count) photos are damaged in the store and were not copied") }
-                damaged = outcome.damaged.count
+                if outcome.damaged.count > damaged.count { say("\(outcome.damaged.count) photos are damaged in the store and were not copied") }
+                damaged = outcome.damaged
                 if isFailing { say("photos are copied again") }
                 isFailing = false
             } catch {

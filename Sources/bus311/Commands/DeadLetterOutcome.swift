@@ -15,9 +15,11 @@ extension DeadLetterCommand {
         var seconds: Int?
         /// Of statuses: what became of how many.
         var outcomes: [String: Int]?
+        /// Of statuses: ended before all were looked at, for the broker takes back what is held too long.
+        var cut: Bool?
 
         var text: String {
-            if let outcomes { return Self.text(outcomes, answered: returned ?? 0) }
+            if let outcomes { return Self.text(outcomes, answered: returned ?? 0, isCut: cut == true) }
             if let returned {
                 let left = letters - returned - (erased ?? 0)
                 return (replay.map { "\(returned) events returned as replay \($0)." } ?? "\(returned) events returned.")
@@ -29,7 +31,7 @@ extension DeadLetterCommand {
                 + "; nothing was changed."
         }
 
-        private static func text(_ outcomes: [String: Int], answered: Int) -> String {
+        private static func text(_ outcomes: [String: Int], answered: Int, isCut: Bool) -> String {
             let words = outcomes.filter { $0.key != failed && $0.key != unattributable }.sorted { $0.key < $1.key }
                 .map { "\($0.value) \($0.key)" }
             var lines = [
@@ -42,6 +44,7 @@ extension DeadLetterCommand {
                     "\(count) stay: nobody can be answered, for they are of no tenant there or name a user who is not the tenant's. Look, then discard them."
                 )
             }
+            if isCut { lines.append("Ended after 25 minutes, before the broker takes back what is held: the same command goes on.") }
             return lines.joined(separator: "\n")
         }
 
@@ -51,7 +54,7 @@ extension DeadLetterCommand {
 }
 
 extension DeadLetterCommand.Outcome {
-    init(statuses: [DeadStatuses.Outcome]) {
+    init(statuses: [DeadStatuses.Outcome], isCut: Bool) {
         let words = statuses.map { outcome in
             switch outcome {
             case .answered(let word): word
@@ -62,6 +65,6 @@ extension DeadLetterCommand.Outcome {
         let counts = Dictionary(words.map { ($0, 1) }, uniquingKeysWith: +)
         self.init(
             letters: statuses.count, returned: statuses.count - (counts[Self.failed] ?? 0) - (counts[Self.unattributable] ?? 0),
-            discarded: nil, replay: nil, outcomes: counts)
+            discarded: nil, replay: nil, outcomes: counts, cut: isCut ? true : nil)
     }
 }

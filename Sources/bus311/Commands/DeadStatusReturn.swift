@@ -23,7 +23,10 @@ struct DeadStatusReturn {
         return try await using(inbox) { inbox in
             let statuses = DeadStatuses(inbox: inbox, tenants: tenants)
             let pace = Pace(perSecond: rate, total: 0)
+            // What is not answered is held until the end, and the broker takes back what is held too long.
+            let end = ContinuousClock.now.advanced(by: .seconds(DeadLetterCommand.longestHold))
             var looked = 0
+            var isCut = false
             var done: [DeadStatuses.Outcome] = []
             while looked < DeadLetterCommand.maximum {
                 let count = min(Self.together, pace.stride)
@@ -34,10 +37,12 @@ struct DeadStatusReturn {
                 try await box.remove(zip(letters, outcomes).compactMap { if case .answered = $1 { $0 } else { nil } })
                 done += outcomes
                 if isLast { break }
+                isCut = end <= .now
+                if isCut { break }
                 try await pace.wait(after: Int64(done.count))
             }
             pace.finish(Int64(done.count))
-            return DeadLetterCommand.Outcome(statuses: done)
+            return DeadLetterCommand.Outcome(statuses: done, isCut: isCut)
         }
     }
 }

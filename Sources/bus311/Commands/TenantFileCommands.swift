@@ -184,7 +184,8 @@ struct TenantDrift: AsyncParsableCommand {
     struct View: Encodable {
         /// Nil for what concerns all tenants of the virtual host.
         let tenant: String?
-        let virtual_host: String
+        /// Nil for what concerns the whole broker.
+        let virtual_host: String?
         let changes: [ProvisioningChange]
     }
 
@@ -207,9 +208,12 @@ struct TenantDrift: AsyncParsableCommand {
                     in: host, beside: tenants.filter { $0.virtualHost == host }.map { BusTenant($0) })
                 if !strangers.isEmpty { views.append(View(tenant: nil, virtual_host: host, changes: strangers)) }
             }
+            let tags = try await provisioner.needlessTags()
+            if !tags.isEmpty { views.append(View(tenant: nil, virtual_host: nil, changes: tags)) }
             let text = views.map { view in
                 let lines = view.changes.map { "  \($0)" }.joined(separator: "\n")
-                return "\(view.tenant ?? "All tenants") (virtual host \(view.virtual_host)):\n\(lines)"
+                guard let host = view.virtual_host else { return "The broker:\n\(lines)" }
+                return "\(view.tenant ?? "All tenants") (virtual host \(host)):\n\(lines)"
             }
             try common.show(text: views.isEmpty ? "No drift in \(tenants.count) tenants." : text.joined(separator: "\n"), json: views)
             if !views.isEmpty { throw ExitCode(2) }

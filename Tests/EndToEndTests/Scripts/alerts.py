@@ -448,9 +448,8 @@ class Play:
         step("a test reaches everybody; what was put off has arrived; what is refused for good is given up, and the command says so")
 
     def prometheus_saw(self, begun):
-        """Each of these fired, and not before what it is fired by."""
+        """Each of these began to fire after the scene that fires it had begun."""
         wanted = {name: begun[scene] for scene, names in FIRED_BY.items() for name in names}
-
         assert set(wanted) == monitoring.fired_for_real(), set(wanted) ^ monitoring.fired_for_real()
 
         def silent():

@@ -161,6 +161,28 @@ class City:
             return file.read()
 
 
+def sql(city, text):
+    """As the owner; what comes back, without the outer white space."""
+    answer = subprocess.run(
+        ["psql", "-qtAX", "-v", "ON_ERROR_STOP=1", "-d", city.settings["database_url"], "-c", text], check=True, timeout=30,
+        stdout=subprocess.PIPE, text=True)
+    return answer.stdout.strip()
+
+
+def management(city, path, method="GET", body=None):
+    """Asks the broker's management API as whoever makes tenants; the body of the answer."""
+    with open(os.path.join(city.home, "settings.json"), encoding="utf-8") as file:
+        broker = json.load(file)["bus311"]["broker"]
+    passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+    passwords.add_password(None, broker["management"], broker["provisionerUser"], broker["provisionerPassword"])
+    opener = urllib.request.build_opener(urllib.request.HTTPBasicAuthHandler(passwords))
+    request = urllib.request.Request(
+        broker["management"] + path, data=json.dumps(body).encode() if body is not None else None, method=method,
+        headers={"Content-Type": "application/json"})
+    with opener.open(request, timeout=20) as answer:
+        return answer.read()
+
+
 def kill9(processes):
     """By their ids; who has ended meanwhile is left alone."""
     for process in processes:

@@ -20,19 +20,13 @@ import jsonschema
 import pika
 import pictures
 import yaml
-from city import PROGRAM, REPOSITORY, City, wait_until
+from city import PROGRAM, REPOSITORY, City, sql, wait_until
 
 warnings.filterwarnings("ignore")
 from asyncapi3 import AsyncAPI3  # noqa: E402: its models warn while they load
 
 CONTRACT = os.path.join(REPOSITORY, "docs", "contract")
 CANARY = "canary-7391@mail.example"
-
-
-def sql(city, text):
-    answer = subprocess.run(
-        ["psql", "-qtAX", "-d", city.settings["database_url"], "-c", text], check=True, timeout=30, stdout=subprocess.PIPE)
-    return answer.stdout.decode().strip()
 
 
 def fetch(url, method="GET", body=None, **headers):

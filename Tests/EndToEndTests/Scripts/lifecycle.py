@@ -16,7 +16,7 @@ import urllib.request
 
 import pictures
 import pika
-from city import PROGRAM, City, wait_until
+from city import PROGRAM, City, sql, wait_until
 from photobench import multipart
 
 STATES = ["PENDING", "RECEIVED", "IN_PROCESS", "PROCESSED", "REJECTED", "ARCHIVED"]
@@ -453,11 +453,8 @@ def photos(city, crm):
     # A message holds fifteen photos and links: the citizen's own are counted with those of the CRM.
     form = multipart(
         dict(service_code="LAMP", lat="43.6", long="3.2", description="eleven", jurisdiction_id=city.settings["jurisdiction_id"],
-             api_key=city.settings["api_key"]),
+             api_key=city.settings["api_key"], media_url=[f"https://img.example/{number}.jpg" for number in range(10)]),
         [("media", "a.jpg", picture)])
-    end = form.rindex(b"--zz9--")
-    for number in range(10):
-        form = form[:end] + b"--zz9\r\nContent-Disposition: form-data; name=\"media_url\"\r\n\r\nhttps://img.example/%d.jpg\r\n" % number + form[end:]
     sent = urllib.request.Request(
         city.settings["gateway_url"] + "/requests.json", form, {"Content-Type": "multipart/form-data; boundary=zz9"})
     with urllib.request.urlopen(sent, timeout=30) as answer:
@@ -468,9 +465,7 @@ def photos(city, crm):
     assert problem["code"] == "too-many-photos" and "15 photos and links" in problem["detail"], problem
 
     def settled():
-        answer = subprocess.run(["psql", "-qtAX", "-d", city.settings["database_url"], "-c", "select count(*) from photos where state = 'received'"],
-                                check=True, timeout=30, stdout=subprocess.PIPE)
-        return int(answer.stdout) == 0
+        return sql(city, "select count(*) from photos where state = 'received'") == "0"
 
     # Nothing is being cleaned when the city stops.
     wait_until(settled, 90, "every photo is cleaned")
@@ -603,9 +598,8 @@ def tokens(city, crm):
     # What was said before the token was answered and comes late takes its place before it: the token's reference stays.
     crm.put("CRM-4711", "late", {"internal_notes": "n", "updated_datetime": at(-600), "external_reference": "dossier 4710"}, 200)
     assert crm.updates(number)[-1]["external_reference"] == "dossier 4711", crm.updates(number)
-    shown = subprocess.run(["psql", "-qtAX", "-d", city.settings["database_url"], "-c",
-                            f"select external_reference from service_requests where id = {number}"], check=True, timeout=30, text=True, capture_output=True)
-    assert shown.stdout.strip() == "dossier 4711", shown.stdout
+    shown = sql(city, f"select external_reference from service_requests where id = {number}")
+    assert shown == "dossier 4711", shown
     # It is an address everywhere.
     code, _, service = crm.call("GET", "/v1/service-requests/CRM-4711/service")
     assert code == 200 and service == crm.call("GET", f"/v1/service-requests/{number}/service")[2], service
@@ -623,9 +617,7 @@ def tokens(city, crm):
 
     answers = [said(name, "7") for name in ("CRM-4711", number, "CRM-4799", "a/b")]
     assert answers[0] in (200, 201) and answers[1] == answers[0] and answers[2:] == [404, 404], answers
-    kept = subprocess.run(["psql", "-qtAX", "-d", city.settings["database_url"], "-c", f"select count(*) from citizen_updates where request_id = {number}"],
-                          check=True, timeout=30, text=True, capture_output=True)
-    assert kept.stdout.strip() == "1", "by either name it is the same update"
+    assert sql(city, f"select count(*) from citizen_updates where request_id = {number}") == "1", "by either name it is the same update"
     # Updates by the id that was given, by both doors; citizens read them under it.
     crm.put("CRM-4711", "1", {"status": "IN_PROCESS"})
     bus.send("t-1", {"service_request_id": "CRM-4711", "status": "closed"})
@@ -639,8 +631,7 @@ def tokens(city, crm):
     crm.put(view["service_request_id"], "1", {"ack": True})
     assert resolved(third) == view["service_request_id"]
     # The tenant's time is over: as if it had waited a minute longer.
-    subprocess.run(["psql", "-qtAX", "-d", city.settings["database_url"], "-c",
-                    f"update service_requests set requested_at = requested_at - interval '2 minutes' where token = '{fourth}'"], check=True, timeout=30)
+    sql(city, f"update service_requests set requested_at = requested_at - interval '2 minutes' where token = '{fourth}'")
     assert resolved(fourth) is None
     program(city, "tenant", "statuses", tenant, "--tokens-wait", "1")
     wait_until(lambda: resolved(fourth), 30, "our id by the time limit")

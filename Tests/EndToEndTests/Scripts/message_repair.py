@@ -9,7 +9,7 @@ import urllib.request
 
 import jsonschema
 import pika
-from city import PROGRAM, REPOSITORY, City, wait_until
+from city import PROGRAM, REPOSITORY, City, management, sql, wait_until
 
 COUNT = 100
 POISON = 42
@@ -24,12 +24,6 @@ class Operator:
             [PROGRAM, *arguments, "--format", "json", "--config", self.config], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
         assert answer.returncode == code, (arguments, answer.returncode, answer.stderr.decode())
         return json.loads(answer.stdout) if code == 0 else answer.stderr.decode()
-
-
-def sql(city, text):
-    answer = subprocess.run(
-        ["psql", "-qtAX", "-d", city.settings["database_url"], "-c", text], check=True, timeout=30, stdout=subprocess.PIPE)
-    return answer.stdout.decode().strip()
 
 
 class CRM:
@@ -353,18 +347,6 @@ def notices(city, operator, crm):
     assert operator.run("replay", "--tenant", tenant, *since)["events"] == before
 
 
-def broker(city, path, method, body=None):
-    with open(os.path.join(city.home, "settings.json"), encoding="utf-8") as file:
-        settings = json.load(file)["bus311"]["broker"]
-    passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
-    passwords.add_password(None, settings["management"], settings["provisionerUser"], settings["provisionerPassword"])
-    opener = urllib.request.build_opener(urllib.request.HTTPBasicAuthHandler(passwords))
-    with opener.open(urllib.request.Request(
-            settings["management"] + path, method=method, data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"}), timeout=20) as answer:
-        return answer.read()
-
-
 def statuses(city, operator, crm, request):
     """Statuses that were put aside are looked at, judged again and answered, or removed; by the name that the list prints."""
     tenant, vhost = city.settings["tenant"], city.settings["vhost"]
@@ -391,10 +373,10 @@ def statuses(city, operator, crm, request):
               "create trigger refuse_all before insert on status_updates for each row execute function refuse_all()")
     send(city.settings["amqp_uri"], "dead-1")
     send(city.settings["amqp_uri"], "dead-2")
-    broker(city, "/api/users/intruder", "PUT", {"password": "x", "tags": ""})
-    broker(city, f"/api/permissions/{vhost}/intruder", "PUT", {"configure": "^$", "write": ".*", "read": "^$"})
+    management(city, "/api/users/intruder", "PUT", {"password": "x", "tags": ""})
+    management(city, f"/api/permissions/{vhost}/intruder", "PUT", {"configure": "^$", "write": ".*", "read": "^$"})
     send(re.sub("//[^@]+@", "//intruder:x@", city.settings["amqp_uri"]), "dead-3", "intruder")
-    broker(city, "/api/users/intruder", "DELETE")
+    management(city, "/api/users/intruder", "DELETE")
     wait_until(lambda: sum(groups().values()) == 3, 30, "three statuses put aside")
     assert groups() == {(lost, "rejected", "svc.status-ingest"): 3}, groups()
     for name in (lost, "o311.status.dead"):

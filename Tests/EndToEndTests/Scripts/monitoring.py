@@ -135,7 +135,7 @@ class Prometheus:
     def fired(self):
         """Of each rule that ever fired: when it began to, each time, as Prometheus itself remembers it."""
         found = {}
-        for series in self.ask("query", query='ALERTS{alertstate="firing"}[30m]')["result"]:
+        for series in (self.ask("query", query='ALERTS{alertstate="firing"}[30m]') or {"result": []})["result"]:
             moments = [float(moment) for moment, _ in series["values"]]
             begins = [now for before, now in zip([0.0, *moments], moments) if now - before > 5]
             found.setdefault(series["metric"]["alertname"], []).extend(begins)

@@ -420,7 +420,6 @@ def leaving(bench):
     time.sleep(0.5)
     assert len(bench.server.to("gone@mail.example")) == 2 and not bench.server.to("Gone@Mail.example")
 
-
     # The report is forgotten, another one goes on: the link in the first one's mail works for both.
     first, second = bench.post("two@mail.example"), bench.post("two@mail.example")
     mail = next(mail for mail in bench.mails("two@mail.example", 2) if first in mail.get_content())
@@ -548,7 +547,6 @@ def rights(bench):
     assert bench.page(given["url"], "en")[0] == 200 and given["expires_datetime"] > time.strftime("%Y-%m-%d")
     assert "--days" in bench.run("person", "link", neighbour, "--days", "0", code=64)
     assert "No tenant" in bench.run("person", "link", "2601999999999", code=64)
-
 
     # What a legal hold keeps stays, the others go, and the person is told where to turn.
     def many(email):

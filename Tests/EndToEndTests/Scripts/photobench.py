@@ -11,9 +11,11 @@ from city import wait_until
 
 
 def multipart(fields, files):
+    """A field may have several values."""
     body = b""
-    for name, value in fields.items():
-        body += b'--zz9\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value.encode())
+    for name, values in fields.items():
+        for value in [values] if isinstance(values, str) else values:
+            body += b'--zz9\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value.encode())
     for name, filename, content in files:
         body += b'--zz9\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\n' % (name.encode(), filename.encode())
         body += b"Content-Type: image/jpeg\r\n\r\n" + content + b"\r\n"

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from city import PROGRAM, City, wait_until
+from city import PROGRAM, City, sql, wait_until
 from photo_links import Stranger
 from services import Service
 
@@ -61,12 +61,6 @@ def bus311(city, *arguments, code=0):
         timeout=60, check=False)
     assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
     return json.loads(done.stdout) if done.stdout.strip() else done.stderr
-
-
-def sql(city, text):
-    return subprocess.run(
-        ["psql", "-qtAX", "-v", "ON_ERROR_STOP=1", "-d", city.settings["database_url"], "-c", text], check=True, timeout=30,
-        stdout=subprocess.PIPE).stdout.decode().strip()
 
 
 def served(city):

@@ -20,7 +20,7 @@ struct PlaceTableTests {
     }
 
     private func places(_ bytes: [UInt8], charset: String? = nil) throws -> [Place] {
-        let checked = try ReferenceSource(bytes, .csv(charset: charset), kind: .parkings, tenant: try tenant()).whole(of: try tenant())
+        let checked = try ReferenceSource(bytes, .csv(charset: charset), kind: .parkings, tenant: try tenant()).whole().checked(of: try tenant())
         return try PlaceListReader(kind: .parking, language: .french).places(checked.value)
     }
 
@@ -81,7 +81,7 @@ struct PlaceTableTests {
         let live = JSONValue.array(read.map(PlaceDocument.value))
         for part in ["id;name\nz;Autre\n", "id;name;outline\nz;Autre;\n"] {
             let source = try ReferenceSource(Array(part.utf8), .csv(charset: nil), kind: .parkings, tenant: try tenant())
-            let changed = try source.patched(live, of: try tenant()).value.array?.first
+            let changed = try source.patched(live).checked(of: try tenant()).value.array?.first
             #expect(changed?["outline"] == live.array?.first?["outline"] && changed?["name"]?["fr"]?.string == "Autre")
         }
     }
@@ -90,7 +90,7 @@ struct PlaceTableTests {
     func categories() throws {
         let rows = "id;parent;label.fr;label.nl-BE\ncovered;parking;Couvert, \"\"abrité\"\";Overdekt\nb;covered;B;\n"
         func read(_ bytes: [UInt8]) throws -> JSONValue {
-            try ReferenceSource(bytes, .csv(charset: nil), kind: .placeCategories, tenant: try tenant()).whole(of: try tenant()).value
+            try ReferenceSource(bytes, .csv(charset: nil), kind: .placeCategories, tenant: try tenant()).whole().checked(of: try tenant()).value
         }
         let document = try read(Array(rows.utf8))
         #expect(document.array?.count == 2)

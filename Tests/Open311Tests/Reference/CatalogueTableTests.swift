@@ -14,7 +14,7 @@ struct CatalogueTableTests {
     }
 
     private func read(_ bytes: [UInt8], charset: String? = nil) throws -> [Service] {
-        let checked = try ReferenceSource(bytes, .csv(charset: charset), kind: .catalogue, tenant: tenant).whole(of: tenant)
+        let checked = try ReferenceSource(bytes, .csv(charset: charset), kind: .catalogue, tenant: tenant).whole().checked(of: tenant)
         return try CatalogueRules.services(checked.value, languages: []).services
     }
 
@@ -149,14 +149,14 @@ struct CatalogueTableTests {
         let services = try Fixtures.services()
         let live = CatalogueRules.document(services)
         let table = Array("service_code;attribute;value;name.nl;service_name.nl\nPOT;;;;Put\nPOT;shape;triangle;Driehoek;\n".utf8)
-        let changed = try ReferenceSource(table, .csv(charset: nil), kind: .catalogue, tenant: tenant).patched(live, of: tenant).value
+        let changed = try ReferenceSource(table, .csv(charset: nil), kind: .catalogue, tenant: tenant).patched(live).checked(of: tenant).value
         let found = ReferenceDifference.between(live, changed, key: "service_code")
         #expect(
             Set(found.map { "\($0.operation.rawValue) \($0.path)" }) == [
                 "add /POT/service_name/nl", "add /POT/attributes/shape/values/triangle/name/nl",
             ])
         let patch = Array(#"{"POT": {"attributes": {"shape": {"values": {"triangle": null}}}}, "NEW": {"service_name": "x"}}"#.utf8)
-        let patched = try ReferenceSource(patch, .json, kind: .catalogue, tenant: tenant).patched(live, of: tenant).value
+        let patched = try ReferenceSource(patch, .json, kind: .catalogue, tenant: tenant).patched(live).checked(of: tenant).value
         #expect(
             Set(ReferenceDifference.between(live, patched, key: "service_code").map { "\($0.operation.rawValue) \($0.path)" }) == [
                 "remove /POT/attributes/shape/values/triangle", "add /NEW",

@@ -20,7 +20,7 @@ struct ReferencePartTests {
         _ part: String, of live: JSONValue, _ kind: ReferenceKind = .catalogue, _ format: ReferenceSource.Format = .json
     ) throws -> Set<String> {
         let source = try ReferenceSource(Array(part.utf8), format, kind: kind, tenant: tenant)
-        do { _ = try source.patched(live, of: tenant) } catch { return Set(error.listed.map(\.pointer)) }
+        do { _ = try source.patched(live).checked(of: tenant) } catch { return Set(error.listed.map(\.pointer)) }
         return []
     }
 
@@ -71,7 +71,7 @@ struct ReferencePartTests {
     @Test("advice of a part is told by the same places")
     func advice() throws {
         let part = #"{"NEW": {"service_name": "x", "description": "y", "group": "z", "colour": 3}}"#
-        let checked = try ReferenceSource(Array(part.utf8), .json, kind: .catalogue, tenant: tenant).patched(live, of: tenant)
+        let checked = try ReferenceSource(Array(part.utf8), .json, kind: .catalogue, tenant: tenant).patched(live).checked(of: tenant)
         #expect(checked.advice.map(\.pointer).contains("/NEW/colour"), "\(checked.advice)")
         #expect(checked.advice.allSatisfy { fault in !(fault.pointer.dropFirst().first?.isNumber ?? true) }, "\(checked.advice)")
     }
@@ -80,7 +80,7 @@ struct ReferencePartTests {
     func whole() throws {
         let text = #"[{"service_code": "A", "service_name": "A", "type": "slow"}]"#
         let faults = #expect(throws: ReferenceFaults.self) {
-            _ = try ReferenceSource(Array(text.utf8), .json, kind: .catalogue, tenant: tenant).whole(of: tenant)
+            _ = try ReferenceSource(Array(text.utf8), .json, kind: .catalogue, tenant: tenant).whole().checked(of: tenant)
         }
         #expect(faults?.listed.map(\.pointer) == ["/0/type"])
     }
@@ -93,7 +93,7 @@ struct ReferencePartTests {
               {"code": "x", "datatype": "string", "description": "?", "order": 2}, {"code": "y", "datatype": "string", "description": "?", "order": 5}]}]
             """)
         func orders(_ part: String, _ format: ReferenceSource.Format) throws -> [String: Double] {
-            let made = try ReferenceSource(Array(part.utf8), format, kind: .catalogue, tenant: tenant).patched(live, of: tenant).value
+            let made = try ReferenceSource(Array(part.utf8), format, kind: .catalogue, tenant: tenant).patched(live).checked(of: tenant).value
             let questions = made.array?.first?["attributes"]?.array ?? []
             return Dictionary(
                 questions.compactMap { each in each["code"]?.string.flatMap { code in each["order"]?.number.map { (code, $0) } } },

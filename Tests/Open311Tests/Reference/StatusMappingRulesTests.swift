@@ -28,7 +28,7 @@ struct StatusMappingRulesTests {
             id: TenantID(1), key: try TenantKey(validating: "valmont-7f3a9c"), name: "Valmont", jurisdictions: [], language: .french,
             timeZone: "Europe/Paris", shard: 0, virtualHost: "open311", contact: "-", keyService: "-", policies: TenantPolicies())
         func read(_ text: String) throws -> CheckedReference {
-            try ReferenceSource(Array(text.utf8), .csv(charset: nil), kind: .statusMapping, tenant: tenant).whole(of: tenant)
+            try ReferenceSource(Array(text.utf8), .csv(charset: nil), kind: .statusMapping, tenant: tenant).whole().checked(of: tenant)
         }
         let rows = "code;status;status_notes\n21;IN_PROCESS;En route\nCLOS;REJECTED;\n"
         let checked = try read(rows)

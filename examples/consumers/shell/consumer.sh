@@ -43,14 +43,15 @@ give_back() {
 }
 
 # Writes what one_message has read. The commit is the last rename: it holds the request, its version and the event's id, and once synced it
-# survives a power cut.
+# survives a power cut. Whatever fails is done again by the next try.
 store() {
     local folder="$STATE/requests/$number"
     mkdir -p "$folder" || return
     # An erasure has no link.
     if [ -z "$last" ] && [ "$link" != - ]; then printf '%s/%s\n' "$link" "$id" > "$STATE/outbox/$number" || return; fi
-    sync "$part" "$STATE/outbox" "$STATE/requests" && mv "$part" "$folder/$version.$id.json" && sync "$folder" || return
-    case $kind in *.erased.v1) find "$folder" -name '*.json' ! -name "*.$id.json" -exec truncate -s 0 {} + ;; esac
+    case $kind in *.erased.v1) find "$folder" -name '*.json' ! -name "*.$id.json" -exec truncate -s 0 {} + || return ;; esac
+    if [ -e "$part" ]; then sync "$part" "$STATE/outbox" "$STATE/requests" && mv "$part" "$folder/$version.$id.json" || return; fi
+    sync "$folder"
 }
 
 # One message on standard input. Exit 0 acknowledges it.

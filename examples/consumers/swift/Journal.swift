@@ -45,8 +45,9 @@ struct Journal {
     /// Stores an event once, whatever comes twice or late; a nil snapshot erases. When this returns, it is on disk.
     mutating func apply(_ event: Event, snapshot: String?) throws {
         guard !events.contains(event.id), versions[event.data.service_request_id].map({ event.version > $0 }) ?? true else { return }
-        try write(Line(event: event.id, request: event.data.service_request_id, version: event.version, snapshot: snapshot))
+        // First, so that a second try does both.
         if snapshot == nil { try forget(event.data.service_request_id) }
+        try write(Line(event: event.id, request: event.data.service_request_id, version: event.version, snapshot: snapshot))
     }
 
     mutating func markSent(_ update: String) throws { try write(Line(sent: update)) }

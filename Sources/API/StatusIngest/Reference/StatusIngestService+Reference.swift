@@ -1,4 +1,3 @@
-import Dispatch
 import HTTPTypes
 import Hummingbird
 import NIOConcurrencyHelpers
@@ -300,11 +299,6 @@ extension StatusIngestService {
     static func aside<Value: Sendable>(_ kind: ReferenceKind, _ work: @escaping @Sendable () throws(ReferenceFaults) -> Value)
         async throws(Problem) -> Value
     {
-        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<Value, ReferenceFaults>, Never>) in
-            DispatchQueue.global(qos: .utility).async {
-                continuation.resume(returning: Result { () throws(ReferenceFaults) in try work() })
-            }
-        }
-        do { return try result.get() } catch { throw ReferenceDocuments.problem(error, kind: kind) }
+        do { return try await ReferenceStore.aside(work) } catch { throw ReferenceDocuments.problem(error, kind: kind) }
     }
 }

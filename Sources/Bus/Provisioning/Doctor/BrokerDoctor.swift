@@ -100,7 +100,11 @@ public struct BrokerDoctor: Sendable {
                 )
             )
         }
-        return findings
+        return try await findings + provisioner.foundTags().map(stranger)
+    }
+
+    private func stranger(_ change: ProvisioningChange) -> Finding {
+        Finding(.warning, .stranger, "\(change.name): \(change.details.joined(separator: "; "))", remedy: change.remedy ?? "")
     }
 
     // MARK: A virtual host and its tenants
@@ -127,9 +131,7 @@ public struct BrokerDoctor: Sendable {
                 remedy: change.remedy ?? "bus311 tenant apply of any of its tenants"
             )
         }
-        findings += try await provisioner.found(in: virtualHost, beside: tenants).map { change in
-            Finding(.warning, .stranger, "\(change.name): \(change.details.joined(separator: "; "))", remedy: change.remedy ?? "")
-        }
+        findings += try await provisioner.found(in: virtualHost, beside: tenants).map(stranger)
         let policies = try await broker.policies(in: virtualHost)
         let operatorsQueues = TopologyPattern.exactly(SharedTopology.statusDeadQueue, SharedTopology.strayQueue)
         for queue in try await broker.queueTotals(matching: operatorsQueues, in: virtualHost) where queue.messages ?? 0 > 0 {
