@@ -1,5 +1,4 @@
 import Curl
-import Foundation
 import Logging
 import Metrics
 import Open311

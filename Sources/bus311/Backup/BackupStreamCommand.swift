@@ -77,7 +77,9 @@ struct BackupStreamCommand: AsyncParsableCommand {
                 } else {
                     outcome = try await copy.run()
                 }
-                if outcome.damaged.count > damaged.count { say("\(outcome.damaged.count) photos are damaged in the store and were not copied") }
+                if outcome.damaged.count > damaged.count {
+                    say("\(outcome.damaged.count) photos are damaged in the store and were not copied")
+                }
                 damaged = outcome.damaged
                 if isFailing { say("photos are copied again") }
                 isFailing = false

@@ -20,7 +20,8 @@ struct PlaceTableTests {
     }
 
     private func places(_ bytes: [UInt8], charset: String? = nil) throws -> [Place] {
-        let checked = try ReferenceSource(bytes, .csv(charset: charset), kind: .parkings, tenant: try tenant()).whole().checked(of: try tenant())
+        let checked = try ReferenceSource(bytes, .csv(charset: charset), kind: .parkings, tenant: try tenant()).whole().checked(
+            of: try tenant())
         return try PlaceListReader(kind: .parking, language: .french).places(checked.value)
     }
 
@@ -90,7 +91,8 @@ struct PlaceTableTests {
     func categories() throws {
         let rows = "id;parent;label.fr;label.nl-BE\ncovered;parking;Couvert, \"\"abrité\"\";Overdekt\nb;covered;B;\n"
         func read(_ bytes: [UInt8]) throws -> JSONValue {
-            try ReferenceSource(bytes, .csv(charset: nil), kind: .placeCategories, tenant: try tenant()).whole().checked(of: try tenant()).value
+            try ReferenceSource(bytes, .csv(charset: nil), kind: .placeCategories, tenant: try tenant()).whole().checked(of: try tenant())
+                .value
         }
         let document = try read(Array(rows.utf8))
         #expect(document.array?.count == 2)

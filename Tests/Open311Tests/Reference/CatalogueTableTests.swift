@@ -149,7 +149,8 @@ struct CatalogueTableTests {
         let services = try Fixtures.services()
         let live = CatalogueRules.document(services)
         let table = Array("service_code;attribute;value;name.nl;service_name.nl\nPOT;;;;Put\nPOT;shape;triangle;Driehoek;\n".utf8)
-        let changed = try ReferenceSource(table, .csv(charset: nil), kind: .catalogue, tenant: tenant).patched(live).checked(of: tenant).value
+        let changed = try ReferenceSource(table, .csv(charset: nil), kind: .catalogue, tenant: tenant).patched(live).checked(of: tenant)
+            .value
         let found = ReferenceDifference.between(live, changed, key: "service_code")
         #expect(
             Set(found.map { "\($0.operation.rawValue) \($0.path)" }) == [

@@ -93,7 +93,8 @@ struct ReferencePartTests {
               {"code": "x", "datatype": "string", "description": "?", "order": 2}, {"code": "y", "datatype": "string", "description": "?", "order": 5}]}]
             """)
         func orders(_ part: String, _ format: ReferenceSource.Format) throws -> [String: Double] {
-            let made = try ReferenceSource(Array(part.utf8), format, kind: .catalogue, tenant: tenant).patched(live).checked(of: tenant).value
+            let made = try ReferenceSource(Array(part.utf8), format, kind: .catalogue, tenant: tenant).patched(live).checked(of: tenant)
+                .value
             let questions = made.array?.first?["attributes"]?.array ?? []
             return Dictionary(
                 questions.compactMap { each in each["code"]?.string.flatMap { code in each["order"]?.number.map { (code, $0) } } },
