@@ -54,7 +54,8 @@ public struct AlertEngine: Sendable {
             let own = quiet(key)
             guard
                 var episode = Self.moved(
-                    known[key], key, observations[key], rule, isHeld: cause != nil || own == .maintenance, recent: context.recentFirings[key] ?? 0, context.now)
+                    known[key], key, observations[key], rule, isHeld: cause != nil || own == .maintenance,
+                    recent: context.recentFirings[key] ?? 0, context.now)
             else {
                 present.remove(key)
                 if let gone = known[key], gone.number != nil { outcome.dropped.append(gone) }
