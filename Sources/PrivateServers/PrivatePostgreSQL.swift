@@ -29,6 +29,8 @@ public actor PrivatePostgreSQL: PrivateServer {
             "synchronous_commit": "on",
             "max_connections": "100",
             "shared_buffers": "128MB",
+            // Checkpoints by time: after each one, every page that is touched is logged whole.
+            "max_wal_size": "2GB",
             "log_timezone": "UTC",
             "timezone": "UTC",
         ].merging(settings) { $1 }

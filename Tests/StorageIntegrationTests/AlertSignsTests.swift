@@ -194,7 +194,7 @@ struct AlertSignsTests {
         try await leadership.park(pending[0].seq, reason: "too_large")
         try await leadership.postpone([pending[1].seq], by: .seconds(0), reason: "nack")
         #expect(try await store.board(at: .now)?.failures[city.tenant.id]?.isRefused == true)
-        try await leadership.confirm(pending.dropFirst().map { Settlement(seq: $0.seq, publishedAt: .now) })
+        try await leadership.confirm(pending.dropFirst().map { Settlement(seq: $0.seq, publishedAt: .now, body: $0.body) })
         let failures = try #require(try await store.board(at: .now)?.failures[city.tenant.id])
         #expect(failures.count == 10 && !failures.isRefused)
         #expect(try await store.board(at: Timestamp.now.adding(seconds: 720))?.failures[city.tenant.id] == nil)

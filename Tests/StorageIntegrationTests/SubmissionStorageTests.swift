@@ -80,7 +80,7 @@ struct SubmissionStorageTests {
         let pending = try await leadership.pending(after: 0, limit: 1_000, excludingTenants: [])
         #expect(Set(pending.compactMap(\.requestID)) == ids)
         #expect(pending.map(\.seq) == pending.map(\.seq).sorted())
-        try await leadership.confirm(pending.map { Settlement(seq: $0.seq, publishedAt: .now) })
+        try await leadership.confirm(pending.map { Settlement(seq: $0.seq, publishedAt: .now, body: $0.body) })
         #expect(try await leadership.pending(after: 0, limit: 10, excludingTenants: []).isEmpty)
         await leadership.release()
     }

@@ -21,12 +21,12 @@ struct Courtesy: Sendable {
 
     private static let remembered = 1_024
     /// Events a second.
-    private static let slowest = 1_500.0
+    private static let slowest = 1_000.0
     private static let fastest = 50_000.0
     /// Times the unloaded latency.
-    private static let tolerance = 3.0
-    private static let faster = 1.05
-    private static let slower = 0.85
+    private static let tolerance = 2.0
+    private static let faster = 1.02
+    private static let slower = 0.75
 
     private var quiet: [TenantID: ContinuousClock.Instant] = [:]
     private(set) var rate = 2_000.0

@@ -39,6 +39,7 @@ public struct OutboxRelay: ServiceLifecycle.Service {
         let crowd = LaneCrowd()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await cancelWhenGracefulShutdown { await listen(wakeUp, hints) } }
+            await cancelWhenGracefulShutdown { await lookAround(once: true) }
             group.addTask { await cancelWhenGracefulShutdown { await lookAround() } }
             for shard in configuration.shards.shuffled() {
                 group.addTask {
@@ -59,13 +60,16 @@ public struct OutboxRelay: ServiceLifecycle.Service {
     }
 
     /// Counts the relays that live; the count of a moment ago holds while the database is away.
-    private func lookAround() async {
+    ///
+    /// - Parameter once: until the first count: before it nothing may be led, and nobody should wait longer for a relay that starts.
+    private func lookAround(once: Bool = false) async {
         let live = Gauge(label: "o311_relay_live_relays")
         while !Task.isCancelled {
             do {
                 let sight = try await presence.look()
                 share.saw(relays: sight.relays, led: sight.led)
                 live.record(sight.relays)
+                if once { return }
             } catch {
                 report("postgresql", false, "\(error)")
             }

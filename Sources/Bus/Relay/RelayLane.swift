@@ -281,7 +281,8 @@ final class RelayLane: Sendable {
 
     private func settlement(of entry: OutboxEntry, now: Timestamp, latency: Duration) -> Settlement {
         Settlement(
-            seq: entry.seq, publishedAt: Timestamp(microseconds: now.microseconds - Int64(latency / .microseconds(1))), latency: latency)
+            seq: entry.seq, publishedAt: Timestamp(microseconds: now.microseconds - Int64(latency / .microseconds(1))), latency: latency,
+            body: entry.body)
     }
 
     private func refuse(_ seq: Int64, _ reason: String, isFinal: Bool = false, _ state: inout State) {

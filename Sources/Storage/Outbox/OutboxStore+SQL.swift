@@ -25,20 +25,27 @@ enum OutboxSQL {
         """)
 
     /// What waits behind a refused event of the same request is left out: a request's events reach the CRM in order.
+    ///
+    /// Shard and number are compared as a pair, and are what the rows are ordered by, because only the index of what waits has both. By the
+    /// number alone the planner may take the primary key, once it has seen a table where nearly everything waits, and read a month of
+    /// settled events to find the first that is not. Tenants are looked up for what is read, not for all that waits.
     static let pending = Statement(
         "outbox_pending",
         """
         select o.seq, o.event_id, o.tenant_id, t.key, t.virtual_host, o.request_id, o.request_sequence, o.type, o.body, o.attempts,
                o.created_at, o.correlation_id, o.replay_id, t.contract_sunset, o.traceparent
-        from outbox o join tenants t on t.id = o.tenant_id
-        where o.shard = $1::smallint and o.state = 'pending' and o.seq > $2::bigint
-          and (o.next_attempt_at is null or o.next_attempt_at <= now()) and o.tenant_id <> all ($4::integer[])
-          and (o.request_sequence < 2 or o.replay_id is not null or not exists (
-              select from outbox e
-              where e.request_id = o.request_id and e.attempts > 0 and e.state in ('pending', 'parked')
-                and e.request_sequence < o.request_sequence and e.replay_id is null
-                and (e.state = 'parked' or e.next_attempt_at > now())))
-        order by o.seq limit $3::integer
+        from (
+            select o.* from outbox o
+            where (o.shard, o.seq) > ($1::smallint, $2::bigint) and o.shard <= $1::smallint and o.seq > $2::bigint and o.state = 'pending'
+              and (o.next_attempt_at is null or o.next_attempt_at <= now()) and o.tenant_id <> all ($4::integer[])
+              and (o.request_sequence < 2 or o.replay_id is not null or not exists (
+                  select from outbox e
+                  where e.request_id = o.request_id and e.attempts > 0 and e.state in ('pending', 'parked')
+                    and e.request_sequence < o.request_sequence and e.replay_id is null
+                    and (e.state = 'parked' or e.next_attempt_at > now())))
+            order by o.shard, o.seq limit $3::integer
+        ) o join tenants t on t.id = o.tenant_id
+        order by o.shard, o.seq
         """)
 
     static let erased = Statement("outbox_erased", "select request_id from erasures where request_id = any($1::bigint[])")
@@ -48,8 +55,9 @@ enum OutboxSQL {
         "outbox_ahead",
         """
         select o.seq, o.tenant_id, o.request_sequence from outbox o
-        where o.shard = $1::smallint and o.state = 'pending' and o.seq > $2::bigint and o.next_attempt_at is null
-        order by o.seq limit $3::integer
+        where (o.shard, o.seq) > ($1::smallint, $2::bigint) and o.shard <= $1::smallint and o.seq > $2::bigint and o.state = 'pending'
+          and o.next_attempt_at is null
+        order by o.shard, o.seq limit $3::integer
         """)
 
     /// Some of those. Only what no earlier event of its request can wait before.
@@ -71,10 +79,10 @@ enum OutboxSQL {
         """
         with settled as (
             update outbox o set state = 'confirmed', confirmed_at = now(), published_at = given.published_at
-            from unnest($1::bigint[], $4::timestamptz[], $5::bigint[]) as given (seq, published_at, latency)
+            from unnest($1::bigint[], $4::timestamptz[], $5::bigint[], $6::bytea[]) as given (seq, published_at, latency, digest)
             where o.seq = given.seq and o.seq between $2::bigint and $3::bigint and o.state <> 'confirmed'
             returning o.tenant_id, o.published_at, o.type, o.request_id, o.replay_id, given.latency, length(o.body) as bytes, o.event_id,
-                      o.traceparent, sha256(o.body) as digest
+                      o.traceparent, given.digest
         )
         insert into audit (tenant_id, at, direction, actor, operation, request_id, objects, result, duration_us, bytes_in, bytes_out,
                            correlation_id, trace_id, body_sha256)

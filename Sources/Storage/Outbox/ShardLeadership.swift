@@ -1,3 +1,4 @@
+import Crypto
 import NIOConcurrencyHelpers
 import Open311
 import Postgres
@@ -9,11 +10,15 @@ public struct Settlement: Sendable {
     public let publishedAt: Timestamp
     /// From then to the confirm.
     public let latency: Duration
+    /// SHA-256 of what was written, for the audit.
+    let digest: [UInt8]
 
-    public init(seq: Int64, publishedAt: Timestamp, latency: Duration = .zero) {
+    /// - Parameter body: what was written.
+    public init(seq: Int64, publishedAt: Timestamp, latency: Duration = .zero, body: [UInt8]) {
         self.seq = seq
         self.publishedAt = publishedAt
         self.latency = latency
+        digest = Array(SHA256.hash(data: body))
     }
 }
 
@@ -63,7 +68,7 @@ public final class ShardLeadership: Sendable {
                 OutboxSQL.confirm,
                 [
                     .int64s(seqs), .int64(first), .int64(last), .timestamps(settlements.map { $0.publishedAt.microseconds }),
-                    .int64s(settlements.map { Int64($0.latency / .microseconds(1)) }),
+                    .int64s(settlements.map { Int64($0.latency / .microseconds(1)) }), .byteStrings(settlements.map(\.digest)),
                 ])
         }
     }
