@@ -16,7 +16,10 @@ struct OutboxPlanTests {
             case .neverAnalysed: return settle
             case .analysedWhileAllWaited: return "analyze outbox; \(settle)"
             case .analysedWhileNothingWaited:
-                return "update outbox set state = 'confirmed'; analyze outbox; update outbox set state = 'pending' where seq > (select max(seq) - 300 from outbox)"
+                return """
+                    update outbox set state = 'confirmed'; analyze outbox;
+                    update outbox set state = 'pending' where seq > (select max(seq) - 300 from outbox)
+                    """
             }
         }
     }

@@ -33,7 +33,10 @@ struct StatementTests {
             ("outbox_pending", "1::smallint, 0, 200, array[]::integer[]", "outbox_"),
             ("outbox_ahead", "1::smallint, 0, 1000", "outbox_"),
             ("outbox_chosen", "1::smallint, array[2611000000001::bigint], 2611000000001, 2611000000001", "_pkey"),
-            ("outbox_confirm", "array[2611000000001::bigint], 2611000000001, 2611000000001, array[now()], array[1::bigint], array[''::bytea]", "_pkey"),
+            (
+                "outbox_confirm",
+                "array[2611000000001::bigint], 2611000000001, 2611000000001, array[now()], array[1::bigint], array[''::bytea]", "_pkey"
+            ),
             ("photos_take", "45, false", "photos_waiting"), ("photos_take_link", "180", "photos_linked"),
             ("photos_unknown_originals", "array['00000000000000000000000000000000']", "photos_"),
             (
