@@ -30,7 +30,7 @@ public actor PrivatePostgreSQL: PrivateServer {
             "max_connections": "100",
             "shared_buffers": "128MB",
             // Checkpoints by time: after each one, every page that is touched is logged whole.
-            "max_wal_size": "2GB",
+            "max_wal_size": "4GB",
             "log_timezone": "UTC",
             "timezone": "UTC",
         ].merging(settings) { $1 }

@@ -7,15 +7,26 @@ import Testing
 struct PurgeDetectorTests {
     private static let start = ContinuousClock.now
 
+    private typealias Sample = (at: Int, depth: Int?, taken: Int, dead: Int)
+
     /// Samples as (seconds, depth, taken, dead); what was found at each.
-    private func losses(_ samples: [(at: Int, depth: Int?, taken: Int, dead: Int)]) -> [UnexplainedLoss?] {
+    private func losses(_ samples: [Sample], sawBefore: Bool = true) -> [UnexplainedLoss?] {
         var detector = PurgeDetector()
-        return samples.map { sample in
-            detector.observe(
-                sample.depth.map {
-                    QueueSample(at: Self.start.advanced(by: .seconds(sample.at)), depth: $0, taken: sample.taken, dead: sample.dead)
-                })
-        }
+        let before = sawBefore ? [-10, -5].map { Sample($0, samples[0].depth, samples[0].taken, samples[0].dead) } : []
+        return Array(
+            (before + samples).map { sample in
+                detector.observe(
+                    sample.depth.map {
+                        QueueSample(at: Self.start.advanced(by: .seconds(sample.at)), depth: $0, taken: sample.taken, dead: sample.dead)
+                    })
+            }.dropFirst(before.count))
+    }
+
+    @Test("what falls behind the first look may have been taken before it, and is no purge")
+    func first() {
+        let samples: [Sample] = [(0, 100, 97, 0), (5, 3, 97, 0), (10, 3, 97, 0), (16, 3, 97, 0), (42, 3, 97, 0)]
+        #expect(losses(samples, sawBefore: false).allSatisfy { $0 == nil })
+        #expect(losses(samples).contains { $0 != nil })
     }
 
     @Test("a fall that nothing explains is told once, when the statistics have caught up")
@@ -83,6 +94,7 @@ struct PurgeDetectorTests {
             var depths = [0]
             var taken = [0]
             var dead = 0
+            var counted = 0
             for step in 0..<100 {
                 depth += Int.random(in: 0...200, using: &random)
                 let leaves = Int.random(in: 0...depth, using: &random)
@@ -93,10 +105,10 @@ struct PurgeDetectorTests {
                 depths.append(depth)
                 // Told now, five or ten seconds ago; never less than was told before.
                 let told = taken[max(0, taken.count - 1 - Int.random(in: 0...2, using: &random))]
-                let late = max(told, taken[max(0, taken.count - 3)])
+                counted = max(counted, told)
                 let seen = depths[depths.count - 1 - Int.random(in: 0...1, using: &random)]
                 let loss = detector.observe(
-                    QueueSample(at: Self.start.advanced(by: .seconds(step * 5)), depth: seen, taken: late, dead: dead))
+                    QueueSample(at: Self.start.advanced(by: .seconds(step * 5)), depth: seen, taken: counted, dead: dead))
                 #expect(loss == nil, "step \(step)")
             }
         }

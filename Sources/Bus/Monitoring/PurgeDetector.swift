@@ -38,8 +38,8 @@ public struct UnexplainedLoss: Sendable, Hashable {
 ///
 /// A fall is judged once the statistics have caught up. Everything that was acknowledged from a little before it on counts as its
 /// explanation, so there are no false alarms: a consumer that comes and goes within a second may be counted before the queue is.
-/// So a purge that is smaller than what the consumer acknowledged in those seconds is not seen. A small one
-/// is told only when nobody took anything at all for a while before and after it: a city without a consumer has small queues.
+/// So a purge that is smaller than what the consumer acknowledged in those seconds is not seen, and none in the seconds after the first
+/// look: the depth that was seen then may be older than what was counted. A small one is told only when nobody took anything at all for a while before and after it: a city without a consumer has small queues.
 public struct PurgeDetector: Sendable {
     /// What is missing beyond this is told although others were taken meanwhile.
     public static let threshold = 20
@@ -83,7 +83,9 @@ public struct PurgeDetector: Sendable {
             (falls, samples) = ([], [])
             return nil
         }
-        if last.depth > sample.depth { falls.append(Fall(before: last, after: sample, counted: counted)) }
+        if last.depth > sample.depth, counted.at.duration(to: last.at) >= Self.depthDelay {
+            falls.append(Fall(before: last, after: sample, counted: counted))
+        }
         var loss: UnexplainedLoss?
         falls.removeAll { fall in
             let age = fall.after.at.duration(to: sample.at)
