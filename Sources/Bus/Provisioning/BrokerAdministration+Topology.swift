@@ -130,10 +130,21 @@ extension BrokerAdministration {
         try await put(["user-limits", limits.user, "max-channels"], ["value": limits.maximumChannels])
     }
 
-    /// Permissions are remembered by open channels: what was taken away is only gone with the connection.
+    /// Permissions are remembered by open channels: what was taken away is only gone with the connection. The broker answers with 500 for
+    /// one that is just ending by itself: what is listed then still is closed again.
     func closeConnections(of user: String) async throws(BrokerAdministrationError) {
-        for connection in try await get([NamedObject].self, ["connections", "username", user]) ?? [] {
-            try await delete(["connections", connection.name])
+        for attempt in 1...4 {
+            var refusal: BrokerAdministrationError?
+            for connection in try await get([NamedObject].self, ["connections", "username", user]) ?? [] {
+                do throws(BrokerAdministrationError) {
+                    try await delete(["connections", connection.name])
+                } catch {
+                    guard error.isRetriable, attempt < 4 else { throw error }
+                    refusal = error
+                }
+            }
+            guard refusal != nil else { return }
+            try? await Task.sleep(for: .milliseconds(500))
         }
     }
 }
