@@ -20,7 +20,7 @@ import urllib.request
 import monitoring
 import pika
 from bus_faults import Operator
-from city import PROGRAM, City, wait_until
+from city import PROGRAM, City, kill9, wait_until
 from neighbour import Neighbour
 from receivers import Hook, MailServer
 
@@ -221,7 +221,11 @@ class Play:
         assert alert["facts"]["connections"] == 0 and alert["runbook"].endswith("no-consumer.md"), alert
         self.city.kill(" all ")
         wait_until(lambda: second.stands_by() is False, 20, "the second watch takes over")
-        self.hears("fired", "RELAY_DOWN")
+        # A relay that is started again leads at once: it is kept away until that is told.
+        def is_told():
+            kill9(self.city.processes(" all "))
+            return self.hook.told("RELAY_DOWN", "fired", None, "administrator")
+        wait_until(is_told, 45, "RELAY_DOWN fired of the installation")
         wait_until(lambda: self.mail.to(MANAGER, "n'est plus connecté"), 30, "the manager hears after the change")
         for who in (OPERATOR, ADMINISTRATOR):
             wait_until(lambda: self.told_valmont(who, "personne n'est connecté"), 30, f"{who} hears by mail")
