@@ -28,7 +28,7 @@ revoke execute on function bus311_replay_chosen(bigint, bigint, integer, boolean
 create or replace function bus311_replay_events(job bigint, above bigint, how_many integer)
 returns table (seq bigint, size integer)
 language sql stable security definer set search_path = public as $$
-    select c.seq, c.size from bus311_replay_chosen(job, above, how_many, false) c
+    select c.seq, c.size from bus311_replay_chosen(job, above, how_many, false) c order by c.seq
 $$;
 
 -- What a job leaves out of all that it names, wherever its cursor stands: events whose content went with its term, and those of requests

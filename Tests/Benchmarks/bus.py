@@ -137,15 +137,6 @@ def p99(values):
     return sorted(values)[min(len(values) - 1, len(values) * 99 // 100)]
 
 
-def wait_for_count(service, count):
-    """Asks the relay, and seldom: a process that asks the database ten times a second takes its part of the two cores, and a thread that
-    reads metrics keeps the consumer beside it from its clock."""
-    deadline = time.monotonic() + 120
-    while published(service) < count:
-        assert time.monotonic() < deadline, "not within 120 s: the others' events are gone"
-        time.sleep(1)
-
-
 def published(service):
     text = urllib.request.urlopen(service.health + "/metrics", timeout=10).read().decode()
     return sum(int(float(line.rsplit(" ", 1)[1])) for line in text.splitlines() if line.startswith("o311_relay_published_total"))
@@ -173,7 +164,10 @@ def fairness(city, table, rounds):
                 os.kill(service.process.pid, signal.SIGCONT)
                 quiet.ages.clear()
                 start, before, many = time.monotonic(), published(service), PENDING * len(others) - 1_000
-                gone = threading.Thread(target=wait_for_count, args=(service, before + many))
+                # The relay is asked, and seldom: a process that asks the database ten times a second takes its part of the two cores, and a
+                # thread that reads metrics keeps the consumer beside it from its clock.
+                gone = threading.Thread(
+                    target=wait_until, args=(lambda: published(service) - before >= many, 120, "the others' events are gone", 1))
                 gone.start()
                 quiet.send_every(0.05, lambda: not gone.is_alive())
                 working += time.monotonic() - start

@@ -39,7 +39,8 @@ public struct UnexplainedLoss: Sendable, Hashable {
 /// A fall is judged once the statistics have caught up. Everything that was acknowledged from a little before it on counts as its
 /// explanation, so there are no false alarms: a consumer that comes and goes within a second may be counted before the queue is.
 /// So a purge that is smaller than what the consumer acknowledged in those seconds is not seen, and none in the seconds after the first
-/// look: the depth that was seen then may be older than what was counted. A small one is told only when nobody took anything at all for a while before and after it: a city without a consumer has small queues.
+/// look: the depth that was seen then may be older than what was counted. A small one is told only when nobody took anything at all for
+/// a while before and after it: a city without a consumer has small queues.
 public struct PurgeDetector: Sendable {
     /// What is missing beyond this is told although others were taken meanwhile.
     public static let threshold = 20

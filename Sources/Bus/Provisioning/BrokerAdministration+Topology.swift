@@ -131,19 +131,19 @@ extension BrokerAdministration {
     }
 
     /// Permissions are remembered by open channels: what was taken away is only gone with the connection. The broker answers with 500 for
-    /// one that is just ending by itself: what is listed then still is closed again.
+    /// one that is just ending by itself, and has no word for when it has ended: what is listed a moment later is closed again.
     func closeConnections(of user: String) async throws(BrokerAdministrationError) {
         for attempt in 1...4 {
-            var refusal: BrokerAdministrationError?
+            var mayRemain = false
             for connection in try await get([NamedObject].self, ["connections", "username", user]) ?? [] {
                 do throws(BrokerAdministrationError) {
                     try await delete(["connections", connection.name])
                 } catch {
-                    guard error.isRetriable, attempt < 4 else { throw error }
-                    refusal = error
+                    guard case .refused(_, 500, _) = error, attempt < 4 else { throw error }
+                    mayRemain = true
                 }
             }
-            guard refusal != nil else { return }
+            guard mayRemain else { return }
             try? await Task.sleep(for: .milliseconds(500))
         }
     }

@@ -192,8 +192,9 @@ def kill9(processes):
             pass
 
 
-def wait_until(condition, seconds, what):
+def wait_until(condition, seconds, what, every=0.1):
+    """For what nobody tells of: asks again and again, every so many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.1)
+        time.sleep(every)
